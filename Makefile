@@ -1,0 +1,45 @@
+# Needs python3 (3.11 or newer), pip or venv, and make. Another Python: make run PY=python3.12
+PY ?= python3
+PORT ?= 8501
+PYTHON := .venv/bin/python
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.PHONY: help venv dev run test lint data bench screenshots
+
+help:
+	@echo "make run          the dashboard, on http://127.0.0.1:$(PORT) (PORT=... for another port)"
+	@echo "make test         all tests, in a real browser too where one can be had"
+	@echo "make lint         ruff and pyright"
+	@echo "make data         build runs.duckdb from the seeds in lawlib/data"
+	@echo "make bench        time the fits against the published procedure"
+	@echo "make screenshots  a picture of every page"
+	@echo "make venv         the environment alone"
+
+# Quick when all is installed; installs what changed; rebuilds an environment that was left half-built.
+venv:
+	@$(PY) tools/environment.py requirements.txt
+
+dev:
+	@$(PY) tools/environment.py requirements-dev.txt
+
+run: venv
+	@$(PYTHON) -m streamlit run app.py --server.port $(PORT)
+
+test: dev
+	@$(PYTHON) -m tools.browser --get >/dev/null || true
+	@$(PYTHON) -m pytest -q $(ARGS)
+
+lint: dev
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m pyright
+
+data: venv
+	@$(PYTHON) -m lawlib.seeds
+
+bench: venv
+	@$(PYTHON) -m benchmarks.fit $(ARGS)
+
+screenshots: dev
+	@$(PYTHON) -m tools.browser --get >/dev/null
+	@$(PYTHON) -m tools.screenshots $(ARGS)
