@@ -1,0 +1,220 @@
+"""Fixtures for tests in a real browser: a server of the app, and pages that fail the test on any trouble they see.
+
+    @pytest.mark.browser
+    def test_the_budget_is_in_the_url(page, server):
+        page.goto("/granularity")                                   # relative to the server
+        settle(page)
+
+    @pytest.mark.parametrize("page", [{"color_scheme": "dark", "width": 400}], indirect=True)
+
+    @pytest.mark.browser
+    def test_a_deep_link_is_the_first_request(fresh_server, new_page):
+        server = fresh_server()
+        page = new_page(server, path="/fit?law=joint", color_scheme="dark")
+
+`page` and `new_page` watch the page: see `Guard`.
+"""
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tools.browser import find_browser
+
+ROOT = Path(__file__).resolve().parent.parent
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--enable-unsafe-swiftshader",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+START_SECONDS = 60
+PAGE_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running `streamlit run`: its address, its log so far, its workspace file."""
+
+    url: str
+    log_file: Path
+    workspace: Path
+    process: subprocess.Popen
+
+    def log(self) -> str:
+        return self.log_file.read_text("utf-8", errors="replace")
+
+
+@contextlib.contextmanager
+def running(folder: Path, app: Path = ROOT / "app.py", **environment: str) -> Iterator[Server]:
+    """Serves `app` with the checkout's own settings on a free port of 127.0.0.1; log and workspace lie in `folder`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    workspace, log_file = folder / "workspace.duckdb", folder / "server.log"
+    command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(port), "--server.headless", "true"]
+    with (
+        open(log_file, "wb") as log,
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "LAWLIB_WORKSPACE": str(workspace), "PYTHONUNBUFFERED": "1", **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        server = Server(f"http://127.0.0.1:{port}", log_file, workspace, process)
+        try:
+            wait_for_health(server)
+            yield server
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def wait_for_health(server: Server) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and server.process.poll() is None:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{server.url}/_stcore/health", timeout=2):
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"The server did not start within {START_SECONDS} s. Its log:\n{server.log()}")
+
+
+@dataclass
+class Guard:
+    """What went wrong on a page since it was opened; `check` raises it as one AssertionError.
+
+    Counted: console errors, uncaught JavaScript errors, requests and websockets to anywhere but the page's own server,
+    lost WebGL contexts, exceptions shown on the page, tracebacks in the server's log.
+    `allow(pattern)` lets through what a test provokes on purpose.
+    """
+
+    server: Server
+    page: Page
+    problems: list[str] = field(default_factory=list)
+    allowed: list[str] = field(default_factory=list)
+    log_start: int = 0
+
+    def allow(self, pattern: str) -> None:
+        self.allowed.append(pattern)
+
+    def watch(self, context: BrowserContext) -> None:
+        self.log_start = len(self.server.log())
+        context.on("console", lambda message: self.console(message.type, message.text))
+        context.on("weberror", lambda error: self.problems.append(f"JavaScript error: {error.error}"))
+        context.on("request", lambda request: self.request(request.url))
+        self.page.on("websocket", lambda socket: self.request(socket.url))
+
+    def console(self, kind: str, text: str) -> None:
+        if kind == "error" or "WebGL context" in text:
+            self.problems.append(f"console {kind}: {text}")
+
+    def request(self, url: str) -> None:
+        own = (self.server.url + "/", self.server.url.replace("http", "ws", 1) + "/", "data:", "blob:", "about:")
+        if not url.startswith(own):
+            self.problems.append(f"request that leaves the app: {url}")
+
+    def check(self) -> None:
+        if not self.page.is_closed():
+            self.page.wait_for_timeout(50)  # lets the last events arrive
+            shown = self.page.locator('[data-testid="stException"]').all_inner_texts()
+            self.problems += [f"exception on the page: {text}" for text in shown]
+        log = self.server.log()[self.log_start :]
+        if "Traceback (most recent call last)" in log:
+            self.problems.append(f"traceback in the server's log:\n{log}")
+        left = [text for text in self.problems if not any(re.search(pattern, text) for pattern in self.allowed)]
+        assert not left, "\n".join([f"{self.page.url}:", *left])
+
+
+def settle(page: Page, seconds: float = PAGE_SECONDS) -> None:
+    """Waits until the script has run to its end and the page has drawn what came: no skeleton, no spinner is left."""
+    page.wait_for_function(
+        """() => document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState === 'notRunning'
+                 && !document.querySelector('[data-testid="stSkeleton"], [data-testid="stSpinner"], [data-stale="true"]')""",
+        timeout=1000 * seconds,
+    )
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[Server]:
+    """One server of app.py for the whole test run."""
+    with running(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture
+def fresh_server(tmp_path_factory) -> Iterator[Callable[..., Server]]:
+    """`fresh_server(app=..., **environment)`: a server that has answered no request yet, ended with the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **wanted: stack.enter_context(running(tmp_path_factory.mktemp("fresh"), **wanted))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = find_browser()
+    if path is None:
+        pytest.skip("no browser: install Chromium or Chrome, or set BROWSER_PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_page(browser) -> Iterator[Callable[..., Page]]:
+    """`new_page(server, path=None, color_scheme="light", width=1280, height=900)`: a guarded page.
+
+    Where `path` is given the page is opened there and has settled. Each page has cookies and storage of its own; its
+    guard is `page.guard`.
+    """
+    contexts, guards = [], []
+
+    def open_page(server: Server, path: str | None = None, *, color_scheme="light", width=1280, height=900) -> Page:
+        context = browser.new_context(
+            base_url=server.url, color_scheme=color_scheme, viewport={"width": width, "height": height}, locale="en-US"
+        )
+        contexts.append(context)
+        context.set_default_timeout(1000 * PAGE_SECONDS)
+        page = context.new_page()
+        page.guard = Guard(server, page)
+        page.guard.watch(context)
+        guards.append(page.guard)
+        if path is not None:
+            page.goto(path)
+            settle(page)
+        return page
+
+    yield open_page
+    try:
+        for guard in guards:
+            guard.check()
+    finally:
+        for context in contexts:
+            context.close()
+
+
+@pytest.fixture
+def page(request, browser, server, new_page) -> Page:
+    """A guarded, still empty page of the shared server; indirect parameters are those of `new_page`."""
+    return new_page(server, **getattr(request, "param", {}))

@@ -1,0 +1,57 @@
+"""What every test gets: a workspace of its own, empty caches, and word of a missing browser on the last line."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # for a bare `pytest`; `python -m pytest` has it already
+
+pytest_plugins = ["tests.browser"]
+
+without_browser: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def own_workspace(tmp_path, monkeypatch):
+    """No test touches the user's workspace."""
+    monkeypatch.setenv("LAWLIB_WORKSPACE", str(tmp_path / "workspace.duckdb"))
+
+
+@pytest.fixture(autouse=True)
+def empty_caches():
+    """Streamlit's caches belong to the process: without this one AppTest would see another's store."""
+    yield
+    if "streamlit" in sys.modules:
+        import streamlit
+
+        streamlit.cache_data.clear()
+        streamlit.cache_resource.clear()
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Folder of the original data files (LAWLIB_TEST_DATA); they are not all in the repository."""
+    folder = os.environ.get("LAWLIB_TEST_DATA")
+    if not folder:
+        pytest.skip("LAWLIB_TEST_DATA does not name the folder of the original data files")
+    if not Path(folder).is_dir():
+        pytest.fail(f'LAWLIB_TEST_DATA is "{folder}", which is not a folder')
+    return Path(folder)
+
+
+def pytest_collection_modifyitems(items):
+    """Browser tests last: they are the slow ones, and Playwright leaves an event loop running in the main thread."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+def pytest_runtest_logreport(report):
+    if report.skipped and isinstance(report.longrepr, tuple) and "no browser" in report.longrepr[2]:
+        without_browser.append(report.nodeid)
+
+
+def pytest_unconfigure():
+    if without_browser:
+        print(f"NOT TESTED IN A BROWSER: no Chromium or Chrome could be had, so {len(without_browser)} tests were skipped.")
