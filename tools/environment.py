@@ -79,7 +79,7 @@ def pip() -> list[str]:
 def install(path: Path) -> None:
     print(f"Installing {path.name} (about half a minute).", flush=True)
     UNFINISHED.touch()
-    command = [*pip(), "install", "--quiet", "--disable-pip-version-check", "--no-input", "-r", str(path)]
+    command = [*pip(), "install", "-qq", "--disable-pip-version-check", "--no-input", "-r", str(path)]
     # A user-wide `user = true` would make pip refuse to install into a venv.
     if subprocess.run(command, cwd=ROOT, env={**os.environ, "PIP_USER": "0"}).returncode != 0:
         sys.exit(f"Could not install {path.name}: see the lines above. The next `make` starts afresh.")
