@@ -1,0 +1,107 @@
+"""Shapes of decoder-only transformers and their counts: the one place where N, router and FLOPs are defined.
+
+Counts are non-embedding with the router left out, unless the name says otherwise. Attention is counted by its weight
+matrices (4 d^2 a block); the T-dependent part of attention FLOPs is left out, as in 6 N D.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+KRAJEWSKI_ASPECT = 64
+"""d_model = 64 n_blocks (Krajewski 2024, Ludziejewski 2025)."""
+LUDZIEJEWSKI_VOCABULARY = 50257
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """A shape. `d_ff` is the dense (or reference) feed-forward width; an expert is `d_ff / granularity` wide."""
+
+    d_model: int
+    n_layers: int
+    d_ff: int
+    n_experts: int = 1
+    top_k: int = 1
+    granularity: float = 1.0
+    ffn_matrices: int = 2
+    vocabulary: int = 0
+
+    @property
+    def expansion(self) -> float:
+        """E = n_experts / granularity."""
+        return self.n_experts / self.granularity
+
+    @property
+    def expert_parameters(self) -> float:
+        """Parameters of one expert: ffn_matrices · d_model · d_ff / G."""
+        return self.ffn_matrices * self.d_model * self.d_ff / self.granularity
+
+    @property
+    def n_active(self) -> float:
+        """Parameters a token passes through: attention and top_k experts in each block."""
+        return self.n_layers * (4 * self.d_model**2 + self.top_k * self.expert_parameters)
+
+    @property
+    def n_total(self) -> float:
+        """All parameters of attention and experts."""
+        return self.n_layers * (4 * self.d_model**2 + self.n_experts * self.expert_parameters)
+
+    @property
+    def n_router(self) -> float:
+        """Router parameters, d_model · n_experts a block; none for a dense model."""
+        return self.n_layers * self.d_model * self.n_experts if self.n_experts > 1 else 0.0
+
+    @property
+    def n_embedding(self) -> float:
+        """Embedding and unembedding, 2 · d_model · vocabulary."""
+        return 2.0 * self.d_model * self.vocabulary
+
+    def flops_per_token(self, router_cost: float = 14.0) -> float:
+        """Training FLOPs a token, forward and backward: 6 N_active + c_r · router parameters.
+
+        Krajewski 2024, section 5.2: c_r = 14 (between 6 and 20 by implementation). Embeddings are left out.
+        """
+        return 6 * self.n_active + router_cost * self.n_router
+
+
+def krajewski_blocks(n_active: ArrayLike) -> Array:
+    """Blocks n of the shape with N_active = 12 d^2 n and d = 64 n (real-valued)."""
+    return np.cbrt(np.asarray(n_active, dtype=float) / (12 * KRAJEWSKI_ASPECT**2))
+
+
+def krajewski_total(n_active: ArrayLike, expansion: ArrayLike) -> Array:
+    """N_total = d^2 (8 E + 4) n = N_active (8 E + 4) / 12 (Krajewski 2024; a dense model is E = 1)."""
+    return np.asarray(n_active, dtype=float) * (8 * np.asarray(expansion, dtype=float) + 4) / 12
+
+
+def krajewski_flops(n_active: ArrayLike, tokens: ArrayLike, expansion: ArrayLike, granularity: ArrayLike) -> Array:
+    """Training FLOPs (12 d^2 c_f + d E G c_r) D n_blocks with c_f = 6, c_r = 14, d = 64 n_blocks (Krajewski 2024)."""
+    n = krajewski_blocks(n_active)
+    router = 14 * KRAJEWSKI_ASPECT * n * np.asarray(expansion, dtype=float) * np.asarray(granularity, dtype=float)
+    return (6 * 12 * (KRAJEWSKI_ASPECT * n) ** 2 + router) * np.asarray(tokens, dtype=float) * n
+
+
+def without_embeddings(n_active_with_embeddings: ArrayLike, expansion: ArrayLike) -> tuple[Array, Array, Array]:
+    """(N_active, N_total, N_total with embeddings) of Ludziejewski's shape with this many active parameters.
+
+    N_active with embeddings = 2 d V + 13 n d^2, N_total = 2 d V + (4 + 9 E) n d^2, V = 50257, d = 64 n (arXiv:2502.05172).
+    The width solves a cubic; Newton's method from the embedding-free width converges from above.
+    """
+    target = np.asarray(n_active_with_embeddings, dtype=float)
+    n = np.cbrt(target / (13 * KRAJEWSKI_ASPECT**2))
+    linear, cubic = 2 * KRAJEWSKI_ASPECT * LUDZIEJEWSKI_VOCABULARY, 13 * KRAJEWSKI_ASPECT**2
+    for _ in range(60):
+        n = n - (linear * n + cubic * n**3 - target) / (linear + 3 * cubic * n**2)
+    active = cubic * n**3
+    total = active * (4 + 9 * np.asarray(expansion, dtype=float)) / 13
+    return active, total, total + linear * n
+
+
+def granularity_of(d_model: ArrayLike, d_expert: ArrayLike) -> Array:
+    """G = 4 d_model / d_expert, Krajewski's convention (Ling's is half of it)."""
+    return 4 * np.asarray(d_model, dtype=float) / np.asarray(d_expert, dtype=float)

@@ -1,0 +1,174 @@
+"""Many versions of one law at once: bootstrap refits of a fit, or a published law within its print rounding.
+
+Everything that takes a `FittedLaw` takes an ensemble's `law` too and answers for all samples in one array operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike
+
+from .laws import FittedLaw, run_arrays
+from .laws.law import Array
+from .laws.saturation import from_free, log_ehat, to_free
+from .objective import Objective
+from .solver import Model, minimise
+
+CHUNK = 64
+"""Replicates refitted by one task: their arrays stay in the processor's cache."""
+Quantity = str | Callable[[FittedLaw], ArrayLike]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Samples of a law.
+
+    Args:
+        law: all samples as one law, theta `(n_samples, n_linear)`.
+        point: the law they vary around.
+        kind: "bootstrap" (runs resampled) or "rounding" (coefficients within half of their last printed digit).
+        n_failed: replicates that could not be refitted and are left out.
+    """
+
+    law: FittedLaw
+    point: FittedLaw
+    kind: str
+    n_failed: int = 0
+
+    def __len__(self) -> int:
+        return len(self.law.theta)
+
+    def __iter__(self) -> Iterator[FittedLaw]:
+        return (self.law.at(i) for i in range(len(self)))
+
+    @property
+    def params(self) -> pd.DataFrame:
+        """The paper's letters, a row a sample."""
+        return pd.DataFrame(self.law.params)
+
+    @property
+    def label(self) -> str:
+        """What the intervals mean, in three words."""
+        return "bootstrap of runs" if self.kind == "bootstrap" else "print rounding"
+
+    def values(self, what: Quantity) -> Array:
+        """A parameter (by letter) or anything computed from a law, for every sample: shape `(n_samples, ...)`.
+
+        A function is first given all samples at once and, where it cannot take arrays, one law after the other.
+        """
+        if isinstance(what, str):
+            params = self.law.params
+            if what not in params:
+                raise ValueError(f"There is no parameter {what!r}; the {self.law.law.name} law has {', '.join(params)}.")
+            return np.asarray(params[what])
+        try:
+            together = np.asarray(what(self.law), dtype=float)
+        except (TypeError, ValueError, IndexError):
+            together = np.empty(0)
+        if together.ndim and len(together) == len(self):
+            return together
+        return np.array([np.asarray(what(law), dtype=float) for law in self])
+
+    def interval(self, what: Quantity, level: float = 0.95) -> tuple:
+        """(low, high) percentiles of `values(what)`: floats, or arrays for array quantities. NaN samples are left out."""
+        if not 0 < level < 1:
+            raise ValueError(f"level must lie between 0 and 1; got {level}.")
+        values = self.values(what)
+        with np.errstate(invalid="ignore"):
+            low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
+
+
+def bootstrap(
+    fit: FittedLaw,
+    n_resamples: int = 1000,
+    seed: int = 0,
+    groups: str | ArrayLike | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Ensemble:
+    """Refits of `fit` to runs drawn with replacement, each started from the fit.
+
+    Args:
+        groups: a column's name or an array `(n_runs,)`; whole groups (isoFLOP slices, sizes) are drawn then.
+        progress: called with (done, total) now and then; an exception it raises cancels the work.
+    Chunks run through joblib: `joblib.parallel_config(backend="dask")` moves them to a cluster.
+    Raises ValueError for a published law, or fewer than two groups.
+    """
+    if fit.fit is None:
+        raise ValueError(f"{fit.name} is a published law without runs; use its rounding() instead of a bootstrap.")
+    counts = _resample(fit, n_resamples, seed, groups)
+    chunks = [counts[i : i + CHUNK] for i in range(0, n_resamples, CHUNK)]
+    phi = np.concatenate([fit.theta, fit.shapes]) if fit.fit.fit_shapes else fit.theta
+    parts, done = [], 0
+    work = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(delayed(_refit)(fit, phi, c) for c in chunks)
+    for part in work:
+        parts.append(part)
+        done += len(part[0])
+        if progress is not None:
+            progress(done, n_resamples)
+    found, good = (np.concatenate(p) for p in zip(*parts, strict=True))
+    n_linear = len(fit.law.linear)
+    theta = found[good, :n_linear]
+    shapes = found[good, n_linear:] if fit.fit.fit_shapes else np.tile(fit.shapes, (len(theta), 1))
+    return Ensemble(replace(fit, theta=theta, shapes=shapes), fit, "bootstrap", int((~good).sum()))
+
+
+def rounding(law: FittedLaw, n: int = 1000, seed: int = 0) -> Ensemble:
+    """`n` laws with every printed coefficient drawn evenly within half a unit of its last printed digit.
+
+    Raises ValueError for a law that is not printed (a fit, or a set moved inside the rounding already).
+    """
+    if law.source is None or not law.source.half_units:
+        raise ValueError(f"{law.name} has no printed coefficients, so it has no print rounding.")
+    rng = np.random.default_rng(seed)
+    centers = np.array([law.params[p] for p in law.law.parameters])
+    halves = np.array([law.source.half_units.get(p, 0.0) for p in law.law.parameters])
+    drawn = pd.DataFrame(centers + halves * rng.uniform(-1, 1, (n, len(centers))), columns=list(law.law.parameters))
+    raw = drawn[list(law.law.linear)].to_numpy()
+    positive = law.law.positive
+    theta = np.where(positive, np.log(np.where(positive, raw, 1.0)), raw)
+    shapes = to_free(drawn["E_start"].to_numpy(), drawn["E_max"].to_numpy()) if law.law.has_shapes else np.empty((n, 0))
+    return Ensemble(replace(law, theta=theta, shapes=shapes), law, "rounding")
+
+
+def _resample(fit: FittedLaw, n_resamples: int, seed: int, groups: str | ArrayLike | None) -> Array:
+    """How often each run is drawn, shape `(n_resamples, n_runs)`."""
+    assert fit.fit is not None
+    rng = np.random.default_rng(seed)
+    n = len(fit.fit.runs)
+    if groups is None:
+        return rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(float)
+    values = fit.fit.runs[groups] if isinstance(groups, str) else pd.Series(np.asarray(groups))
+    if len(values) != n:
+        raise ValueError(f"groups must have one value for each of the {n} fitted runs; got {len(values)}.")
+    codes, names = pd.factorize(values)
+    if len(names) < 2:
+        raise ValueError("A bootstrap of groups needs at least two groups.")
+    draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_resamples)
+    return draws[:, codes].astype(float)
+
+
+def _refit(fit: FittedLaw, phi: Array, counts: Array) -> tuple[Array, np.ndarray]:
+    """Refitted parameters `(n_chunk, n_parameters)` and which of them converged to something finite."""
+    assert fit.fit is not None
+    model = fit_model(fit)
+    goal = Objective(fit.fit.objective_name, fit.fit.delta)
+    found = minimise(model, goal, np.tile(phi, (len(counts), 1)), counts * fit.fit.weights, decrement=1e-8)
+    return found.phi, np.isfinite(found.value) & np.isfinite(found.phi).all(axis=1)
+
+
+def fit_model(fit: FittedLaw) -> Model:
+    """The arrays that `fit` was made from."""
+    assert fit.fit is not None
+    n, tokens, granularity, expansion = run_arrays(fit.law, fit.fit.runs)
+    with np.errstate(invalid="ignore"):
+        x = {"N": np.log(n), "D": np.log(tokens), "G": np.log(granularity), "A": -np.log(expansion)}
+    if fit.law.has_shapes:
+        x["Ehat"] = log_ehat(expansion, *from_free(fit.shapes))
+    log_loss = np.log(fit.fit.runs["loss"].to_numpy(dtype=float))
+    return Model(fit.law, {v: x[v] for v in fit.law.variables}, log_loss, expansion if fit.fit.fit_shapes else None)

@@ -1,0 +1,206 @@
+"""Fit a law to runs: global search, exact Newton polish, an honest status."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from .errors import FitError
+from .flops import FlopsRule, TotalRule, rule_of, total_rule_of
+from .laws import FitDetails, FittedLaw, Law, family, published, run_arrays
+from .laws.law import Array
+from .laws.saturation import log_ehat
+from .objective import Objective
+from .runs import usable
+from .search import starts
+from .solver import Model, minimise
+
+SHAPE_SOURCE = {"joint": "ludziejewski2025", "joint_granular": "ludziejewski2025", "routed": "clark2022-sbase"}
+"""Where the shapes of Ehat come from while the data cannot fix them; other laws take Ludziejewski's."""
+MIN_EXPANSIONS = 6
+"""E_start and E_max are identified only up to an affine map of ln Ehat: fewer different E cannot fix them."""
+VANISHED = 1e-6
+"""A term whose largest share of the loss is below this is reported as not identified."""
+_STARTS = {2: 4, 3: 8}
+_QUANTITY = {"N": "size", "D": "training tokens", "G": "granularity", "Ehat": "expansion", "A": "active share"}
+
+
+def fit(
+    runs: pd.DataFrame,
+    law: str | Law,
+    objective: str = "huber",
+    delta: float = 1e-3,
+    weights: str | Array | None = None,
+    flops_rule: FlopsRule | str | None = None,
+) -> FittedLaw:
+    """The law of this form that fits the runs best.
+
+    Args:
+        runs: canonical columns; only those the law takes and `loss` are needed. Rows with `excluded` True are left out.
+        objective: "huber" on ln L (with `delta`), "squared_log" on ln L, or "squared" on L.
+        weights: a column's name or an array `(n_runs,)`, non-negative; None weighs every run alike.
+        flops_rule: how FLOPs follow from sizes; None finds the rule that the runs' own FLOPs follow.
+    Raises:
+        FitError: the runs cannot identify the law; names the parameters and the reason.
+        ValueError: a missing column, an unknown law or objective, wrong weights.
+    """
+    law = family(law) if isinstance(law, str) else law
+    goal = Objective(objective, delta)
+    kept, w, dropped = _prepare(runs, law, weights)
+    n, tokens, granularity, expansion = run_arrays(law, kept)
+    log_loss = np.log(kept["loss"].to_numpy(dtype=float))
+    _check_identified(law, {"N": n, "D": tokens, "G": granularity, "Ehat": expansion, "A": expansion}, len(kept))
+
+    held, shapes, fit_shapes = _shapes(law, expansion)
+    x = {"N": np.log(n), "D": np.log(tokens), "G": np.log(granularity), "A": -np.log(expansion)}
+    if law.has_shapes:
+        from .laws.saturation import from_free
+
+        x["Ehat"] = log_ehat(expansion, *from_free(shapes))
+    x = {v: x[v] for v in law.variables}
+    model = Model(law, x, log_loss, expansion if fit_shapes else None)
+    first = starts(law, x, log_loss, expansion if fit_shapes else None, n_starts(law, fit_shapes))
+    if fit_shapes:
+        known = np.tile(shapes, (1, 1))
+        fixed = starts(law, x, log_loss, None, 4)
+        first = np.concatenate([first, np.concatenate([fixed, np.tile(known, (len(fixed), 1))], axis=1)])
+    found = minimise(model, goal, first, w)
+    best = int(np.argmin(np.where(np.isfinite(found.value), found.value, np.inf)))
+    if not np.isfinite(found.value[best]):
+        raise FitError(f"No start of the {law.name} fit led to a finite objective: check the runs for extreme values.")
+    phi = found.phi[best : best + 1]
+    state = model.evaluate(phi)
+    shares = (state.share / state.total[:, None, :])[0].max(axis=1)
+    theta = phi[0, : len(law.linear)]
+    residuals = state.log_pred[0] - log_loss
+    return FittedLaw(
+        law=law,
+        theta=theta,
+        shapes=phi[0, len(law.linear) :] if fit_shapes else shapes,
+        flops_rule=FlopsRule(flops_rule) if isinstance(flops_rule, str) else flops_rule or rule_of(kept),
+        total_rule=_total_rule(law, kept),
+        expansion=_single_expansion(law, kept),
+        objective=float(found.value[best]),
+        rmse=float(np.sqrt(np.average(residuals**2, weights=w))),
+        status=_status(law, bool(found.converged[best]), shares, theta),
+        held=held,
+        ranges=data_ranges(kept),
+        fit=FitDetails(
+            runs=kept,
+            weights=w,
+            objective_name=objective,
+            delta=delta,
+            n_starts=len(first),
+            n_agreeing=int((found.value <= found.value[best] * (1 + 1e-6) + 1e-14).sum()),
+            iterations=found.iterations,
+            residuals=residuals,
+            fit_shapes=fit_shapes,
+            n_dropped=dropped,
+        ),
+    )
+
+
+def n_starts(law: Law, fit_shapes: bool) -> int:
+    """How many candidates are polished: more for laws with more exponents."""
+    return 12 if fit_shapes else _STARTS.get(len(law.linear) - len(law.terms), 10)
+
+
+def _prepare(runs: pd.DataFrame, law: Law, weights: str | Array | None) -> tuple[pd.DataFrame, Array, int]:
+    """Usable runs with everything the law needs, their weights, and how many were left out for missing values."""
+    if "loss" not in runs:
+        raise ValueError("Fitting needs a column loss (nats per token).")
+    arrays = np.stack([*run_arrays(law, runs), pd.to_numeric(runs["loss"], errors="coerce").to_numpy(dtype=float)])
+    needed = [
+        i for i, v in enumerate(("N", "D", "G", "E")) if v in law.variables or (v == "E" and {"Ehat", "A"} & set(law.variables))
+    ]
+    arrays = arrays[[*needed, 4]]
+    names = [*(c for c in ("N", "D", "G", "E")), "loss"]
+    w = np.ones(len(runs))
+    if isinstance(weights, str):
+        if weights not in runs:
+            raise ValueError(f"There is no weight column {weights!r}; the columns are {', '.join(map(str, runs.columns))}.")
+        w = pd.to_numeric(runs[weights], errors="coerce").to_numpy(dtype=float)
+    elif weights is not None:
+        w = np.asarray(weights, dtype=float)
+    if w.shape != (len(runs),) or not (np.isfinite(w).all() and (w >= 0).all() and w.sum() > 0):
+        raise ValueError(f"weights must be {len(runs)} finite numbers at or above zero, not all zero; got shape {w.shape}.")
+    included = ~runs["excluded"].fillna(False).to_numpy(dtype=bool) if "excluded" in runs else np.ones(len(runs), dtype=bool)
+    wrong = included & (np.isfinite(arrays) & (arrays <= 0)).any(axis=0)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        column = names[[*needed, 4][int(np.argmax(arrays[:, row] <= 0))]]
+        raise FitError(f"{int(wrong.sum())} runs have {column} at or below zero (first: row {row}): fix or exclude them.")
+    complete = np.isfinite(arrays).all(axis=0)
+    if not (included & complete).any():
+        empty = [c for c, a in zip([names[i] for i in [*needed, 4]], arrays, strict=True) if not np.isfinite(a[included]).any()]
+        what = f"no run has a value for {', '.join(empty)}" if empty else "no run has all of its quantities"
+        raise FitError(f"The {law.name} law takes {', '.join(law.columns)} and loss, but {what}.")
+    keep = included & complete & (w > 0)
+    kept = usable(runs[keep]) if "excluded" in runs else runs[keep].reset_index(drop=True)
+    return kept, w[keep], int((included & ~complete).sum())
+
+
+def _check_identified(law: Law, values: dict[str, Array], n_runs: int) -> None:
+    """Raises FitError naming the parameters that these runs cannot identify, and why."""
+    for v in law.variables:
+        distinct = np.unique(np.round(np.log(values[v]), 9))
+        if len(distinct) < 2:
+            letters = sorted({law.linear[e.parameter] for e in law.entries if v in e.variables})
+            at = float(np.exp(distinct[0]))
+            raise FitError(
+                f"All {n_runs} runs have one {_QUANTITY[v]} ({at:.4g}), so {', '.join(letters)} of the {law.name} law cannot be "
+                f"identified. Add runs with another {_QUANTITY[v]}, or choose a law without it."
+            )
+    points = np.unique(np.round(np.log(np.stack([values[v] for v in law.variables])), 9), axis=1).shape[1]
+    if points < len(law.linear):
+        raise FitError(
+            f"The {law.name} law has {len(law.linear)} parameters ({', '.join(law.linear)}), but the {n_runs} runs have only "
+            f"{points} different combinations of {', '.join(_QUANTITY[v] for v in law.variables)}. Add runs or choose a smaller law."
+        )
+
+
+def _shapes(law: Law, expansion: Array) -> tuple[dict[str, str], Array, bool]:
+    """(held parameters, starting shapes, whether to fit them)."""
+    if not law.has_shapes:
+        return {}, np.empty(0), False
+    source = published(SHAPE_SOURCE.get(law.name, "ludziejewski2025"))
+    assert isinstance(source, FittedLaw)
+    n_different = len(np.unique(expansion))
+    if n_different >= MIN_EXPANSIONS:
+        return {}, source.shapes, True
+    assert source.source
+    why = f"held at {source.source.citation}: the runs have {n_different} different E, {MIN_EXPANSIONS} are needed to fit it"
+    return {"E_start": why, "E_max": why}, source.shapes, False
+
+
+def _total_rule(law: Law, runs: pd.DataFrame) -> TotalRule:
+    return TotalRule("share", 1.0, source="N_active = N_total (1 - S)") if law.name == "sparsity" else total_rule_of(runs)
+
+
+def _single_expansion(law: Law, runs: pd.DataFrame) -> float | None:
+    if {"Ehat", "A"} & set(law.variables) or "expansion" not in runs:
+        return None
+    values = runs["expansion"].dropna().unique()
+    return float(values[0]) if len(values) == 1 else None
+
+
+def _status(law: Law, converged: bool, shares: Array, theta: Array) -> str:
+    vanished = [t for t, share in zip(law.terms, shares, strict=True) if share < VANISHED]
+    if vanished:
+        letters = [p.removeprefix("ln ") for t in vanished for p, f in t.items() if isinstance(f, float)]
+        return f"at a bound: {', '.join(letters)} fell to zero, the data do not show this term"
+    return "converged" if converged else "not converged: the objective may be slightly above its minimum"
+
+
+def data_ranges(runs: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """Lowest and highest of each quantity that the runs have, and of tokens per active parameter."""
+    out = {}
+    for column in ("n_active", "n_total", "tokens", "flops", "granularity", "expansion", "loss"):
+        if column in runs and runs[column].notna().any():
+            values = runs[column].to_numpy(dtype=float)
+            out[column] = (float(np.nanmin(values)), float(np.nanmax(values)))
+    if "n_active" in out and "tokens" in out:
+        ratio = (runs["tokens"] / runs["n_active"]).to_numpy(dtype=float)
+        if np.isfinite(ratio).any():
+            out["tokens_per_parameter"] = (float(np.nanmin(ratio)), float(np.nanmax(ratio)))
+    return out

@@ -1,0 +1,110 @@
+"""What a law implies at a budget: iso-FLOP curves, the granularity frontier, the budgets where the best G changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from .errors import OptimumError
+from .laws import FittedLaw
+from .laws.law import Array
+from .optimum import GRANULARITIES, compute_optimal, expansion_of, log_n, log_ratio_of, log_total
+
+
+def granularity_frontier(
+    law: FittedLaw, budgets: ArrayLike, expansion: float | None = None, granularities: ArrayLike = GRANULARITIES
+) -> pd.DataFrame:
+    """The optimum at every (budget, G): columns flops, granularity, n_active, n_total, tokens, loss, best.
+
+    `best` marks the G of lowest loss at its budget. A row for each pair, budgets outer. Raises as `compute_optimal`, and
+    OptimumError for a law without granularity.
+    """
+    if "G" not in law.law.variables:
+        raise OptimumError(f"The {law.name} law has no granularity; fine_grained and joint_granular have.")
+    budgets, options = np.atleast_1d(np.asarray(budgets, dtype=float)), np.asarray(granularities, dtype=float)
+    opt = compute_optimal(law, budgets[:, None], expansion, options[None, :])
+    loss = np.asarray(opt.loss)
+    frame = {
+        "flops": np.broadcast_to(budgets[:, None], loss.shape),
+        "granularity": np.broadcast_to(options, loss.shape),
+        "n_active": opt.n_active,
+        "n_total": opt.n_total,
+        "tokens": opt.tokens,
+        "loss": loss,
+        "best": loss == loss.min(axis=1, keepdims=True),
+        "router_share": router_share(law, np.asarray(opt.n_active), opt.expansion, options[None, :]),
+    }
+    return pd.DataFrame({k: np.broadcast_to(v, loss.shape).ravel() for k, v in frame.items()})
+
+
+def switching_budgets(law: FittedLaw, expansion: float | None = None, low: float = 1e14, high: float = 1e30) -> pd.DataFrame:
+    """The budgets at which the best power-of-two G doubles: columns granularity (the new one), flops; within 1e-6 decades.
+
+    The loss at G and at 2 G cross once; bisected for all G at once. Pairs that do not cross in [low, high] are left out.
+    """
+    options = np.array(GRANULARITIES, dtype=float)
+    lo, hi = np.full(len(options) - 1, np.log(low)), np.full(len(options) - 1, np.log(high))
+
+    def finer_wins(log_c: Array) -> np.ndarray:
+        coarse, fine = (np.asarray(compute_optimal(law, np.exp(log_c), expansion, g).loss) for g in (options[:-1], options[1:]))
+        return fine < coarse
+
+    crosses = ~finer_wins(lo) & finer_wins(hi)
+    for _ in range(44):
+        mid = 0.5 * (lo + hi)
+        wins = finer_wins(mid)
+        lo, hi = np.where(wins, lo, mid), np.where(wins, mid, hi)
+    return pd.DataFrame({"granularity": options[1:][crosses], "flops": np.exp(0.5 * (lo + hi))[crosses]})
+
+
+def router_share(law: FittedLaw, n_active: Array, expansion: ArrayLike, granularity: ArrayLike) -> Array:
+    """The router's part of training FLOPs under the law's FLOPs rule (zero for rules that have no router)."""
+    if law.flops_rule.name != "krajewski":
+        return np.zeros(np.broadcast_shapes(np.shape(n_active), np.shape(granularity)))
+    weights = law.flops_rule.flops(n_active, 1.0)
+    return 1 - weights / law.flops_rule.flops(n_active, 1.0, expansion, granularity)
+
+
+def isoflop(
+    law: FittedLaw,
+    budget: ArrayLike,
+    expansion: float | None = None,
+    granularity: float | None = None,
+    span: float = 1.5,
+    n_points: int = 121,
+) -> pd.DataFrame:
+    """The loss against size at fixed FLOPs: columns flops, n_active, n_total, tokens, loss, optimal; a block a budget.
+
+    Sizes run `span` decades to both sides of the optimum, which is the row marked `optimal`. Granularity is the best one
+    of the budget unless given. For an ensemble use `isoflop_losses`.
+    """
+    budgets = np.atleast_1d(np.asarray(budget, dtype=float))
+    opt = compute_optimal(law, budgets, expansion, granularity)
+    center = np.log(np.asarray(opt.n_active, dtype=float)).reshape(-1, 1)
+    u = center + np.linspace(-span, span, n_points) * np.log(10)
+    g = np.reshape(opt.granularity, (-1, 1))
+    tokens, loss = isoflop_losses(law, budgets[:, None], np.exp(u), expansion, g)
+    e = expansion_of(law, expansion)
+    total = np.exp(log_total(law, u, e))
+    middle = np.zeros(u.shape, dtype=bool)
+    middle[:, n_points // 2] = True
+    columns = {"flops": budgets[:, None], "n_active": np.exp(u), "n_total": total, "tokens": tokens, "loss": loss}
+    columns |= {"granularity": g, "optimal": middle}
+    return pd.DataFrame({k: np.broadcast_to(v, u.shape).ravel() for k, v in columns.items()})
+
+
+def isoflop_losses(
+    law: FittedLaw,
+    budget: ArrayLike,
+    n_active: ArrayLike,
+    expansion: ArrayLike | None = None,
+    granularity: ArrayLike | None = None,
+) -> tuple[Array, Array]:
+    """(tokens, loss) of models of these active sizes that use up the budget; arguments broadcast, samples first in loss."""
+    e = expansion_of(law, expansion)
+    g = np.asarray(np.nan if granularity is None else granularity, dtype=float)
+    u = np.log(np.asarray(n_active, dtype=float))
+    log_f, _, _ = law.flops_rule.log_per_token(u, log_ratio_of(law, e, g))
+    tokens = np.exp(np.log(np.asarray(budget, dtype=float)) - log_f)
+    return tokens, law.loss(np.exp(log_n(law, u, e)), tokens, g, e)

@@ -1,0 +1,67 @@
+"""The efficiency gap: how much more compute a dense model needs than a mixture of experts for the same loss."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .laws import FittedLaw
+from .laws.law import Array
+from .optimum import compute_optimal, expansion_of, solve
+
+
+def efficiency_gap(
+    moe_law: FittedLaw,
+    dense_law: FittedLaw,
+    budget: ArrayLike,
+    expansion: float | None = None,
+    granularity: float | None = None,
+) -> float | Array:
+    """Dense FLOPs over MoE FLOPs at equal loss: how many times the budget a dense model needs to match the MoE.
+
+    The MoE trains at `budget`, compute-optimal (best granularity unless given); the dense law, taken at E = 1, is
+    compute-optimal at the FLOPs where its loss is the same. Infinite where the dense law never gets there. Two ensembles
+    are paired sample by sample; with one, the other is kept. Shape: that of `budget`, samples first.
+    """
+    dense_e = 1.0 if {"Ehat", "A"} & set(dense_law.law.variables) else None
+    dense_g = 1.0 if "G" in dense_law.law.variables else None
+    log_c = np.log(np.asarray(budget, dtype=float))
+    moe_loss = np.asarray(compute_optimal(moe_law, budget, expansion, granularity).loss)
+    target = np.log(moe_loss)
+    samples = dense_law.n_samples
+    if samples is not None and moe_law.n_samples is None:
+        target = np.broadcast_to(target, (samples, *target.shape))
+    lo = np.broadcast_to(log_c - np.log(1e8), target.shape).copy()
+    hi = np.broadcast_to(log_c + np.log(1e12), target.shape).copy()
+
+    def dense_log_loss(c: Array) -> Array:
+        return _solve_paired(dense_law, c, dense_e, dense_g)
+
+    ceiling = dense_log_loss(hi)
+    never = ~(ceiling <= target)
+    x = np.broadcast_to(log_c + np.log(4.0), target.shape).copy()
+    slope = np.full(target.shape, -0.05)
+    previous_x, previous_f = None, None
+    for _ in range(60):
+        f = dense_log_loss(x) - target
+        above = f > 0
+        lo, hi = np.where(above, x, lo), np.where(above, hi, x)
+        if previous_x is not None:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                secant = (f - previous_f) / (x - previous_x)
+            slope = np.where(np.isfinite(secant) & (secant < 0), secant, slope)
+        previous_x, previous_f = x, f
+        step = x - f / slope
+        x = np.where((step > lo) & (step < hi), step, 0.5 * (lo + hi))
+        if np.all(never | (np.abs(x - previous_x) < 1e-11)):
+            break
+    gap = np.where(never, np.inf, np.exp(x - log_c))
+    gap = np.where(np.isnan(target) | np.isnan(ceiling), np.nan, gap)
+    return float(gap) if gap.ndim == 0 else gap
+
+
+def _solve_paired(law: FittedLaw, log_c: Array, expansion: float | None, granularity: float | None) -> Array:
+    """ln of the optimal loss where `log_c` already has the law's samples (if any) as its first axis."""
+    e = expansion_of(law, expansion)
+    g = np.asarray(np.nan if granularity is None else granularity)
+    return solve(law, log_c, e, g, batch_in_front=law.n_samples is not None)[1]

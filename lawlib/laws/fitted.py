@@ -1,0 +1,166 @@
+"""A law with its numbers: fitted to runs or published. Everything downstream takes one of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ..flops import FlopsRule, TotalRule
+from .law import Array, Law
+from .saturation import from_free, log_ehat
+
+if TYPE_CHECKING:
+    from ..ensemble import Ensemble
+    from ..health import Finding
+    from .published import Record
+
+
+@dataclass(frozen=True)
+class FittedLaw:
+    """A law and its parameters.
+
+    Args:
+        theta: the parameters the terms are affine in, shape `(n_linear,)`, or `(n_samples, n_linear)` for a whole
+            ensemble at once: every method then has the samples as its first axis.
+        shapes: (ln q, ln E_max) of Ehat, shape `(2,)` or `(n_samples, 2)`; empty for a law without Ehat.
+        expansion: the one E the law holds at, if it has no E of its own and the data have one; else None.
+        objective: sum of the objective's terms. rmse: root mean square residual of ln L.
+        status: "converged", or what went wrong; "published" for a law without data.
+        held: parameters that were not fitted, with their value's origin.
+        ranges: lowest and highest of each quantity in the data.
+    """
+
+    law: Law
+    theta: Array
+    shapes: Array = field(default_factory=lambda: np.empty(0))
+    flops_rule: FlopsRule = field(default_factory=FlopsRule)
+    total_rule: TotalRule = field(default_factory=lambda: TotalRule("unknown"))
+    expansion: float | None = None
+    objective: float = np.nan
+    rmse: float = np.nan
+    status: str = "published"
+    held: Mapping[str, str] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    source: Record | None = None
+    fit: FitDetails | None = None
+
+    @property
+    def name(self) -> str:
+        """The published law's name, or the form's."""
+        return self.source.name if self.source else self.law.name
+
+    @property
+    def n_samples(self) -> int | None:
+        """How many samples this law stands for; None for a single law."""
+        return None if self.theta.ndim == 1 else len(self.theta)
+
+    @property
+    def params(self) -> dict[str, float]:
+        """The paper's letters in the paper's base; arrays `(n_samples,)` for an ensemble."""
+        letters = self.law.letters(self.theta)
+        values = {p: letters[..., i] for i, p in enumerate(self.law.linear)}
+        if self.law.has_shapes:
+            values["E_start"], values["E_max"] = from_free(self.shapes)
+        if self.n_samples is None:
+            return {p: float(values[p]) for p in self.law.parameters}
+        return {p: values[p] for p in self.law.parameters}
+
+    def log_variables(self, n: ArrayLike, tokens: ArrayLike, granularity: ArrayLike, expansion: ArrayLike) -> tuple[dict, int]:
+        """The logarithms that the terms take, and how many dimensions they have. Unused quantities may be NaN."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            x = {
+                "N": np.log(np.asarray(n, dtype=float)),
+                "D": np.log(np.asarray(tokens, dtype=float)),
+                "G": np.log(np.asarray(granularity, dtype=float)),
+                "A": -np.log(np.asarray(expansion, dtype=float)),
+            }
+            if self.law.has_shapes:
+                x["Ehat"] = self.log_ehat(expansion)
+        return x, max(np.ndim(v) for v in (n, tokens, granularity, expansion))
+
+    def log_ehat(self, expansion: ArrayLike) -> Array:
+        """ln Ehat at E, shape of E with the samples in front."""
+        e_start, e_max = from_free(self.shapes)
+        pad = self.shapes.shape[:-1] + (1,) * np.ndim(expansion)
+        return log_ehat(np.asarray(expansion, dtype=float), e_start.reshape(pad), e_max.reshape(pad))
+
+    def loss(
+        self, n: ArrayLike, tokens: ArrayLike = np.nan, granularity: ArrayLike = np.nan, expansion: ArrayLike = np.nan
+    ) -> Array:
+        """Loss in nats per token at N (the law's own count, `law.count`), D, G and E; the arguments broadcast.
+
+        Shape: the broadcast shape, with the samples in front for an ensemble.
+        """
+        x, ndim = self.log_variables(n, tokens, granularity, expansion)
+        return np.exp(np.logaddexp.reduce(np.broadcast_arrays(*self.law.term_logs(self.theta, x, ndim))))
+
+    def predict(self, runs: pd.DataFrame) -> Array:
+        """The loss of every run, shape `(n_runs,)`: N is taken from the column `law.count` as it stands.
+
+        Raises ValueError naming a missing column.
+        """
+        return self.loss(*run_arrays(self.law, runs))
+
+    def at(self, index: int) -> FittedLaw:
+        """One sample of an ensemble as a law of its own."""
+        return replace(self, theta=self.theta[index], shapes=self.shapes[index] if self.law.has_shapes else self.shapes)
+
+    def health(self) -> list[Finding]:
+        """What a careful reader would hold against this fit, each with its remedy; empty for a published law."""
+        from ..health import findings
+
+        return findings(self)
+
+    def rounding(self, n: int = 1000, seed: int = 0) -> Ensemble:
+        """`n` laws drawn within the print rounding of a published law's coefficients. Raises ValueError for a fit."""
+        from ..ensemble import rounding
+
+        return rounding(self, n, seed)
+
+    @property
+    def count(self) -> str:
+        """Which N the law takes: n_active, n_total (both non-embedding), or with embeddings where its source says so."""
+        return self.source.count if self.source else self.law.count
+
+
+@dataclass(frozen=True)
+class FitDetails:
+    """What a fit was made from and how the search went.
+
+    runs: the runs used; weights `(n_runs,)`; objective_name and delta as asked; n_starts polished, n_agreeing of them
+    ended in the same optimum; iterations of the longest; residuals ln L_pred - ln L, shape `(n_runs,)`.
+    """
+
+    runs: pd.DataFrame
+    weights: Array
+    objective_name: str
+    delta: float
+    n_starts: int
+    n_agreeing: int
+    iterations: int
+    residuals: Array
+    fit_shapes: bool
+    n_dropped: int = 0
+
+
+def run_arrays(law: Law, runs: pd.DataFrame) -> tuple[Array, Array, Array, Array]:
+    """(N, D, G, E) of the runs, NaN for what the law does not take. 1/E is top_k / n_experts where both are given."""
+    missing = [c for c in law.columns if c not in runs and not (c == "expansion" and {"top_k", "n_experts"} <= set(runs))]
+    if missing:
+        raise ValueError(f"The {law.name} law needs the columns {', '.join(law.columns)}; missing: {', '.join(missing)}.")
+
+    def column(name: str) -> Array:
+        if name not in runs:
+            return np.full(len(runs), np.nan)
+        return pd.to_numeric(runs[name], errors="coerce").to_numpy(dtype=float)
+
+    expansion = column("expansion")
+    if "A" in law.variables:
+        share = column("n_experts") / column("top_k")
+        expansion = np.where(np.isfinite(share), share, expansion)
+    return column(law.count), column("tokens"), column("granularity"), expansion

@@ -1,0 +1,249 @@
+"""The compute-optimal model: one convex problem in ln N_active, solved for everything asked at once.
+
+At fixed E and G, ln L is convex in u = ln N_active along a budget (FLOPs per token is a posynomial), so Newton's method in
+a bracket is certain, and its optimum unique.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .architecture import without_embeddings
+from .errors import OptimumError
+from .laws import FittedLaw
+from .laws.law import Array
+
+GRANULARITIES: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+"""The granularities searched when none is asked for."""
+_BRACKET = (np.log(1e1), np.log(1e30))
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The model with the lowest loss at a budget. Floats, or arrays of the shape asked for (samples first).
+
+    n_active, n_total: in the count that `count` names; where that count has embeddings, `n_active_nonembedding` and
+    `n_total_nonembedding` are converted (NaN where the shape is unknown), else they are the same numbers. tokens:
+    training tokens; flops: training FLOPs; loss: nats per token.
+    """
+
+    n_active: float
+    n_total: float
+    tokens: float
+    granularity: float
+    expansion: float
+    flops: float
+    loss: float
+    n_active_nonembedding: float
+    n_total_nonembedding: float
+    count: str = "n_active"
+
+    @property
+    def tokens_per_parameter(self) -> float:
+        """D / N_active, in the count that `count` names."""
+        return self.tokens / self.n_active
+
+    @property
+    def n_experts(self) -> float:
+        """E·G; G counts as 1 where the law has none."""
+        return self.expansion * np.where(np.isnan(self.granularity), 1.0, self.granularity)
+
+
+def compute_optimal(
+    law: FittedLaw, budget: ArrayLike, expansion: ArrayLike | None = None, granularity: ArrayLike | None = None
+) -> Optimum:
+    """Compute-optimal model for each budget: argmin of L(N, D, G, E) subject to FLOPs(N, D, G, E) = budget.
+
+    Krajewski et al. 2024, section 5.4 (arXiv:2402.07871). Without `granularity` the best power of two from 1 to 256 is
+    taken (NaN for a law without G).
+
+    Args:
+        budget: training FLOPs; expansion: E; granularity: G. They broadcast.
+    Raises:
+        OptimumError: the law has no D, does not hold at this E, has no G to choose, or has no interior optimum.
+    """
+    check_law(law, granularity)
+    e = expansion_of(law, expansion)
+    c = np.asarray(budget, dtype=float)
+    if not np.all((c > 0) & np.isfinite(c)):
+        raise OptimumError(f"The budget must be positive training FLOPs; got {budget}.")
+    if "G" in law.law.variables and granularity is None:
+        options = np.array(GRANULARITIES, dtype=float)
+        c_b, e_b = np.broadcast_arrays(c, e)
+        u, log_loss = solve(law, np.log(c_b)[..., None], e_b[..., None], options)
+        best = np.argmin(np.where(np.isnan(log_loss), np.inf, log_loss), axis=-1)
+        pick = best[..., None]
+        u, log_loss = (np.take_along_axis(a, pick, axis=-1)[..., 0] for a in (u, log_loss))
+        g = options[best]
+    else:
+        g = np.asarray(np.nan if granularity is None else granularity, dtype=float)
+        u, log_loss = solve(law, np.log(c), e, g)
+    if np.all(np.isnan(u)):
+        raise OptimumError(
+            f"The {law.name} law has no compute-optimal size between 1e1 and 1e30 parameters at this budget: "
+            "its loss does not trade size against tokens there."
+        )
+    return _optimum(law, u, log_loss, c, e, g)
+
+
+def best_loss(law: FittedLaw, budget: ArrayLike, expansion: ArrayLike | None = None) -> Array:
+    """Loss of the compute-optimal model at each budget, best granularity; samples first."""
+    return np.asarray(compute_optimal(law, budget, expansion).loss)
+
+
+def check_law(law: FittedLaw, granularity: ArrayLike | None) -> None:
+    if "D" not in law.law.variables:
+        raise OptimumError(f"The {law.name} law has no training tokens D, so it has no compute optimum; choose a law with D.")
+    if granularity is not None and "G" not in law.law.variables:
+        raise OptimumError(
+            f"The {law.name} law has no granularity; leave granularity out or choose fine_grained or joint_granular."
+        )
+    if granularity is not None and not np.all(np.asarray(granularity, dtype=float) > 0):
+        raise OptimumError(f"granularity must be positive; got {granularity}.")
+
+
+def expansion_of(law: FittedLaw, expansion: ArrayLike | None) -> Array:
+    """E as asked, checked against what the law can say. NaN where the law needs none and none is known."""
+    has_e = bool({"Ehat", "A"} & set(law.law.variables))
+    if expansion is None:
+        if has_e:
+            raise OptimumError(f"The {law.name} law depends on the expansion rate: give expansion=.")
+        return np.asarray(np.nan if law.expansion is None else law.expansion)
+    e = np.asarray(expansion, dtype=float)
+    if not np.all(e >= 1):
+        raise OptimumError(f"The expansion rate is at least 1 (dense); got {expansion}.")
+    if not has_e and law.expansion is not None and not np.allclose(e, law.expansion):
+        raise OptimumError(
+            f"The {law.name} law holds at E = {law.expansion:g} only; asked for E = {expansion}. "
+            "Laws with E: joint, joint_granular, sparsity."
+        )
+    return e if has_e or law.expansion is not None else np.asarray(np.nan)
+
+
+def log_ratio_of(law: FittedLaw, e: Array, g: Array) -> Array:
+    """ln(E·G) for the router's FLOPs; minus infinity (no router) for dense models."""
+    if law.flops_rule.name != "krajewski":
+        return np.asarray(0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(e > 1, np.log(e * np.where(np.isnan(g), 1.0, g)), -np.inf)
+
+
+def log_total(law: FittedLaw, u: Array, e: Array) -> Array:
+    rule = law.total_rule
+    if rule.kind == "unknown":
+        return np.full(np.broadcast_shapes(np.shape(u), np.shape(e)), np.nan)
+    if rule.kind == "ludziejewski":
+        return np.log(without_embeddings(np.exp(u), e)[2])
+    r0, r1 = rule.affine(e)
+    return r0 + r1 * u
+
+
+def log_n(law: FittedLaw, u: Array, e: Array) -> Array:
+    """ln of the law's N at u = ln N_active."""
+    return log_total(law, u, e) if law.law.count == "n_total" else u
+
+
+def solve(law: FittedLaw, log_c: Array, e: Array, g: Array, batch_in_front: bool = False) -> tuple[Array, Array]:
+    """(u, ln L) at the optimum of every (ln C, E, G), samples first; NaN where there is no interior optimum.
+
+    `batch_in_front`: log_c has the samples as its first axis already.
+    """
+    shape = np.broadcast_shapes(np.shape(log_c), np.shape(e), np.shape(g))
+    ndim = len(shape) - (1 if batch_in_front else 0)
+    lead = law.theta.shape[:-1]
+    full = shape if batch_in_front else lead + shape
+    if law.law.count == "n_total" and law.total_rule.kind == "unknown":
+        raise OptimumError(
+            f"The {law.name} law takes the total size, FLOPs need the active one, and the data do not relate them: "
+            "add n_active, or expansion, to the runs."
+        )
+    r0, r1 = law.total_rule.affine(e) if law.law.count == "n_total" else (0.0, 1.0)
+    const, slope_n, slope_d = _affine(law, e, g, ndim)
+    log_ratio = log_ratio_of(law, e, g)
+    const = const + slope_n * r0
+    slope_n = slope_n * r1
+    u = np.empty(full)
+    lo, hi = np.full(full, _BRACKET[0]), np.full(full, _BRACKET[1])
+    log_c = np.asarray(log_c, dtype=float)
+
+    def derivative(at: Array) -> tuple[Array, Array, Array]:
+        log_f, f1, f2 = law.flops_rule.log_per_token(at, log_ratio)
+        log_d = log_c - log_f
+        z = const + slope_n * at + slope_d * log_d
+        top = z.max(axis=0)
+        share = np.exp(z - top)
+        total = share.sum(axis=0)
+        share /= total
+        dz = slope_n - slope_d * f1
+        first = (share * dz).sum(axis=0)
+        second = (share * dz * dz).sum(axis=0) - first**2 - (share * slope_d).sum(axis=0) * f2
+        return top + np.log(total), first, second
+
+    _, at_lo, _ = derivative(lo)
+    _, at_hi, _ = derivative(hi)
+    inside = (at_lo < 0) & (at_hi > 0)
+    u[...] = np.clip(0.5 * (log_c - np.log(120.0)), *_BRACKET)
+    log_loss = u
+    for _ in range(60):
+        log_loss, first, second = derivative(u)
+        right = first < 0
+        lo, hi = np.where(right, u, lo), np.where(right, hi, u)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            newton = u - first / second
+        new = np.where((newton > lo) & (newton < hi) & (second > 0), newton, 0.5 * (lo + hi))
+        moved = np.abs(new - u)
+        u = new
+        if not np.any(inside & (moved > 1e-10)):
+            break
+    log_loss = derivative(u)[0]
+    return np.where(inside, u, np.nan), np.where(inside, log_loss, np.nan)
+
+
+def _affine(law: FittedLaw, e: Array, g: Array, ndim: int) -> tuple[Array, Array, Array]:
+    """Each term as const + slope_n ln N + slope_d ln D at fixed E and G: three arrays `(n_terms, *samples, *ones or shape)`."""
+    pad = law.theta.shape[:-1] + (1,) * ndim
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x: dict[str, Array] = {"G": np.log(g), "A": -np.log(e)}
+    if law.law.has_shapes:
+        ehat = law.log_ehat(e)
+        x["Ehat"] = ehat.reshape(ehat.shape[: law.theta.ndim - 1] + (1,) * (ndim - np.ndim(e)) + np.shape(e))
+    parts: list[list[Array]] = [[np.zeros(pad)] * len(law.law.terms) for _ in range(3)]
+    for entry in law.law.entries:
+        value = entry.scale * law.theta[..., entry.parameter].reshape(pad)
+        target = 0
+        for v in entry.variables:
+            if v in ("N", "D"):
+                target = 1 if v == "N" else 2
+            else:
+                value = value * x[v]
+        parts[target][entry.term] = parts[target][entry.term] + value
+    const, slope_n, slope_d = (np.stack(np.broadcast_arrays(*p)) for p in parts)
+    return const, slope_n, slope_d
+
+
+def _optimum(law: FittedLaw, u: Array, log_loss: Array, c: Array, e: Array, g: Array) -> Optimum:
+    log_ratio = log_ratio_of(law, e, g)
+    log_f, _, _ = law.flops_rule.log_per_token(u, log_ratio)
+    n_active, n_total = np.exp(u), np.exp(log_total(law, u, e))
+    bare_active, bare_total = n_active, n_total
+    if law.count == "n_active_with_embeddings":
+        bare_active, bare_total, _ = without_embeddings(n_active, e)
+    elif law.count == "n_total_with_embeddings":
+        bare_active = bare_total = np.full(np.shape(u), np.nan)
+    shape = np.shape(u)
+    values = {
+        "n_active": n_active,
+        "n_total": n_total,
+        "tokens": np.exp(np.log(c) - log_f),
+        "granularity": np.broadcast_to(g, shape),
+        "expansion": np.broadcast_to(e, shape),
+        "flops": np.broadcast_to(c, shape),
+        "loss": np.exp(log_loss),
+        "n_active_nonembedding": bare_active,
+        "n_total_nonembedding": bare_total,
+    }
+    scalar = not shape
+    return Optimum(**{f.name: float(values[f.name]) if scalar else values[f.name] for f in fields(Optimum)[:-1]}, count=law.count)
