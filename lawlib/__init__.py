@@ -1,1 +1,55 @@
-"""Scaling laws of dense and mixture-of-experts language models: runs, fits, optima and their pictures."""
+"""Scaling laws of dense and mixture-of-experts language models: runs, fits, optima and their pictures.
+
+    runs = lawlib.read_runs("curves.csv.gz")            # or: with lawlib.open_store() as store: store.runs("marin-moe-v16")
+    fit = lawlib.fit(runs, "chinchilla")                # a FittedLaw; lawlib.published("krajewski2024-moe-e64") is one too
+    lawlib.compute_optimal(fit, budget=1e21)            # the model to train
+    lawlib.bootstrap(fit).interval("alpha")             # how sure
+
+The data flow is one way: `ingest` reads logs into canonical `runs`, `store` keeps them, `fitting` makes a `FittedLaw`,
+`optimum`, `frontier` and `gap` say what it implies, `figures` draw it. Units and counts: `runs.NUMBERS`.
+"""
+
+from .backtest import Backtest, backtest
+from .ensemble import Ensemble, bootstrap
+from .errors import FitError, LawlibError, OptimumError, ReadError, StoreError
+from .fitting import fit
+from .flops import FlopsRule
+from .frontier import granularity_frontier, isoflop, isoflop_losses, router_share, switching_budgets
+from .gap import efficiency_gap
+from .health import Finding
+from .ingest import read_runs
+from .laws import FAMILIES, FittedLaw, FormulaLaw, Law, published, published_names
+from .optimum import Optimum, best_loss, compute_optimal
+from .store import open_store
+
+__all__ = [
+    "FAMILIES",
+    "Backtest",
+    "Ensemble",
+    "Finding",
+    "FitError",
+    "FittedLaw",
+    "FlopsRule",
+    "FormulaLaw",
+    "Law",
+    "LawlibError",
+    "Optimum",
+    "OptimumError",
+    "ReadError",
+    "StoreError",
+    "backtest",
+    "best_loss",
+    "bootstrap",
+    "compute_optimal",
+    "efficiency_gap",
+    "fit",
+    "granularity_frontier",
+    "isoflop",
+    "isoflop_losses",
+    "open_store",
+    "published",
+    "published_names",
+    "read_runs",
+    "router_share",
+    "switching_budgets",
+]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[np.float64]
+Array = np.ndarray
 
 KRAJEWSKI_ASPECT = 64
 """d_model = 64 n_blocks (Krajewski 2024, Ludziejewski 2025)."""

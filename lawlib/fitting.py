@@ -9,7 +9,7 @@ from .errors import FitError
 from .flops import FlopsRule, TotalRule, rule_of, total_rule_of
 from .laws import FitDetails, FittedLaw, Law, family, published, run_arrays
 from .laws.law import Array
-from .laws.saturation import log_ehat
+from .laws.saturation import from_free, log_ehat
 from .objective import Objective
 from .runs import usable
 from .search import starts
@@ -54,8 +54,6 @@ def fit(
     held, shapes, fit_shapes = _shapes(law, expansion)
     x = {"N": np.log(n), "D": np.log(tokens), "G": np.log(granularity), "A": -np.log(expansion)}
     if law.has_shapes:
-        from .laws.saturation import from_free
-
         x["Ehat"] = log_ehat(expansion, *from_free(shapes))
     x = {v: x[v] for v in law.variables}
     model = Model(law, x, log_loss, expansion if fit_shapes else None)
@@ -155,7 +153,8 @@ def _check_identified(law: Law, values: dict[str, Array], n_runs: int) -> None:
     if points < len(law.linear):
         raise FitError(
             f"The {law.name} law has {len(law.linear)} parameters ({', '.join(law.linear)}), but the {n_runs} runs have only "
-            f"{points} different combinations of {', '.join(_QUANTITY[v] for v in law.variables)}. Add runs or choose a smaller law."
+            f"{points} different combinations of {', '.join(_QUANTITY[v] for v in law.variables)}: "
+            "add runs, or choose a smaller law."
         )
 
 

@@ -8,10 +8,16 @@ not recorded.
 
 from __future__ import annotations
 
+import argparse
+import json
+import math
+import sys
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
+
+from lawlib.runs import as_runs
 
 DATA = Path(__file__).parent / "data"
 NAMES = (
@@ -46,3 +52,72 @@ def _read(name: str) -> pd.DataFrame:
     for column in frame.columns.difference(list(TEXT_COLUMNS)):
         frame[column] = frame[column].replace("", "nan").astype(float)
     return frame
+
+
+def runs() -> pd.DataFrame:
+    """The published runs in canonical columns, one row a run; where the tokens come from is in `extra`."""
+    seed = table("runs_marin")
+    extra = [
+        json.dumps(
+            {
+                "recipe": name.split("-")[0],
+                "budget_flops_excl_lmhead": flops,
+                "token_provenance": provenance,
+                **({} if math.isnan(shared) else {"n_shared": int(shared)}),
+            }
+        )
+        for name, flops, provenance, shared in zip(
+            seed["name"], seed["flops"], seed["token_provenance"], seed["n_shared"], strict=True
+        )
+    ]
+    return as_runs(seed.assign(extra=extra))
+
+
+def derivations() -> pd.DataFrame:
+    """How each quantity of the published runs came about: run_id, quantity, source column, unit factor, rule."""
+    provenance = table("runs_marin")["token_provenance"]
+    rules = {
+        "n_active": ("n_active_nonemb", "as published, non-embedding"),
+        "n_total": ("n_total_nonemb", "as published, non-embedding"),
+        "tokens": ("tokens", provenance),
+        "flops": ("budget_flops_excl_lmhead", "nominal budget, without the LM head"),
+        "loss": ("paloma_macro_loss", "as published, nats per token"),
+    }
+    run_ids = runs()["run_id"]
+    return pd.concat(
+        [
+            pd.DataFrame({"run_id": run_ids, "quantity": quantity, "source": source, "factor": 1.0, "rule": rule})
+            for quantity, (source, rule) in rules.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """`python -m lawlib.seeds` builds the shipped file if its content differs from the seeds; `--check` only compares."""
+    from lawlib.store import shipped
+
+    parser = argparse.ArgumentParser(prog="python -m lawlib.seeds", description="Build runs.duckdb from the text seeds.")
+    parser.add_argument("--check", action="store_true", help="build nothing; exit with 1 if the file is out of date")
+    parser.add_argument("path", nargs="?", type=Path, default=shipped.DEFAULT, help="the file to build")
+    options = parser.parse_args(arguments)
+    if shipped.is_current(options.path):
+        print(f"{options.path.name} is up to date.")
+        return 0
+    if options.check:
+        print(f"{options.path.name} does not hold what the seeds hold: run `make data`.")
+        return 1
+    build(options.path)
+    print(f"{options.path.name} was built.")
+    return 0
+
+
+def build(path: str | Path) -> None:
+    """Writes the shipped DuckDB file with the content of the seeds, in place of the old one when it is complete."""
+    from lawlib.store import shipped
+
+    shipped.build(Path(path))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -55,19 +55,6 @@ class Model:
         whiten[: self.n_linear, : self.n_linear] = np.linalg.inv(np.linalg.cholesky(gram)).T
         self.whiten = whiten
 
-    def subset(self, runs: Array) -> Model:
-        """The same model on some of its runs (indices), keeping the scale."""
-        out = object.__new__(Model)
-        out.__dict__.update(self.__dict__)
-        rows = (np.arange(self.n_terms)[:, None] * self.n_runs + runs).ravel()
-        out.log_loss, out.n_runs = self.log_loss[runs], len(runs)
-        out.plain = self.plain[rows]
-        out.shaped = None if self.shaped is None else self.shaped[rows]
-        out.expansion = None if self.expansion is None else self.expansion[runs]
-        out._sparse = [(k, p, f[runs]) for k, p, f in self._sparse]
-        out._pairs = None if self._pairs is None else self._pairs[rows]
-        return out
-
     def evaluate(self, phi: Array) -> State:
         """Predicted log losses at parameters phi `(S, n_parameters)`, with what the derivatives need."""
         theta = phi[:, : self.n_linear]

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = np.ndarray
 Feature = float | str | tuple[float, str]
 
 VARIABLES: dict[str, str] = {"N": "n", "D": "tokens", "G": "granularity", "Ehat": "expansion", "A": "active_share"}
@@ -52,7 +51,7 @@ class Law:
         return "E_start" in self.parameters
 
     @cached_property
-    def positive(self) -> NDArray[np.bool_]:
+    def positive(self) -> Array:
         """Which of `theta` are logarithms of the paper's parameter, shape `(n_linear,)`."""
         names = {p for term in self.terms for p in term}
         return np.array([f"ln {p}" in names for p in self.linear])
