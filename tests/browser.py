@@ -147,7 +147,11 @@ class Guard:
 
 
 def settle(page: Page, seconds: float = PAGE_SECONDS) -> None:
-    """Waits until the script has run to its end and the page has drawn what came: no skeleton, no spinner is left."""
+    """Waits until the script has run to its end and the page has drawn what came: no skeleton, no spinner is left.
+
+    For a page just opened. After a click wait for what it should change (`expect(...)`, `page.wait_for_url`): the rerun
+    may not have begun when this looks.
+    """
     page.wait_for_function(
         """() => document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState === 'notRunning'
                  && !document.querySelector('[data-testid="stSkeleton"], [data-testid="stSpinner"], [data-stale="true"]')""",
