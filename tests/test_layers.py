@@ -42,4 +42,5 @@ def test_app_only_lists_the_pages():
 
 def test_the_library_loads_without_streamlit():
     code = "import lawlib, sys; sys.exit('streamlit' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr or "lawlib imports streamlit"
