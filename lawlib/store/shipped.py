@@ -1,0 +1,71 @@
+"""`runs.duckdb`: built from the text seeds, and compared with them by content (its bytes differ from build to build)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+import duckdb
+import pandas as pd
+
+from lawlib import seeds
+from lawlib.store import adding, schema
+from lawlib.store.database import STORAGE, connect, quoted
+
+DEFAULT = Path(__file__).parents[2] / "runs.duckdb"
+REFERENCES = tuple(name for name in seeds.NAMES if name not in ("datasets", "runs_marin"))
+
+
+def build(path: Path) -> None:
+    """Writes the shipped file: a new file put in place of the old one when it is complete.
+
+    Small blocks, as most tables have a few rows: with DuckDB's default of 256 KB for a column the file is ten times as large.
+    """
+    part = path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")
+    try:
+        with connect() as con:
+            con.execute(f"attach {quoted(part)} as workspace (block_size 16384, {STORAGE})")
+            _fill(con)
+            con.execute("checkpoint workspace")
+            con.execute("detach workspace")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def is_current(path: Path) -> bool:
+    """Whether the file is there, readable, and holds what the seeds hold."""
+    if not path.is_file():
+        return False
+    with connect() as con:
+        try:
+            con.execute(f"attach {quoted(path)} as shipped (read_only)")
+            found = _content(con, "shipped")
+        except duckdb.Error:
+            return False
+        con.execute("attach ':memory:' as workspace")
+        _fill(con)
+        expected = _content(con, "workspace")
+    return found.keys() == expected.keys() and all(found[name].equals(frame) for name, frame in expected.items())
+
+
+def _fill(con: duckdb.DuckDBPyConnection) -> None:
+    schema.migrate(con, "workspace", version=1)
+    runs, derivations = seeds.runs(), seeds.derivations()
+    for record in seeds.table("datasets").to_dict("records"):
+        dataset = record["dataset"]
+        mine = runs.query("dataset == @dataset")
+        how = derivations.merge(mine[["run_id"]], on="run_id")
+        adding.insert_dataset(con, **{str(key): value for key, value in record.items()}, created="")
+        adding.insert_runs(con, dataset, mine)
+        adding.insert_derivations(con, dataset, how)
+    for name in REFERENCES:
+        con.register("incoming", seeds.table(name))
+        con.execute(f"create table workspace.{name} as select * from incoming")
+        con.unregister("incoming")
+
+
+def _content(con: duckdb.DuckDBPyConnection, db: str) -> dict[str, pd.DataFrame]:
+    tables = con.execute("select table_name from duckdb_tables() where database_name = ?", [db]).fetchall()
+    return {name: con.execute(f"select * from {db}.{name} order by rowid").df() for (name,) in sorted(tables)}

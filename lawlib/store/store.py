@@ -1,0 +1,334 @@
+"""The store: the bundled data sets and the user's own, seen as one.
+
+The bundled file is read-only and never written; uploads, exclusions and remembered mappings go to the workspace file.
+Where both have a data set of one name, the user's is shown.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from lawlib.errors import StoreError
+from lawlib.runs import as_runs
+from lawlib.store import adding, backup, reading, shipped
+from lawlib.store.adding import Added
+from lawlib.store.database import Database, now, share
+from lawlib.store.external import External
+
+
+def open_store(shipped: str | Path | None = None, workspace: str | Path | None = None) -> Store:
+    """The store of these two files; a context manager.
+
+    Args:
+        shipped: the bundled data; by default `runs.duckdb` beside the package.
+        workspace: where uploads are kept; by default what LAWLIB_WORKSPACE names, else `workspace.duckdb` beside the
+            bundled data. ":memory:" keeps nothing.
+    Raises:
+        StoreError: the bundled data are missing, or a file is damaged, of another kind or of a newer program. A workspace
+            that another program holds open, or that cannot be created, is no error: see `Store.warnings`.
+    """
+    return Store(shipped, workspace)
+
+
+class Store:
+    """Data sets of runs. Safe to share between threads; every method sees all writes that ended before it began."""
+
+    def __init__(self, shipped_path: str | Path | None = None, workspace: str | Path | None = None) -> None:
+        path = Path(shipped_path or shipped.DEFAULT).expanduser().resolve()
+        chosen = workspace or os.environ.get("LAWLIB_WORKSPACE") or shipped.DEFAULT.with_name("workspace.duckdb")
+        self._database = share(None if str(chosen) == ":memory:" else Path(chosen))
+        try:
+            self._shipped = self._database.attach_shipped(path)
+        except BaseException:
+            self._database.close()
+            raise
+        self._shipped_path = path
+        self._closed = False
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the files up; the last store of a process on a workspace closes it."""
+        if not self._closed:
+            self._closed = True
+            self._database.close()
+
+    @property
+    def _db(self) -> Database:
+        if self._closed:
+            raise StoreError("This store is closed. Open it again with open_store().")
+        return self._database
+
+    @property
+    def version(self) -> int:
+        """A number that changes with every write: the key of every cache."""
+        return self._db.version
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences on what the user should know, such as that the workspace is held by another program."""
+        return list(self._db.warnings)
+
+    @property
+    def writable(self) -> bool:
+        """Whether `add` and the other writing methods work."""
+        return self._db.writable
+
+    # Reading
+
+    def datasets(self) -> pd.DataFrame:
+        """One row a data set, the bundled ones first, each in the order of adding; deleted ones are left out.
+
+        Columns: dataset, title, kind, source, licence, flops_rule, notes, n_runs, n_curve_points, created.
+        """
+        return reading.datasets(self._db, self._shipped)
+
+    def runs(self, dataset: str) -> pd.DataFrame:
+        """The runs of a data set in canonical columns and in the order of adding, with the user's exclusions."""
+        return reading.runs(self._db, *self._find(dataset))
+
+    def curves(
+        self,
+        dataset: str,
+        run_ids: Iterable[str] | None = None,
+        split: str | None = None,
+        max_points: int | None = None,
+    ) -> pd.DataFrame:
+        """Training curves, run after run and by step: columns run_id, step, tokens, flops, split, loss.
+
+        Args:
+            run_ids: of these runs only; by default of all.
+            split: of this split only.
+            max_points: at most so many points of each curve (one run, one split), 4 or more: the first and the last, and
+                of equal stretches between them those of lowest and highest loss, so that spikes stay.
+        """
+        if max_points is not None and max_points < 4:
+            raise ValueError(f"max_points is {max_points}; a thinned curve needs at least 4.")
+        return reading.curves(self._db, *self._find(dataset), run_ids, split, max_points)
+
+    def splits(self, dataset: str) -> list[str]:
+        """The names of the curves' splits, sorted."""
+        place, dataset = self._find(dataset)
+        sql = f"select distinct split from {place}.curve_sizes where dataset = $dataset order by split"
+        return self._db.read(sql, {"dataset": dataset})["split"].tolist()
+
+    def evaluations(self, dataset: str) -> pd.DataFrame:
+        """Benchmark results: columns run_id, benchmark, metric, value, in the order of adding."""
+        return self._rows("evaluations", adding.EVALUATION_COLUMNS, dataset)
+
+    def derivations(self, dataset: str) -> pd.DataFrame:
+        """How each quantity came about: columns run_id ("" for all runs), quantity, source, factor, rule."""
+        return self._rows("derivations", adding.DERIVATION_COLUMNS, dataset)
+
+    def _rows(self, table: str, columns: tuple[str, ...], dataset: str) -> pd.DataFrame:
+        place, dataset = self._find(dataset)
+        sql = f"select {', '.join(columns)} from {place}.{table} where dataset = $dataset order by rowid"
+        return self._db.read(sql, {"dataset": dataset})
+
+    def reference(self, name: str) -> pd.DataFrame:
+        """A table of published figures, such as "released_models", "krajewski_table2" or "published_laws".
+
+        Raises:
+            StoreError: there is no such table; the message names those there are.
+        """
+        if name not in shipped.REFERENCES:
+            raise StoreError(f'There is no reference table "{name}". There are: {", ".join(shipped.REFERENCES)}.')
+        return self._db.read(f"select * from {self._shipped}.{name} order by rowid")
+
+    # Writing
+
+    def add(
+        self,
+        runs: pd.DataFrame,
+        dataset: str,
+        title: str | None = None,
+        *,
+        kind: str = "uploaded",
+        source: str = "",
+        licence: str = "",
+        notes: str = "",
+        flops_rule: str = "",
+        curves: pd.DataFrame | None = None,
+        derivations: pd.DataFrame | None = None,
+        evaluations: pd.DataFrame | None = None,
+    ) -> Added:
+        """Adds runs to a data set of the user's, which is made if it does not exist: all in one transaction.
+
+        Runs whose `run_id` the data set has already, or that come twice, are left out and counted. Curves are taken of runs
+        that have none yet, evaluations where the run has none of that benchmark and metric. Title, kind and the other
+        texts are those of a new data set; an existing one keeps its own.
+
+        Raises:
+            StoreError: the data set is a bundled or a deleted one; curves or evaluations name other runs; it cannot be saved.
+            ValueError: the name has no letters or digits, the kind is unknown, or there is nothing to add.
+        """
+        name = adding.slug(dataset)
+        canonical = as_runs(runs, name)
+        texts = {"title": title or dataset.strip(), "kind": kind, "source": source, "licence": licence, "notes": notes}
+
+        def change(cursor: duckdb.DuckDBPyConnection) -> Added:
+            own = cursor.execute("select deleted from workspace.datasets where dataset = ?", [name]).fetchall()
+            if not own:
+                if self._is_shipped(name):
+                    raise StoreError(f'Data set "{name}" comes with the program and cannot be changed. Choose another name.')
+                if canonical.empty:
+                    raise ValueError(f'There are no runs to make data set "{name}" of.')
+                adding.insert_dataset(cursor, name, **texts, flops_rule=flops_rule, created=now())
+            elif own[0][0]:
+                raise StoreError(f'Data set "{name}" was deleted: restore it first, or choose another name.')
+            n_runs = adding.insert_runs(cursor, name, canonical)
+            n_points = 0 if curves is None else adding.insert_curves(cursor, name, curves)
+            if derivations is not None:
+                adding.insert_derivations(cursor, name, derivations)
+            if evaluations is not None:
+                adding.insert_evaluations(cursor, name, evaluations)
+            return Added(name, n_runs, len(canonical) - n_runs, n_points)
+
+        return self._db.write(change)
+
+    def exclude(self, dataset: str, run_ids: Iterable[str], reason: str) -> None:
+        """Leaves runs out of fits, with a reason; works for bundled data sets too and is kept in the workspace."""
+        if not reason.strip():
+            raise ValueError("Say why these runs are excluded: the reason is shown beside them.")
+        self._mark(dataset, run_ids, True, reason.strip())
+
+    def include(self, dataset: str, run_ids: Iterable[str]) -> None:
+        """Takes runs into fits again."""
+        self._mark(dataset, run_ids, False, "")
+
+    def _mark(self, dataset: str, run_ids: Iterable[str], excluded: bool, reason: str) -> None:
+        place, dataset = self._find(dataset)
+        wanted = reading.ids(run_ids)
+
+        def change(cursor: duckdb.DuckDBPyConnection) -> None:
+            cursor.register("wanted", wanted)
+            unknown = cursor.execute(
+                f"select run_id from wanted where run_id not in (select run_id from {place}.runs where dataset = ?)", [dataset]
+            ).fetchall()
+            if unknown:
+                more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+                raise StoreError(f'Data set "{dataset}" has no run "{unknown[0][0]}"{more}.')
+            cursor.execute(
+                "delete from workspace.exclusions where dataset = ? and run_id in (select run_id from wanted)", [dataset]
+            )
+            cursor.execute("insert into workspace.exclusions select ?, run_id, ?, ? from wanted", [dataset, excluded, reason])
+
+        self._db.write(change)
+
+    def rename(self, dataset: str, title: str) -> None:
+        """Gives a data set of the user's another title; its id stays."""
+        if not title.strip():
+            raise ValueError("A data set needs a title.")
+        self._set(dataset, "title", title.strip(), deleted=False)
+
+    def delete(self, dataset: str) -> None:
+        """Takes a data set of the user's out of sight; `restore_deleted` brings it back, `purge` frees its space."""
+        self._set(dataset, "deleted", now(), deleted=False)
+
+    def restore_deleted(self, dataset: str) -> None:
+        """Undoes `delete`."""
+        self._set(dataset, "deleted", "", deleted=True)
+
+    def deleted(self) -> pd.DataFrame:
+        """The deleted data sets, last deleted first: columns dataset, title, kind, n_runs, deleted (a time)."""
+        return self._db.read(
+            """select dataset, title, kind, (select count(*) from workspace.runs r where r.dataset = d.dataset) as n_runs, deleted
+            from workspace.datasets d where deleted <> '' order by deleted desc, seq desc"""
+        )
+
+    def purge(self, dataset: str) -> None:
+        """Deletes a deleted data set for good."""
+        name = self._own(dataset, deleted=True)
+
+        def change(cursor: duckdb.DuckDBPyConnection) -> None:
+            cursor.execute("delete from workspace.curves where run in (select seq from workspace.runs where dataset = ?)", [name])
+            for table in ("runs", "curve_sizes", "evaluations", "derivations", "exclusions", "datasets"):
+                cursor.execute(f"delete from workspace.{table} where dataset = ?", [name])
+
+        self._db.write(change)
+
+    def _set(self, dataset: str, column: str, value: str, *, deleted: bool) -> None:
+        name = self._own(dataset, deleted=deleted)
+        self._db.write(lambda c: c.execute(f"update workspace.datasets set {column} = ? where dataset = ?", [value, name]))
+
+    # Whole workspaces, mappings, other files
+
+    def backup(self, path: str | Path) -> None:
+        """Writes the whole workspace, deleted data sets included, to one file."""
+        backup.backup(self._db, Path(path).expanduser().resolve())
+
+    def backup_bytes(self) -> bytes:
+        """The whole workspace as the bytes of one file, for a download."""
+        return backup.backup_bytes(self._db)
+
+    def restore(self, data: bytes | str | Path) -> Path | None:
+        """Replaces the workspace's content by that of a backup; the file in which the content before was kept.
+
+        Raises:
+            StoreError: the backup is damaged, of another kind or of a newer program; the workspace is as it was.
+        """
+        return backup.restore(self._db, data)
+
+    def remember(self, signature: str, mapping_json: str) -> None:
+        """Keeps how a user mapped the columns of a file, by the signature of its columns."""
+
+        def change(cursor: duckdb.DuckDBPyConnection) -> None:
+            cursor.execute("delete from workspace.mappings where signature = ?", [signature])
+            cursor.execute("insert into workspace.mappings values (?, ?)", [signature, mapping_json])
+
+        self._db.write(change)
+
+    def recall(self, signature: str) -> str | None:
+        """The mapping remembered for this signature, or None."""
+        sql = "select mapping from workspace.mappings where signature = $signature"
+        found = self._db.read(sql, {"signature": signature})
+        return None if found.empty else str(found["mapping"].iloc[0])
+
+    def open_external(self, source: str | Path | bytes) -> External:
+        """A user's own DuckDB file, read-only and unable to reach anything else; a context manager.
+
+        Raises:
+            StoreError: it is no DuckDB file, damaged, of another version, or held open by a program.
+        """
+        if not isinstance(source, bytes):
+            path = Path(source).expanduser().resolve()
+            if path in (self._db.path, self._shipped_path):
+                raise StoreError(f"{path} is a file of this program: its data sets are shown already.")
+        return External(source)
+
+    # Which file a data set is in
+
+    def _is_shipped(self, name: str) -> bool:
+        with self._db.cursor() as cursor:
+            sql = f"select 1 from {self._shipped}.datasets where dataset = ?"
+            return bool(cursor.execute(sql, [name]).fetchall())
+
+    def _find(self, dataset: str) -> tuple[str, str]:
+        """The attached database that holds the data set, and its id."""
+        name = adding.slug(dataset)
+        with self._db.cursor() as cursor:
+            sql = "select 1 from workspace.datasets where dataset = ? and deleted = ''"
+            if cursor.execute(sql, [name]).fetchall():
+                return "workspace", name
+        if self._is_shipped(name):
+            return self._shipped, name
+        raise StoreError(f'There is no data set "{dataset}". There are: {", ".join(self.datasets()["dataset"])}.')
+
+    def _own(self, dataset: str, *, deleted: bool) -> str:
+        name = adding.slug(dataset)
+        if deleted:
+            known = self.deleted()["dataset"].tolist()
+            if name not in known:
+                raise StoreError(f'There is no deleted data set "{dataset}". There are: {", ".join(known) or "none"}.')
+        elif self._find(dataset)[0] != "workspace":
+            raise StoreError(f'Data set "{name}" comes with the program and cannot be changed.')
+        return name
