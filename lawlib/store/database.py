@@ -101,9 +101,10 @@ class Database:
         if present and not (folder_writable and os.access(path, os.W_OK)):
             self.writable = False
             self.warnings.append(f"The workspace {path} is read-only: its data are shown, but nothing can be saved.")
-        mode = STORAGE if self.writable else "read_only"
+        # The storage version of a file that exists cannot be lowered; asking for it would refuse one made by DuckDB 2.
+        mode = "read_only" if not self.writable else "" if present else STORAGE
         try:
-            self._con.execute(f"attach {quoted(path)} as workspace ({mode})")
+            self._con.execute(f"attach {quoted(path)} as workspace {f'({mode})' if mode else ''}")
         except duckdb.Error as error:
             reason = sentence(path, error)
             if "open in another program" in reason:

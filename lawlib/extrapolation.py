@@ -1,0 +1,52 @@
+"""Where a law is asked beyond its data: as a mask for charts and as sentences for pages."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import numbers
+from .laws import FittedLaw
+from .optimum import Optimum
+
+_WORDS = {
+    "flops": ("training FLOPs", numbers.flops),
+    "n_active": ("active parameters", numbers.count),
+    "n_total": ("total parameters", numbers.count),
+    "tokens": ("training tokens", numbers.count),
+    "granularity": ("granularity", numbers.plain),
+    "expansion": ("expansion rate E", numbers.plain),
+    "tokens_per_parameter": ("tokens per parameter", numbers.plain),
+}
+SLACK = 1.05
+"""A quantity counts as outside from 5 % beyond the data on: budgets are nominal."""
+
+
+def checked(law: FittedLaw) -> list[str]:
+    """The quantities that bound this law: FLOPs where the data have them, else sizes and tokens; G, E and D/N besides."""
+    sizes = ["flops"] if "flops" in law.ranges else ["n_active", "n_total", "tokens"]
+    return [q for q in (*sizes, "granularity", "expansion", "tokens_per_parameter") if q in law.ranges]
+
+
+def inside(law: FittedLaw, optimum: Optimum) -> np.ndarray:
+    """Which optima lie within the law's data, shape of the optimum. A law without ranges counts as outside nowhere."""
+    good = np.ones(np.shape(optimum.loss), dtype=bool)
+    for quantity in checked(law):
+        low, high = law.ranges[quantity]
+        value = np.asarray(getattr(optimum, quantity), dtype=float)
+        good &= np.isnan(value) | ((value >= low / SLACK) & (value <= high * SLACK))
+    return good
+
+
+def sentences(law: FittedLaw, optimum: Optimum) -> list[str]:
+    """What of one optimum (floats) lies beyond the law's data, and by how much."""
+    out = []
+    for quantity in checked(law):
+        low, high = law.ranges[quantity]
+        value = float(getattr(optimum, quantity))
+        if np.isnan(value) or low / SLACK <= value <= high * SLACK:
+            continue
+        words, write = _WORDS[quantity]
+        factor = value / high if value > high else low / value
+        side = "above" if value > high else "below"
+        out.append(f"{write(value)} {words} is {numbers.times(factor)} {side} the data ({write(low)} to {write(high)})")
+    return out

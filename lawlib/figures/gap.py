@@ -1,0 +1,67 @@
+"""Dense against mixture of experts: optimal loss along compute, and the compute a dense model needs for the same loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from .. import numbers
+from .style import Style, band, figure, line, ramp_colors, split_line, vertical
+
+
+def losses_figure(curves: pd.DataFrame, style: Style, budget: float, chosen: float) -> go.Figure:
+    """Optimal loss against compute, dense in grey, E along the ramp. curves: `tables.gap_curves`."""
+    fig = figure(style, "training compute C (FLOPs)", "compute-optimal loss (nats per token)")
+    expansions = sorted(curves["expansion"].unique())
+    dense = curves[curves["expansion"] == chosen]
+    fig.add_trace(line(dense["flops"], dense["loss_dense"], style.dense, "dense"))
+    for e, color in zip(expansions, ramp_colors(style, len(expansions)), strict=True):
+        part = curves[curves["expansion"] == e]
+        color = style.accent if e == chosen else color
+        fig.add_traces(split_line(part["flops"], part["loss_moe"], part["inside"], color, f"E = {e:g}"))
+    vertical(fig, budget, style, numbers.flops(budget))
+    return fig
+
+
+def gap_figure(
+    curves: pd.DataFrame, style: Style, budget: float, chosen: float, interval: str = "", measured: pd.DataFrame | None = None
+) -> go.Figure:
+    """Dense over MoE FLOPs at equal loss along budgets, the chosen E with its interval; measured gaps as points."""
+    fig = figure(style, "MoE training compute C (FLOPs)", "dense FLOPs / MoE FLOPs at equal loss", log_y=True)
+    fig.update_yaxes(exponentformat="none", tickformat="~g", dtick=None, ticksuffix="x")
+    expansions = sorted(curves["expansion"].unique())
+    for e, color in zip(expansions, ramp_colors(style, len(expansions)), strict=True):
+        part = curves[(curves["expansion"] == e) & np.isfinite(curves["gap"])]
+        is_chosen = e == chosen
+        color = style.accent if is_chosen else color
+        if is_chosen and "gap_low" in part:
+            ok = part[np.isfinite(part["gap_high"])]
+            fig.add_traces(band(ok["flops"], ok["gap_low"], ok["gap_high"], color, interval))
+        fig.add_traces(split_line(part["flops"], part["gap"], part["inside"], color, f"E = {e:g}"))
+        if len(part):
+            last = part.iloc[-1]
+            fig.add_annotation(
+                x=np.log10(last["flops"]),
+                y=np.log10(last["gap"]),
+                text=f"E {e:g}",
+                showarrow=False,
+                xanchor="left",
+                xshift=4,
+                font={"size": 11, "color": color},
+            )
+    if measured is not None and len(measured):
+        fig.add_trace(
+            go.Scatter(
+                x=measured["flops"],
+                y=measured["gap"],
+                mode="markers",
+                name="measured (between runs)",
+                marker={"color": style.series[1], "size": 8, "symbol": "circle"},
+                text=[f"E {e:g}" for e in measured["expansion"]],
+                hovertemplate="%{text}: %{y:.3g}x at %{x:.2e} FLOPs<extra></extra>",
+            )
+        )
+    fig.add_hline(y=1, line={"color": style.muted, "width": 1, "dash": "dot"})
+    vertical(fig, budget, style, numbers.flops(budget))
+    return fig

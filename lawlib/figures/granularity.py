@@ -1,0 +1,115 @@
+"""Granularity: what splitting the experts finer is worth at each budget, and where the best G changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from .. import numbers
+from .optimum import hover_data
+from .style import Style, band, figure, line, ramp_colors, vertical
+
+
+def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: str = "") -> go.Figure:
+    """Loss above the budget's best G, against G, a line a budget. curves: `tables.granularity_curves`."""
+    fig = figure(style, "granularity G (experts per feed-forward width)", "loss above the best G (nats)")
+    fig.update_xaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
+    budgets = sorted(curves["flops"].unique())
+    colors = ramp_colors(style, len(budgets))
+    for budget, ramp in zip(budgets, colors, strict=True):
+        part = curves[curves["flops"] == budget]
+        is_chosen = np.isclose(budget, chosen)
+        color = style.accent if is_chosen else ramp
+        if is_chosen and "excess_low" in part:
+            fig.add_traces(band(part["granularity"], part["excess_low"], part["excess_high"], color, interval))
+        fig.add_trace(
+            go.Scatter(
+                x=part["granularity"],
+                y=part["excess"],
+                mode="lines+markers",
+                name=f"{numbers.flops(budget)} FLOPs",
+                line={"color": color, "width": 3 if is_chosen else 1.5},
+                marker={"size": 7 if is_chosen else 4, "color": color},
+                customdata=np.stack(
+                    [
+                        [numbers.count(v) for v in part["n_active"]],
+                        [numbers.count(v) for v in part["tokens"]],
+                        [numbers.loss(v) for v in part["loss"]],
+                        [f"{v:.1%}" for v in part["router_share"]],
+                    ],
+                    axis=1,
+                ),
+                hovertemplate="G %{x}<br>+%{y:.4f} nats (loss %{customdata[2]})<br>N active %{customdata[0]} · tokens %{customdata[1]}"
+                "<br>router %{customdata[3]} of FLOPs<extra>%{fullData.name}</extra>",
+            )
+        )
+    top = curves.loc[np.isclose(curves["flops"], chosen), "excess"].max()
+    fig.update_yaxes(range=[-0.04 * top, 1.15 * top])
+    return fig
+
+
+def best_figure(path: pd.DataFrame, switches: pd.DataFrame, style: Style, budget: float) -> go.Figure:
+    """The best power-of-two G along budgets, a staircase. path: `tables.optimal_path`; switches: `switching_budgets`."""
+    fig = figure(style, "training compute C (FLOPs)", "best granularity G", log_y=True)
+    fig.update_yaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
+    fig.add_trace(line(path["flops"], path["granularity"], style.accent, "best G", line_shape="hv", showlegend=False))
+    low, high = path["flops"].min(), path["flops"].max()
+    for row in switches[(switches["flops"] > low) & (switches["flops"] < high)].itertuples():
+        fig.add_annotation(
+            x=np.log10(row.flops),
+            y=np.log10(row.granularity),
+            text=f"G {row.granularity:g} from {numbers.flops(row.flops)}",
+            showarrow=False,
+            font={"size": 11, "color": style.muted},
+            xanchor="right",
+            yanchor="bottom",
+            xshift=-4,
+        )
+    vertical(fig, budget, style, numbers.flops(budget))
+    return fig
+
+
+def router_figure(curves: pd.DataFrame, style: Style, chosen: float) -> go.Figure:
+    """The router's share of training FLOPs against G at the chosen budget."""
+    part = curves[np.isclose(curves["flops"], chosen)]
+    fig = figure(style, "granularity G", "router's share of FLOPs")
+    fig.update_xaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
+    fig.update_yaxes(tickformat=".0%", rangemode="tozero")
+    colors = [style.accent if best else style.series[0] for best in part["best"]]
+    fig.add_trace(
+        go.Bar(
+            x=part["granularity"],
+            y=part["router_share"],
+            marker_color=colors,
+            showlegend=False,
+            width=[0.5 * g for g in part["granularity"]],
+            hovertemplate="G %{x}: %{y:.1%}<extra></extra>",
+        )
+    )
+    return fig
+
+
+def measured_granularity(runs: pd.DataFrame, style: Style) -> go.Figure:
+    """The measured losses against G: a line through the runs that share size, tokens and E."""
+    fig = figure(style, "granularity G", "loss (nats per token)")
+    fig.update_xaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
+    known = runs[runs["granularity"].notna() & (runs["n_experts"] > 1)]
+    keys = [np.round(np.log(known[c].to_numpy(dtype=float)), 2) for c in ("n_active", "tokens", "expansion")]
+    ladders = [part.sort_values("granularity") for _, part in known.groupby(keys) if part["granularity"].nunique() > 1]
+    colors = ramp_colors(style, max(len(ladders), 1))
+    for part, color in zip(sorted(ladders, key=lambda p: p["flops"].mean()), colors, strict=False):
+        first = part.iloc[0]
+        fig.add_trace(
+            go.Scatter(
+                x=part["granularity"],
+                y=part["loss"],
+                mode="lines+markers",
+                line={"color": color, "width": 1.5},
+                marker={"color": color, "size": 7},
+                customdata=hover_data(part),
+                hovertemplate="G %{x}: %{y:.4f}<br>%{customdata[0]}<extra></extra>",
+                name=f"{numbers.count(first['n_active'])}, {numbers.count(first['tokens'])} tokens, E {first['expansion']:g}",
+            )
+        )
+    return fig

@@ -1,0 +1,91 @@
+"""Iso-FLOP curves: loss against size at fixed compute, with the runs of each slice on them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from .. import numbers
+from .optimum import marker, measured
+from .style import Style, band, figure, line, ramp_colors
+
+
+def isoflop_figure(
+    curves: pd.DataFrame, runs: pd.DataFrame | None, style: Style, chosen: float, interval: str = "", height: int = 440
+) -> go.Figure:
+    """curves: `tables.isoflop_curves`; the chosen budget carries the accent, its optimum and its interval."""
+    fig = figure(style, "active parameters N", "loss (nats per token)", height=height)
+    budgets = sorted(curves["flops"].unique())
+    colors = dict(zip(budgets, ramp_colors(style, len(budgets)), strict=True))
+    for budget in budgets:
+        part = curves[curves["flops"] == budget]
+        is_chosen = np.isclose(budget, chosen)
+        color = style.accent if is_chosen else colors[budget]
+        if is_chosen and "loss_low" in part:
+            fig.add_traces(band(part["n_active"], part["loss_low"], part["loss_high"], color, interval))
+        fig.add_trace(
+            line(
+                part["n_active"],
+                part["loss"],
+                color,
+                f"{numbers.flops(budget)} FLOPs",
+                legendrank=1000,
+                showlegend=bool(is_chosen),
+            )
+        )
+        best = part[part["optimal"]].iloc[0]
+        if is_chosen:
+            fig.add_trace(marker(best["n_active"], best["loss"], style, f"{numbers.count(best['n_active'])}"))
+        else:
+            fig.add_trace(
+                go.Scatter(
+                    x=[best["n_active"]],
+                    y=[best["loss"]],
+                    mode="markers",
+                    marker={"symbol": "diamond-open", "size": 7, "color": color},
+                    showlegend=False,
+                    hoverinfo="skip",
+                )
+            )
+        last = part.iloc[-1]
+        fig.add_annotation(
+            x=np.log10(last["n_active"]),
+            y=last["loss"],
+            text=numbers.flops(budget),
+            showarrow=False,
+            xanchor="left",
+            xshift=4,
+            font={"size": 11, "color": color},
+        )
+    if runs is not None and len(runs):
+        known = runs[runs["n_active"].notna() & runs["flops"].notna()]
+        nearest = np.array(budgets)[np.argmin(np.abs(np.log(known["flops"].to_numpy()[:, None] / np.array(budgets))), axis=1)]
+        for budget in budgets:
+            part = known[nearest == budget]
+            color = style.accent if np.isclose(budget, chosen) else colors[budget]
+            if len(part):
+                fig.add_trace(measured(part, "n_active", style, name=f"runs at {numbers.flops(budget)}", color=color))
+                fig.data[-1].showlegend = False
+    top = float(curves.loc[curves["optimal"], "loss"].max())
+    low = float(curves["loss"].min())
+    measured_top = float(runs["loss"].quantile(0.98)) if runs is not None and len(runs) else top
+    ceiling = max(top, measured_top)
+    fig.update_yaxes(range=[low - 0.06 * (ceiling - low), ceiling + 0.12 * (ceiling - low)])
+    return fig
+
+
+def slices(runs: pd.DataFrame, most: int = 12) -> list[float]:
+    """The budgets of the data's isoFLOP slices: values of C (within 5 %) that at least three different sizes share."""
+    known = runs[runs["flops"].notna() & runs["n_active"].notna()]
+    if known.empty:
+        return []
+    log_c = np.log(known["flops"].to_numpy(dtype=float))
+    order = np.argsort(log_c)
+    groups = np.cumsum(np.r_[0, np.diff(log_c[order]) > 0.05])
+    table = pd.DataFrame({"group": groups, "c": log_c[order], "n": known["n_active"].to_numpy()[order]})
+    found = table.groupby("group").agg(c=("c", "median"), sizes=("n", "nunique"))
+    budgets = np.exp(found.loc[found["sizes"] >= 3, "c"].to_numpy())
+    if len(budgets) > most:
+        budgets = budgets[np.linspace(0, len(budgets) - 1, most).astype(int)]
+    return [float(b) for b in budgets]

@@ -1,0 +1,93 @@
+"""Loss and allocation along compute: where the runs are, what the law expects, what is optimal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from .. import numbers
+from .style import Style, band, figure, line, split_line, vertical
+
+HOVER = (
+    "<b>%{customdata[0]}</b><br>loss %{y:.4f}<br>N active %{customdata[1]}<br>tokens %{customdata[2]}<br>"
+    "FLOPs %{customdata[3]}<br>experts %{customdata[4]} · E %{customdata[5]} · G %{customdata[6]}<extra></extra>"
+)
+
+
+def hover_data(runs: pd.DataFrame) -> list[list[str]]:
+    """Every quantity of every run, written for people, for `HOVER`."""
+    writers = (("n_active", numbers.count), ("tokens", numbers.count), ("flops", numbers.flops), ("n_experts", numbers.plain))
+    columns = [[escape(n) for n in runs["name"]]]
+    columns += [
+        [write(v) for v in runs[c]] for c, write in (*writers, ("expansion", numbers.plain), ("granularity", numbers.plain))
+    ]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def escape(text: object) -> str:
+    """A user's words as plain text inside a chart, where plotly would read tags."""
+    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def measured(runs: pd.DataFrame, x: str, style: Style, name: str = "runs", **marker) -> go.Scatter:
+    """The runs as points: loss against the column `x`."""
+    look = {"color": style.series[1], "size": 7, "line": {"width": 1, "color": style.page}} | marker
+    return go.Scatter(
+        x=runs[x], y=runs["loss"], mode="markers", name=name, marker=look, customdata=hover_data(runs), hovertemplate=HOVER
+    )
+
+
+def loss_frontier(path: pd.DataFrame, runs: pd.DataFrame | None, style: Style, budget: float, interval: str) -> go.Figure:
+    """The law's compute-optimal loss along budgets, over the runs. path: `tables.optimal_path`."""
+    fig = figure(style, "training compute C (FLOPs)", "loss (nats per token)")
+    if "loss_low" in path:
+        fig.add_traces(band(path["flops"], path["loss_low"], path["loss_high"], style.accent, interval))
+    if runs is not None:
+        fig.add_trace(measured(runs, "flops", style))
+    fig.add_traces(split_line(path["flops"], path["loss"], path["inside"], style.accent, "compute-optimal loss"))
+    vertical(fig, budget, style, numbers.flops(budget))
+    return fig
+
+
+def allocation(
+    paths: Mapping[str, pd.DataFrame], chosen: str, style: Style, budget: float, column: str = "n_active", interval: str = ""
+) -> go.Figure:
+    """Optimal size (or tokens) along budgets for several laws; the chosen one with its interval, the others thin."""
+    words = {"n_active": "optimal active parameters N", "tokens": "optimal training tokens D"}
+    fig = figure(style, "training compute C (FLOPs)", words[column], log_y=True)
+    others = [name for name in paths if name != chosen]
+    for i, name in enumerate(others):
+        path = paths[name]
+        fig.add_trace(line(path["flops"], path[column], style.series[2 + i % 8], escape(name), "dot"))
+    path = paths[chosen]
+    if f"{column}_low" in path:
+        fig.add_traces(band(path["flops"], path[f"{column}_low"], path[f"{column}_high"], style.accent, interval))
+    fig.add_traces(split_line(path["flops"], path[column], path["inside"], style.accent, escape(chosen)))
+    vertical(fig, budget, style, numbers.flops(budget))
+    return fig
+
+
+def marker(x: float, y: float, style: Style, text: str) -> go.Scatter:
+    """The optimum as a diamond with its words beside it."""
+    return go.Scatter(
+        x=[x],
+        y=[y],
+        mode="markers+text",
+        text=[text],
+        textposition="top center",
+        name="optimum",
+        showlegend=False,
+        marker={"symbol": "diamond", "size": 11, "color": style.accent, "line": {"width": 1.5, "color": style.page}},
+        textfont={"color": style.text, "size": 12},
+        hoverinfo="skip",
+    )
+
+
+def measured_minima(runs: pd.DataFrame) -> pd.DataFrame:
+    """The lowest-loss run of every budget (runs within 5 % of each other's FLOPs): the same columns."""
+    known = runs[runs["flops"].notna()]
+    slices = np.round(np.log(known["flops"].to_numpy(dtype=float)) / 0.05)
+    return known.loc[known.groupby(slices)["loss"].idxmin()] if len(known) else known

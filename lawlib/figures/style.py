@@ -1,0 +1,160 @@
+"""The look of every figure: one palette for light and one for dark pages, and what each mark means.
+
+Points are measured, lines fitted, dashes extrapolated or published beyond their data, bands intervals. Grey is dense; E and
+G run along a sequential ramp; the other colours tell laws or data sets apart. Colours are those of the app's theme.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+
+@dataclass(frozen=True)
+class Style:
+    """A palette. `series[0]` is the grey of dense models; `ramp` runs from low to high E, G or budget."""
+
+    name: str
+    text: str
+    muted: str
+    grid: str
+    page: str
+    accent: str
+    series: tuple[str, ...]
+    ramp: tuple[str, ...]
+
+    @property
+    def dense(self) -> str:
+        return self.series[0]
+
+
+LIGHT = Style(
+    name="light",
+    text="#1c2329",
+    muted="#5c6670",
+    grid="#e4e6e1",
+    page="#fbfbf8",
+    accent="#0b6e6e",
+    series=("#5c6670", "#1763d1", "#ca4b0e", "#57966f", "#b26aae", "#d17e17", "#0396fa", "#6f0746", "#56128f", "#6b7e46"),
+    ramp=("#d2daa6", "#aacd91", "#78bf89", "#37b08a", "#09998f", "#06828b", "#0a6b84", "#04557d", "#143d74", "#22275a"),
+)
+DARK = Style(
+    name="dark",
+    text="#e3e7ea",
+    muted="#a3adb6",
+    grid="#232c34",
+    page="#0c1115",
+    accent="#11ac98",
+    series=("#a3adb6", "#73afff", "#e8692e", "#46a56d", "#c376c5", "#e8d880", "#a7d0f1", "#ab337b", "#9963e2", "#d1b414"),
+    ramp=("#2b3266", "#1d4981", "#01628d", "#047a93", "#129298", "#11ac98", "#51c190", "#91d08c", "#c5de96", "#efecad"),
+)
+FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', sans-serif"
+
+
+def style(name: str | None) -> Style:
+    """The palette of a page: "light" or "dark"; anything else is light."""
+    return DARK if name == "dark" else LIGHT
+
+
+def ramp_colors(style: Style, n: int) -> list[str]:
+    """`n` colours along the ramp, leaving out the end that fades into the page."""
+    usable = style.ramp[2:]
+    if n == 1:
+        return [usable[len(usable) // 2]]
+    return [usable[round(i * (len(usable) - 1) / (n - 1))] for i in range(n)]
+
+
+def fade(color: str, alpha: float) -> str:
+    """`#rrggbb` as rgba with this opacity."""
+    r, g, b = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({r},{g},{b},{alpha})"
+
+
+def figure(style: Style, x: str, y: str, *, log_x: bool = True, log_y: bool = False, height: int = 380) -> go.Figure:
+    """An empty figure with titled axes in this style. Axis titles carry the unit."""
+    axis = {
+        "gridcolor": style.grid,
+        "linecolor": style.muted,
+        "zeroline": False,
+        "ticks": "outside",
+        "tickcolor": style.grid,
+        "title_font_size": 13,
+        "tickfont_color": style.muted,
+        "automargin": True,
+    }
+    layout = go.Layout(
+        template="none",
+        font={"family": FONT, "size": 12, "color": style.text},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        colorway=list(style.series),
+        margin={"l": 60, "r": 16, "t": 12, "b": 48},
+        height=height,
+        hoverlabel={"bgcolor": style.page, "bordercolor": style.muted, "font": {"color": style.text, "family": FONT}},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font_size": 11, "bgcolor": "rgba(0,0,0,0)"},
+        xaxis=axis | {"title_text": x} | _scale(x, log_x),
+        yaxis=axis | {"title_text": y} | _scale(y, log_y),
+        uirevision="keep",
+    )
+    return go.Figure(layout=layout)
+
+
+def _scale(title: str, log: bool) -> dict:
+    if not log:
+        return {"tickformat": None}
+    return {"type": "log", "exponentformat": "power" if "FLOP" in title else "B", "dtick": 1, "minor": {"showgrid": False}}
+
+
+def band(x: Sequence, low: Sequence, high: Sequence, color: str, name: str, group: str = "") -> list[go.Scatter]:
+    """An interval as a filled area: two traces, one legend entry."""
+    edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "legendgroup": group or name}
+    return [
+        go.Scatter(x=x, y=low, showlegend=False, **edge),
+        go.Scatter(x=x, y=high, fill="tonexty", fillcolor=fade(color, 0.18), name=name, **edge),
+    ]
+
+
+def line(x: Sequence, y: Sequence, color: str, name: str, dash: str = "solid", **options) -> go.Scatter:
+    """A fitted line; dashed where it extrapolates."""
+    return go.Scatter(x=x, y=y, mode="lines", name=name, line={"color": color, "width": 2, "dash": dash}, **options)
+
+
+def split_line(x, y, inside, color: str, name: str, **options) -> list[go.Scatter]:
+    """A line that is solid where `inside` (bool, shape of x) and dashed outside, one legend entry."""
+    x, y, inside = np.asarray(x), np.asarray(y, dtype=float), np.asarray(inside)
+    if inside.all() or not inside.any():
+        return [line(x, y, color, name, "solid" if inside.all() else "dash", legendgroup=name, **options)]
+    return [
+        line(x, np.where(inside, y, np.nan), color, name, legendgroup=name, **options),
+        line(x, np.where(~inside | _edge(inside), y, np.nan), color, name, "dash", legendgroup=name, showlegend=False, **options),
+    ]
+
+
+def _edge(inside):
+    """The last points inside, where dashes begin."""
+    edge = np.zeros_like(inside)
+    edge[1:] |= inside[1:] & ~inside[:-1]
+    edge[:-1] |= inside[:-1] & ~inside[1:]
+    return edge
+
+
+def vertical(fig: go.Figure, x: float, style: Style, text: str) -> None:
+    """A thin marker line at x with its words at the top."""
+    color = style.accent
+    fig.add_vline(x=x, line={"color": color, "width": 1, "dash": "dot"})
+    at = np.log10(x) if fig.layout.xaxis.type == "log" else x
+    fig.add_annotation(
+        x=at,
+        y=1,
+        yref="paper",
+        text=text,
+        showarrow=False,
+        font={"size": 11, "color": color},
+        xanchor="left",
+        yanchor="top",
+        xshift=4,
+        bgcolor=fade(style.page, 0.7),
+    )

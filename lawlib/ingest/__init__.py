@@ -1,0 +1,1 @@
+"""Reading of run logs: any supported file to canonical runs."""

@@ -1,0 +1,55 @@
+"""How numbers are written for people: counts in K/M/B/T, FLOPs in powers of ten, losses to three digits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_STEPS = ((1e15, "Q"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+
+
+def count(value: float, digits: int = 3) -> str:
+    """Parameters, tokens or experts: 7.31B, 128, "-" where there is none."""
+    if not np.isfinite(value):
+        return "–"
+    for size, letter in _STEPS:
+        if abs(value) >= size * (1 - 0.5 * 10**-digits):
+            return f"{_significant(value / size, digits)}{letter}"
+    return _significant(value, digits)
+
+
+def flops(value: float, digits: int = 2) -> str:
+    """Training FLOPs as 3.2e20."""
+    if not np.isfinite(value) or value <= 0:
+        return "–"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{int(exponent)}"
+
+
+def loss(value: float) -> str:
+    """Nats per token, three decimals."""
+    return f"{value:.3f}" if np.isfinite(value) else "–"
+
+
+def times(value: float) -> str:
+    """A ratio: 21.3x, 120x, or "∞" where one side never gets there."""
+    if np.isinf(value):
+        return "∞"
+    return f"{_significant(value, 3)}x" if np.isfinite(value) else "–"
+
+
+def plain(value: float, digits: int = 4) -> str:
+    """Any other number, to `digits` significant digits."""
+    return f"{value:.{digits}g}" if np.isfinite(value) else "–"
+
+
+def span(low: float, high: float, write=loss) -> str:
+    """An interval: [low, high]."""
+    return f"[{write(low)}, {write(high)}]"
+
+
+def _significant(value: float, digits: int) -> str:
+    if value == 0:
+        return "0"
+    decimals = max(digits - 1 - int(np.floor(np.log10(abs(value)) + 1e-12)), 0)
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

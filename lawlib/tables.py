@@ -1,0 +1,127 @@
+"""The numbers behind the charts, as frames: a law along budgets, sizes, granularities and expansions, with intervals.
+
+Columns ending in _low and _high bound the central `level` of the ensemble; without one they are missing. `inside` says
+whether the row lies within the law's data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from .ensemble import Ensemble
+from .extrapolation import inside
+from .frontier import isoflop, isoflop_losses, router_share
+from .gap import efficiency_gap
+from .laws import FittedLaw
+from .optimum import GRANULARITIES, Optimum, compute_optimal
+
+LEVEL = 0.95
+
+
+def optimal_path(
+    law: FittedLaw,
+    budgets: ArrayLike,
+    expansion: float | None = None,
+    granularity: float | None = None,
+    samples: Ensemble | None = None,
+    level: float = LEVEL,
+) -> pd.DataFrame:
+    """The compute-optimal model along budgets: flops, n_active, n_total, tokens, granularity, loss with intervals, inside."""
+    budgets = np.asarray(budgets, dtype=float)
+    opt = compute_optimal(law, budgets, expansion, granularity)
+    frame = _frame(opt) | {"inside": inside(law, opt)}
+    if samples is not None:
+        many = compute_optimal(samples.law, budgets, expansion, granularity)
+        for column in ("n_active", "tokens", "loss"):
+            frame |= _interval(column, np.asarray(getattr(many, column)), level)
+    return pd.DataFrame(frame)
+
+
+def isoflop_curves(
+    law: FittedLaw,
+    budgets: Iterable[float],
+    expansion: float | None = None,
+    granularity: float | None = None,
+    samples: Ensemble | None = None,
+    span: float = 1.0,
+    level: float = LEVEL,
+) -> pd.DataFrame:
+    """`frontier.isoflop` for several budgets, with the interval of the loss at every size."""
+    frame = isoflop(law, np.asarray(list(budgets), dtype=float), expansion, granularity, span, n_points=61)
+    if samples is not None:
+        g = frame["granularity"].to_numpy() if "G" in law.law.variables else None
+        _, losses = isoflop_losses(samples.law, frame["flops"].to_numpy(), frame["n_active"].to_numpy(), expansion, g)
+        frame = frame.assign(**_interval("loss", losses, level))
+    return frame
+
+
+def granularity_curves(
+    law: FittedLaw,
+    budgets: ArrayLike,
+    expansion: float | None = None,
+    samples: Ensemble | None = None,
+    granularities: ArrayLike = GRANULARITIES,
+    level: float = LEVEL,
+) -> pd.DataFrame:
+    """The optimum at every (budget, G) with the loss's interval, the excess over the budget's best G, and the router's share."""
+    budgets = np.atleast_1d(np.asarray(budgets, dtype=float))
+    options = np.asarray(granularities, dtype=float)
+    opt = compute_optimal(law, budgets[:, None], expansion, options[None, :])
+    loss = np.asarray(opt.loss)
+    best = loss.min(axis=1, keepdims=True)
+    frame = {k: np.broadcast_to(v, loss.shape).ravel() for k, v in _frame(opt).items()}
+    frame["best"] = (loss == best).ravel()
+    frame["excess"] = (loss - best).ravel()
+    frame["router_share"] = router_share(law, np.asarray(opt.n_active), opt.expansion, options[None, :]).ravel()
+    frame["inside"] = inside(law, opt).ravel()
+    if samples is not None:
+        many = np.asarray(compute_optimal(samples.law, budgets[:, None], expansion, options[None, :]).loss)
+        frame |= {k: v.ravel() for k, v in _interval("loss", many, level).items()}
+        excess = many - many.min(axis=2, keepdims=True)
+        frame |= {k: v.ravel() for k, v in _interval("excess", excess, level).items()}
+    return pd.DataFrame(frame)
+
+
+def gap_curves(
+    pairs: Mapping[float, tuple[FittedLaw, FittedLaw]],
+    budgets: ArrayLike,
+    samples: Mapping[float, tuple[Ensemble, Ensemble]] | None = None,
+    granularity: float | None = None,
+    level: float = LEVEL,
+) -> pd.DataFrame:
+    """Dense over MoE FLOPs at equal loss, for each E -> (MoE law, dense law): expansion, flops, loss_moe, loss_dense, gap."""
+    budgets = np.asarray(budgets, dtype=float)
+    blocks = []
+    for e, (moe, dense) in pairs.items():
+        g = granularity if "G" in moe.law.variables else None
+        opt = compute_optimal(moe, budgets, e, g)
+        frame = {"expansion": np.full(len(budgets), e), "flops": budgets, "loss_moe": opt.loss, "granularity": opt.granularity}
+        frame["loss_dense"] = compute_optimal(dense, budgets, *_dense_arguments(dense)).loss
+        frame["gap"] = efficiency_gap(moe, dense, budgets, e, g)
+        frame["inside"] = inside(moe, opt)
+        if samples is not None and e in samples:
+            many_moe, many_dense = samples[e]
+            gaps = np.asarray(efficiency_gap(many_moe.law, many_dense.law, budgets, e, g))
+            frame |= _interval("gap", gaps, level)
+        blocks.append(pd.DataFrame(frame))
+    return pd.concat(blocks, ignore_index=True)
+
+
+def _dense_arguments(law: FittedLaw) -> tuple[float | None, float | None]:
+    variables = set(law.law.variables)
+    return (1.0 if variables & {"Ehat", "A"} else None, 1.0 if "G" in variables else None)
+
+
+def _frame(opt: Optimum) -> dict:
+    columns = ("flops", "expansion", "granularity", "n_active", "n_total", "tokens", "loss")
+    return {c: np.asarray(getattr(opt, c)) for c in columns}
+
+
+def _interval(name: str, values: np.ndarray, level: float) -> dict:
+    with np.errstate(invalid="ignore"):
+        low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return {f"{name}_low": low, f"{name}_high": high}
