@@ -1,0 +1,109 @@
+"""Planted runs: every law written a second time, in its paper's letters and plain numpy, and grids of runs that follow it."""
+
+import numpy as np
+import pandas as pd
+
+from lawlib.architecture import krajewski_total
+
+
+def ehat(E, p):
+    """The saturating expansion rate (Clark et al. 2022, section 4.2)."""
+    start = 1 / (1 / p["E_start"] - 1 / p["E_max"])
+    return 1 / (1 / (E - 1 + start) + 1 / p["E_max"])
+
+
+def chinchilla(p, N, D, G, E):
+    return p["L_inf"] + p["A"] / N ** p["alpha"] + p["B"] / D ** p["beta"]
+
+
+def fine_grained(p, N, D, G, E):
+    return p["c"] + (p["g"] / G ** p["gamma"] + p["a"]) / N ** p["alpha"] + p["b"] / D ** p["beta"]
+
+
+def joint(p, N, D, G, E):
+    e = ehat(E, p)
+    size = p["a"] * e ** p["delta"] * N ** (p["alpha"] + p["gamma"] * np.log(e))
+    return size + p["b"] * e ** p["omega"] * D ** (p["beta"] + p["zeta"] * np.log(e)) + p["c"]
+
+
+def joint_granular(p, N, D, G, E):
+    e = ehat(E, p)
+    size = (p["a"] + p["g"] / G ** p["gamma_g"]) * e ** p["delta"] * N ** (p["alpha"] + p["gamma"] * np.log(e))
+    return size + p["b"] * e ** p["omega"] * D ** (p["beta"] + p["zeta"] * np.log(e)) + p["c"]
+
+
+def routed(p, N, D, G, E):
+    n, e = np.log10(N), np.log10(ehat(E, p))
+    return 10 ** (p["a"] * n + p["b"] * e + p["c"] * n * e + p["d"])
+
+
+def inference_optimal(p, N, D, G, E):
+    e = ehat(E, p)
+    inner = p["A"] / N ** p["alpha"] + p["B"] / e ** p["beta"] + p["C"] / D ** p["gamma"] + p["F"]
+    return np.exp(np.log(inner) + p["d"] * np.log(N) * np.log(e))
+
+
+def sparsity(p, N, D, G, E):
+    dense = 1 / E  # 1 - S = K / E
+    return (
+        p["a"] / N ** p["alpha"]
+        + p["b"] / D ** p["beta"]
+        + p["c"] / dense ** p["lambda"]
+        + p["d"] / (dense ** p["delta"] * N ** p["gamma"])
+        + p["e"]
+    )
+
+
+PAPER = {f.__name__: f for f in (chinchilla, fine_grained, joint, joint_granular, routed, inference_optimal, sparsity)}
+"""Law -> its formula, from the paper's letters, N, D, G and E to the loss."""
+
+_JOINT = {
+    "a": 35.91, "alpha": -0.1889, "delta": -0.2285, "gamma": 0.0098, "b": 35.98, "beta": -0.1775, "omega": 0.5529,
+    "zeta": -0.0259, "c": 1.3637,
+}  # fmt: skip
+_SHAPES = {"E_start": 2.0732, "E_max": 290.4521}
+PARAMS: dict[str, dict[str, float]] = {
+    "chinchilla": {"L_inf": 1.8, "A": 480.0, "B": 2000.0, "alpha": 0.35, "beta": 0.366},
+    "fine_grained": {"a": 18.1, "alpha": 0.115, "b": 30.8, "beta": 0.147, "g": 2.1, "gamma": 0.58, "c": 0.47},
+    "joint": _JOINT | _SHAPES,
+    "joint_granular": _JOINT | {"g": 4.0, "gamma_g": 0.6} | _SHAPES,
+    "routed": {"a": -0.082, "b": -0.108, "c": 0.009, "d": 1.104, "E_start": 1.847, "E_max": 314.478},
+    "inference_optimal": {
+        "A": 30.0, "alpha": 0.15, "B": 0.8, "beta": 0.4, "C": 60.0, "gamma": 0.2, "F": 0.6, "d": -0.002,
+    } | _SHAPES,
+    "sparsity": {
+        "a": 16612.5, "alpha": 0.5962, "b": 5455.67, "beta": 0.3954, "c": 0.4598, "lambda": -0.1666, "d": 17.26,
+        "delta": 0.1603, "gamma": 0.1595, "e": 0.94,
+    },
+}  # fmt: skip
+"""A planted truth for every law: its published coefficients where there are any."""
+
+SIZES = np.geomspace(3e6, 3e9, 7)
+TOKENS = np.geomspace(1e9, 1.3e11, 6)
+AXES = {"G": (1.0, 2.0, 4.0, 8.0, 16.0), "E": (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)}
+
+
+def grid(law, params=None, sizes=SIZES, tokens=TOKENS, granularities=None, expansions=None, noise=0.0, seed=0):
+    """A full factorial of runs that follow `law` (by name) with these parameters and log-normal noise."""
+    params = PARAMS[law] if params is None else params
+    has_g = law in ("fine_grained", "joint_granular")
+    has_e = law in ("joint", "joint_granular", "routed", "inference_optimal", "sparsity")
+    g = granularities if granularities is not None else AXES["G"] if has_g else (1.0,)
+    e = expansions if expansions is not None else AXES["E"] if has_e else (64.0,) if has_g else (1.0,)
+    d = (130e9,) if law == "routed" and tokens is TOKENS else tokens
+    n_active, D, G, E = (np.ravel(a) for a in np.meshgrid(sizes, d, np.array(g), np.array(e), indexing="ij"))
+    total = n_active * E if law == "sparsity" else krajewski_total(n_active, E)
+    N = total if law in ("fine_grained", "sparsity") else n_active
+    loss = PAPER[law](params, N, D, G, E) * np.exp(noise * np.random.default_rng(seed).normal(size=len(N)))
+    return pd.DataFrame(
+        {
+            "name": [f"run {i}" for i in range(len(N))],
+            "n_active": n_active,
+            "n_total": total,
+            "tokens": D,
+            "granularity": G,
+            "expansion": E,
+            "flops": 6 * n_active * D,
+            "loss": loss,
+        }
+    )
