@@ -169,36 +169,35 @@ def solve(law: FittedLaw, log_c: Array, e: Array, g: Array, batch_in_front: bool
     lo, hi = np.full(full, _BRACKET[0]), np.full(full, _BRACKET[1])
     log_c = np.asarray(log_c, dtype=float)
 
-    def derivative(at: Array) -> tuple[Array, Array, Array]:
+    def balance(at: Array) -> tuple[Array, Array, Array]:
+        """ln L, and ln(rising / falling part of its derivative) with its slope: nearly a line in u, so Newton is quick."""
         log_f, f1, f2 = law.flops_rule.log_per_token(at, log_ratio)
-        log_d = log_c - log_f
-        z = const + slope_n * at + slope_d * log_d
+        z = const + slope_n * at + slope_d * (log_c - log_f)
         top = z.max(axis=0)
-        share = np.exp(z - top)
-        total = share.sum(axis=0)
-        share /= total
+        weight = np.exp(z - top)
         dz = slope_n - slope_d * f1
-        first = (share * dz).sum(axis=0)
-        second = (share * dz * dz).sum(axis=0) - first**2 - (share * slope_d).sum(axis=0) * f2
-        return top + np.log(total), first, second
-
-    _, at_lo, _ = derivative(lo)
-    _, at_hi, _ = derivative(hi)
-    inside = (at_lo < 0) & (at_hi > 0)
-    u[...] = np.clip(0.5 * (log_c - np.log(120.0)), *_BRACKET)
-    log_loss = u
-    for _ in range(60):
-        log_loss, first, second = derivative(u)
-        right = first < 0
-        lo, hi = np.where(right, u, lo), np.where(right, hi, u)
+        pull = weight * dz
+        bend = pull * dz - weight * (slope_d * f2)
+        up = dz > 0
+        rise, rise_bend = np.where(up, pull, 0.0).sum(axis=0), np.where(up, bend, 0.0).sum(axis=0)
+        fall, fall_bend = rise - pull.sum(axis=0), rise_bend - bend.sum(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            newton = u - first / second
-        new = np.where((newton > lo) & (newton < hi) & (second > 0), newton, 0.5 * (lo + hi))
+            return top + np.log(weight.sum(axis=0)), np.log(rise / fall), rise_bend / rise - fall_bend / fall
+
+    with np.errstate(invalid="ignore"):
+        inside = (balance(lo)[1] < 0) & (balance(hi)[1] > 0)
+    u[...] = np.clip(0.5 * (log_c - np.log(120.0)), *_BRACKET)
+    for _ in range(80):
+        _, tilt, slope = balance(u)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lo, hi = np.where(tilt < 0, u, lo), np.where(tilt < 0, hi, u)
+            newton = u - tilt / slope
+            new = np.where((newton >= lo) & (newton <= hi), newton, 0.5 * (lo + hi))
         moved = np.abs(new - u)
         u = new
-        if not np.any(inside & (moved > 1e-10)):
+        if not np.any(inside & (moved > 1e-9)):
             break
-    log_loss = derivative(u)[0]
+    log_loss = balance(u)[0]
     return np.where(inside, u, np.nan), np.where(inside, log_loss, np.nan)
 
 
