@@ -1,0 +1,28 @@
+"""One reason why a row of a file is not among the runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+WIDTH = 80  # characters of an offending value that are kept for showing
+
+
+@dataclass(frozen=True)
+class RowProblem:
+    """What keeps a row out: its line in the file (record number for JSON and Parquet), where, what, and why in a sentence."""
+
+    line: int
+    column: str
+    value: str
+    reason: str
+
+
+def shown(value: object) -> str:
+    """`value` as text on one line, cut to `WIDTH` characters."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+
+
+def counted(n: int, noun: str) -> str:
+    """ "1 row", "1,200 rows"."""
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
