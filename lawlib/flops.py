@@ -120,6 +120,8 @@ class TotalRule:
 
     def affine(self, expansion: ArrayLike) -> tuple[Array, float]:
         """(r0, r1) of ln N_total = r0 + r1 ln N_active at this expansion."""
+        if self.kind == "share" and self.value == 0:
+            return np.zeros(np.shape(expansion)), 1.0  # dense at any E, an unknown one too
         if self.kind == "share":
             return np.log1p(self.value * (np.asarray(expansion, dtype=float) - 1)), 1.0
         return np.asarray(self.value, dtype=float), self.power

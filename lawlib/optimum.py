@@ -106,11 +106,19 @@ def check_law(law: FittedLaw, granularity: ArrayLike | None) -> None:
 
 
 def expansion_of(law: FittedLaw, expansion: ArrayLike | None) -> Array:
-    """E as asked, checked against what the law can say. NaN where the law needs none and none is known."""
+    """E as asked, checked against what the law can say. NaN where none is needed and none is known.
+
+    A law without E that was fitted to runs of several still needs it where its N is the total size.
+    """
     has_e = bool({"Ehat", "A"} & set(law.law.variables))
     if expansion is None:
         if has_e:
             raise OptimumError(f"The {law.name} law depends on the expansion rate: give expansion=.")
+        if law.expansion is None and law.law.count == "n_total" and law.total_rule.kind == "share" and law.total_rule.value:
+            raise OptimumError(
+                f"The {law.name} law takes the total size, and its runs do not have one expansion rate that relates it to the "
+                "active size: give expansion=."
+            )
         return np.asarray(np.nan if law.expansion is None else law.expansion)
     e = np.asarray(expansion, dtype=float)
     if not np.all(e >= 1):
@@ -120,7 +128,7 @@ def expansion_of(law: FittedLaw, expansion: ArrayLike | None) -> Array:
             f"The {law.name} law holds at E = {law.expansion:g} only; asked for E = {expansion}. "
             "Laws with E: joint, joint_granular, sparsity."
         )
-    return e if has_e or law.expansion is not None else np.asarray(np.nan)
+    return e
 
 
 def log_ratio_of(law: FittedLaw, e: Array, g: Array) -> Array:
