@@ -1,0 +1,94 @@
+"""A file as a table: raw columns, the line of every row, and what had to be assumed or left out to read it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lawlib.errors import ReadError
+
+from . import sniff
+from .delimited import read_delimited
+from .problem import RowProblem, shown
+from .records import CELLS, read_records
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A file's columns as they are: text for CSV and TSV, the file's own types for JSON, JSONL and Parquet.
+
+    `lines` has a number a row: the physical line, counted from 1, or the record's number in JSON and Parquet files.
+    `ragged` holds the lines that are not in `frame` because they do not fit it.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    lines: np.ndarray
+    format: str  # csv, tsv, json, jsonl or parquet
+    notes: list[str] = field(default_factory=list)
+    ragged: list[RowProblem] = field(default_factory=list)
+    sha256: str = ""  # of the file as given, before unpacking
+    decimal: str = "."  # "," where numbers are written 3,25
+
+
+def open_table(data: bytes | Path, name: str) -> Table:
+    """The table in an upload's bytes or in the file at a path; `name` gives the ending and is used in sentences.
+
+    Raises:
+        ReadError: the file is too large, damaged, empty, of a kind that is not read, or a pickle.
+    """
+    given = sniff.load(data, name)
+    sha256 = hashlib.sha256(given).hexdigest()
+    content = sniff.unpack(given, name)
+    kind = sniff.format_of(content, name)
+    if kind == "parquet":
+        frame, notes = _parquet(content, name)
+        return Table(name, frame, np.arange(1, len(frame) + 1), "parquet", notes, [], sha256)
+    if kind in ("json", "jsonl"):
+        found = read_records(content, name, kind)
+        return Table(name, found.frame, found.lines, found.format, found.notes, found.ragged, sha256)
+    read = read_delimited(content, name)
+    return Table(name, read.frame, read.lines, read.format, read.notes, read.ragged, sha256, read.decimal)
+
+
+def signature(table: Table) -> str:
+    """A hash of the sorted column names: files of the same origin share it, so a corrected mapping can be remembered."""
+    return hashlib.sha256("\x1f".join(sorted(table.frame.columns)).encode(errors="replace")).hexdigest()[:16]
+
+
+def _parquet(content: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
+    notes: list[str] = []
+    try:
+        head = pq.read_metadata(BytesIO(content))
+        size = sum(head.row_group(i).total_byte_size for i in range(head.num_row_groups))
+        if size > sniff.UNPACKED_LIMIT or head.num_rows * head.num_columns > CELLS:
+            raise ReadError(
+                f"{name} unpacks to {head.num_rows:,} rows of {head.num_columns:,} columns ({size / 2**20:,.0f} MB), which is "
+                f"more than {sniff.UNPACKED_LIMIT / 2**30:g} GB or {CELLS:,} cells: leave out columns and steps not needed."
+            )
+        table = pq.read_table(BytesIO(content))
+        while any(pa.types.is_struct(column.type) for column in table.schema):
+            table = table.flatten()
+        index = [c for c in table.column_names if c.startswith("__index_level_")]
+        if index:
+            table = table.drop_columns(index)
+            notes.append("The unnamed row index that pandas saved with the table is passed over.")
+        if len(set(table.column_names)) < table.num_columns:
+            raise ReadError(f"{name} has two columns of one name among {shown(table.column_names)}: rename one.")
+        frame = table.to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, OSError, ValueError, TypeError, NotImplementedError, MemoryError) as error:
+        if isinstance(error, ReadError):
+            raise
+        raise ReadError(f"{name} is a damaged or unusual Parquet file ({shown(error)}): save it again.") from error
+    if frame.empty:
+        raise ReadError(f"{name} has {len(frame.columns)} columns but no rows: give a file with at least one run.")
+    for column in frame.columns[[isinstance(t, pd.CategoricalDtype) for t in frame.dtypes]]:
+        frame[column] = frame[column].astype(frame[column].cat.categories.dtype)
+    return frame, notes
