@@ -43,7 +43,7 @@ def connect() -> duckdb.DuckDBPyConnection:
     )
     # The default would be a folder .tmp in the working directory.
     con.execute(f"set temp_directory = {quoted(Path(tempfile.gettempdir()) / f'lawlib-{os.getpid()}')}")
-    con.execute("set memory_limit = '1GB'")
+    con.execute("set memory_limit = '512MB'")
     return con
 
 

@@ -8,10 +8,8 @@ not recorded.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +17,7 @@ import pandas as pd
 
 from lawlib.runs import as_runs
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 NAMES = (
     "coarse_fine", "datasets", "joint_table1", "joint_table4", "krajewski_table2", "law_sources", "published_laws",
     "released_models", "runs_marin",
@@ -93,31 +91,8 @@ def derivations() -> pd.DataFrame:
     )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """`python -m lawlib.seeds` builds the shipped file if its content differs from the seeds; `--check` only compares."""
-    from lawlib.store import shipped
-
-    parser = argparse.ArgumentParser(prog="python -m lawlib.seeds", description="Build runs.duckdb from the text seeds.")
-    parser.add_argument("--check", action="store_true", help="build nothing; exit with 1 if the file is out of date")
-    parser.add_argument("path", nargs="?", type=Path, default=shipped.DEFAULT, help="the file to build")
-    options = parser.parse_args(arguments)
-    if shipped.is_current(options.path):
-        print(f"{options.path.name} is up to date.")
-        return 0
-    if options.check:
-        print(f"{options.path.name} does not hold what the seeds hold: run `make data`.")
-        return 1
-    build(options.path)
-    print(f"{options.path.name} was built.")
-    return 0
-
-
 def build(path: str | Path) -> None:
     """Writes the shipped DuckDB file with the content of the seeds, in place of the old one when it is complete."""
     from lawlib.store import shipped
 
     shipped.build(Path(path))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
