@@ -1,0 +1,126 @@
+"""Which column of a file is which quantity, in which unit, by which rule: what detection proposes and users correct."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from lawlib.errors import ReadError
+from lawlib.runs import NUMBERS
+
+from .problem import shown
+
+QUANTITIES: dict[str, str] = {
+    "name": "the run's name",
+    "arch": "dense or moe",
+    "n_active": NUMBERS["n_active"],
+    "n_total": NUMBERS["n_total"],
+    "n_params": "parameters, not said whether active or all: taken as active, and as all of them for dense runs",
+    "d_model": NUMBERS["d_model"],
+    "n_layers": NUMBERS["n_layers"],
+    "n_experts": NUMBERS["n_experts"],
+    "top_k": NUMBERS["top_k"],
+    "granularity": NUMBERS["granularity"],
+    "expansion": NUMBERS["expansion"],
+    "tokens": NUMBERS["tokens"],
+    "flops": NUMBERS["flops"],
+    "loss": "the loss of the run, by default of validation; its unit can be chosen",
+    "seed": NUMBERS["seed"],
+    "status": "finished, running, diverged, ... as logged",
+    "step": "training step of a file with learning curves: several rows a run, the last one with a loss is the run",
+    "excluded": "whether the run is left out of fits (true, yes, 1)",
+    "exclude_reason": "why the run is left out of fits",
+}
+AS_LOGGED = "as logged"
+
+# Rules that compute: Source.rule, said to the user as it stands.
+D_FROM_C, C_FROM_D, N_FROM_C = "D = C/(6N)", "C = 6ND", "N = C/(6D)"
+EXPERTS_FROM_E = "n_experts = E x G"
+CLARK_C, CLARK_D = "C = 3 x flops_per_step x step (flops_per_step is forward only)", "D = 256 x 2048 x step"
+PARAMS_AS_ACTIVE = "not said to count active or all parameters: taken as active"
+E_AS_EXPANSION = "E beside a granularity column is read as the expansion n_experts / G"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a quantity comes from: a column with its unit, or one `value` for all runs, or a rule that computes it."""
+
+    column: str = ""
+    unit: str = ""  # a label of UNITS[quantity]; "" is the canonical unit
+    rule: str = AS_LOGGED
+    value: str = ""
+    bytes_per_token: float | None = None  # for losses in bits per byte
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """How a file's columns become canonical runs; equal mappings have equal JSON."""
+
+    reader: str  # clark2022, besiroglu2024, isoflop-pool or plain
+    sources: dict[str, Source] = field(default_factory=dict)
+    run_columns: tuple[str, ...] = ()  # what tells runs apart in a file with learning curves
+    loss_columns: tuple[str, ...] = ()  # all losses of the file, best candidate first; each is a split of the curves
+
+    @property
+    def loss(self) -> str:
+        """The column of the chosen loss, "" where there is none."""
+        return self.sources["loss"].column if "loss" in self.sources else ""
+
+    @property
+    def step(self) -> str:
+        """The step column of a file with learning curves, "" where each row is a run."""
+        return self.sources["step"].column if "step" in self.sources else ""
+
+    def with_source(self, quantity: str, source: Source | None) -> Mapping:
+        """The mapping with another source for `quantity`; None leaves the quantity out."""
+        _known(quantity)
+        sources = {q: s for q, s in self.sources.items() if q != quantity}
+        if source is not None:
+            sources[quantity] = source
+        losses = self.loss_columns
+        if quantity == "loss" and source is not None and source.column and source.column not in losses:
+            losses = (*losses, source.column)
+        return replace(self, sources=sources, loss_columns=losses)
+
+    def to_json(self) -> str:
+        """The mapping as JSON, quantities in the order of `QUANTITIES`."""
+        sources = {q: asdict(self.sources[q]) for q in QUANTITIES if q in self.sources}
+        return json.dumps(asdict(replace(self, sources={})) | {"sources": sources})
+
+    @classmethod
+    def from_json(cls, text: str) -> Mapping:
+        """The mapping that `to_json` wrote.
+
+        Raises:
+            ReadError: the text is something else.
+        """
+        try:
+            given = json.loads(text)
+            if not isinstance(given["reader"], str):
+                raise TypeError("reader is no text")
+            sources = {_known(q): _source(s) for q, s in given["sources"].items()}
+            return cls(given["reader"], sources, _texts(given["run_columns"]), _texts(given["loss_columns"]))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ReadError(f"This is not a mapping of columns ({shown(error)}): detect it anew. Got: {shown(text)}") from error
+
+
+def _known(quantity: str) -> str:
+    if quantity not in QUANTITIES:
+        raise ReadError(f'"{shown(quantity)}" is no quantity of a run: choose one of {", ".join(QUANTITIES)}.')
+    return quantity
+
+
+def _source(given: dict[str, Any]) -> Source:
+    source = Source(**given)
+    _texts([source.column, source.unit, source.rule, source.value])
+    number = source.bytes_per_token
+    if number is not None and (isinstance(number, bool) or not isinstance(number, (int, float))):
+        raise TypeError("bytes_per_token is no number")
+    return source
+
+
+def _texts(given: list[Any]) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
+        raise TypeError(f"{given} is no list of texts")
+    return tuple(given)
