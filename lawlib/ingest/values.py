@@ -94,7 +94,7 @@ def evaluate(table: Table, mapping: Mapping) -> Values:
             values.numbers[quantity] = values.numbers["n_params"]
             values.sources[quantity] = values.sources["n_params"]
         del values.numbers["n_params"], values.sources["n_params"]
-    _experts(values, len(table.frame))
+    _experts(values)
     _apply_rules(table, mapping, values)
     return values
 
@@ -138,28 +138,23 @@ def _words(quantity: str) -> str:
     return {"n_params": "N", "n_active": "N (active)", "n_total": "N (total)"}.get(quantity, quantity).capitalize()
 
 
-def _experts(values: Values, n_rows: int) -> None:
-    """Zero experts, as dense models are often logged, is one; architecture from the number of experts."""
-    experts = values.numbers.get("n_experts")
-    if experts is None:
+def _experts(values: Values) -> None:
+    """Zero experts, as dense models are often logged, is one; and then a top-k or granularity of zero says nothing."""
+    if "n_experts" not in values.numbers:
         return
-    none = experts == 0
-    if none.any():
-        values.numbers["n_experts"] = np.where(none, 1.0, experts)
-        for quantity in ("top_k", "granularity", "expansion"):
-            if quantity in values.numbers:
-                given = values.numbers[quantity]
-                values.numbers[quantity] = np.where(none & (given == 0), np.nan, given)
-    for quantity in ("top_k", "granularity", "expansion"):
-        dense_zero = (values.numbers["n_experts"] == 1) & (values.numbers.get(quantity, np.ones(n_rows)) == 0)
-        if dense_zero.any():
-            values.numbers[quantity] = np.where(dense_zero, np.nan, values.numbers[quantity])
+    experts = values.numbers["n_experts"]
+    values.numbers["n_experts"] = experts = np.where(experts == 0, 1.0, experts)
+    for quantity in {"top_k", "granularity", "expansion"} & values.numbers.keys():
+        given = values.numbers[quantity]
+        values.numbers[quantity] = np.where((experts == 1) & (given == 0), np.nan, given)
 
 
 def _apply_rules(table: Table, mapping: Mapping, values: Values) -> None:
     for quantity, rule in (("tokens", CLARK_D), ("flops", CLARK_C)):
         source = mapping.sources.get(quantity)
         if source is not None and source.rule == rule:
+            if not mapping.step:
+                raise ReadError(f"{quantity} cannot be computed by {rule}: no column is mapped to the step.")
             step = numbers(table.frame[mapping.step], table.decimal).values
             each = numbers(table.frame[source.column], table.decimal).values if rule == CLARK_C else 256.0 * 2048
             values.numbers[quantity] = (3 * each if rule == CLARK_C else each) * step
