@@ -120,7 +120,7 @@ def _prepare(runs: pd.DataFrame, law: Law, weights: str | Array | None) -> tuple
         w = pd.to_numeric(runs[weights], errors="coerce").to_numpy(dtype=float)
     elif weights is not None:
         w = np.asarray(weights, dtype=float)
-    if w.shape != (len(runs),) or not (np.isfinite(w).all() and (w >= 0).all() and w.sum() > 0):
+    if w.shape != (len(runs),) or not (np.isfinite(w).all() and (w >= 0).all() and (w.sum() > 0 or not len(w))):
         raise ValueError(f"weights must be {len(runs)} finite numbers at or above zero, not all zero; got shape {w.shape}.")
     included = ~runs["excluded"].fillna(False).to_numpy(dtype=bool) if "excluded" in runs else np.ones(len(runs), dtype=bool)
     wrong = included & (np.isfinite(arrays) & (arrays <= 0)).any(axis=0)

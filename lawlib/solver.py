@@ -188,7 +188,9 @@ def minimise(
         largest = size.max(axis=1, keepdims=True)
         along = np.matmul(gradient[live][:, None, :], vectors)[:, 0]
         newton = along**2 / np.maximum(size, 1e-13 * largest + 1e-300)
-        bent = size + damping[live][:, None] * largest + 1e-300
+        # Huber's Hessian vanishes where no run lies within delta: the gradient's size then bounds the step instead.
+        steep = np.sqrt((along**2).sum(axis=1, keepdims=True))
+        bent = size + damping[live][:, None] * np.maximum(largest, steep) + 1e-300
         step = -along / bent
         length = np.sqrt((step**2).sum(axis=1) * 1.0)
         step *= np.minimum(1.0, MAX_STEP / np.maximum(length, 1e-300))[:, None]
