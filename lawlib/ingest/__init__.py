@@ -1,5 +1,35 @@
-"""Reading of run logs: any supported file to canonical runs."""
+"""Reading of run logs: `read_runs` in one call, or `open_table`, `detect` and `build` with a mapping to correct between.
 
+    table = open_table(data, "runs.csv")      # raw columns, line numbers, what could not be read
+    mapping = detect(table)                   # which column is what; correct it with `mapping.with_source(...)`
+    found = build(table, mapping)             # canonical runs, curves, derivations, problems, suggestions
+
+Nothing is invented and nothing is dropped without a word: a row that cannot be used is a `RowProblem` with its line, an
+assumption is a rule in `derivations` or a sentence in `notes`, and a correction is a `Suggestion` that is only offered.
+"""
+
+from .build import Import, build
+from .columns import detect
+from .mapping import QUANTITIES, Mapping, Source
+from .problem import RowProblem
 from .read import ReadWarning, read_runs
+from .suggest import Suggestion
+from .table import Table, open_table, signature
+from .units import UNITS
 
-__all__ = ["ReadWarning", "read_runs"]
+__all__ = [
+    "QUANTITIES",
+    "UNITS",
+    "Import",
+    "Mapping",
+    "ReadWarning",
+    "RowProblem",
+    "Source",
+    "Suggestion",
+    "Table",
+    "build",
+    "detect",
+    "open_table",
+    "read_runs",
+    "signature",
+]

@@ -110,8 +110,8 @@ def _one_row_a_step(long: pd.DataFrame, losses: list[str], notes: list[str]) -> 
 def _states(long: pd.DataFrame, loss: str) -> tuple[pd.DataFrame, list[int]]:
     """The last row after step 0 of each run that has the chosen loss, and the last rows of the runs that have none."""
     usable = long[(long["step"] > 0) & long[loss].notna()]
-    states = usable.groupby("run", as_index=False).last()
-    last = long.groupby("run", as_index=False).last()
+    states = usable.groupby("run").tail(1).sort_values("run", ignore_index=True)
+    last = long.groupby("run").tail(1)
     return states, last.loc[~last["run"].isin(states["run"]), "row"].tolist()
 
 

@@ -7,6 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from lawlib.errors import ReadError
+
+from .build import build
+from .columns import detect
+from .problem import counted
+from .table import open_table
+
 N_REASONS = 3  # reasons spelled out in the warning
 
 
@@ -25,20 +32,16 @@ def read_runs(path: str | Path) -> pd.DataFrame:
     Raises:
         ReadError: the file cannot be read, or none of its rows is a run.
     """
-    from .build import build
-    from .mapping import detect
-    from .table import open_table
-
     path = Path(path)
     table = open_table(path, path.name)
     found = build(table, detect(table))
     if found.problems:
-        reasons = [f"line {p.line}: {p.reason}" for p in found.problems[:N_REASONS]]
+        noun = "record" if table.format in ("json", "parquet") else "line"
+        reasons = [f"{noun.capitalize()} {p.line}: {p.reason}" for p in found.problems[:N_REASONS]]
         n_more = len(found.problems) - len(reasons)
-        warnings.warn(
-            f"{path.name}: {len(found.problems)} problems, the rows are left out. {' '.join(reasons)}"
-            + (f" And {n_more} more." if n_more else ""),
-            ReadWarning,
-            stacklevel=2,
-        )
+        text = f"{' '.join(reasons)}" + (f" And {n_more:,} more." if n_more else "")
+        count = counted(len({p.line for p in found.problems}), noun)
+        if found.runs.empty:
+            raise ReadError(f"{path.name}: none of its rows is a run, {count} with problems. {text}")
+        warnings.warn(f"{path.name}: {count} left out. {text}", ReadWarning, stacklevel=2)
     return found.runs

@@ -28,6 +28,10 @@ from .units import convert, numbers
 TEXTS = ("name", "arch", "status", "excluded", "exclude_reason")
 _LOGGED_NAN = ("n_active", "n_total", "tokens", "flops", "loss")  # where "NaN" is a fault and not a blank
 _TRUE = frozenset({"true", "yes", "y", "1", "1.0", "x"})
+_WORDS = {
+    "n_params": "N", "n_active": "N (active)", "n_total": "N (total)", "tokens": "Tokens", "flops": "FLOPs", "loss": "Loss",
+    "seed": "The seed", "step": "The step",
+}  # fmt: skip
 _ARCH = {"dense": "dense", "moe": "moe", "mixtureofexperts": "moe", "sparse": "moe", "routed": "moe", "switch": "moe"}
 
 # Quantity, what the rule needs, and how it computes; in the order in which they are applied.
@@ -116,7 +120,7 @@ def _numbers(table: Table, quantity: str, source: Source, values: Values) -> Non
     canonical = "n_active" if quantity == "n_params" else quantity
     values.fault(found.text, canonical, source.column, f"{_words(quantity)} must be a number, this is text.")
     if canonical in _LOGGED_NAN and quantity != "loss":
-        values.fault(found.nan, canonical, source.column, f"{_words(quantity)} is logged as not a number.")
+        values.fault(found.nan, canonical, source.column, f"{_words(quantity)} is logged as NaN.")
     if canonical in POSITIVE and quantity not in ("tokens", "flops", "n_experts", "top_k", "granularity", "expansion"):
         check_positive(values, quantity, source.column, found.values)
     result = convert(found.values, quantity, source.unit, source.bytes_per_token)
@@ -135,7 +139,7 @@ def check_positive(values: Values, quantity: str, column: str, found: np.ndarray
 
 
 def _words(quantity: str) -> str:
-    return {"n_params": "N", "n_active": "N (active)", "n_total": "N (total)"}.get(quantity, quantity).capitalize()
+    return _WORDS.get(quantity, quantity)
 
 
 def _experts(values: Values) -> None:
