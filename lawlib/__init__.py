@@ -9,13 +9,22 @@ The data flow is one way: `ingest` reads logs into canonical `runs`, `store` kee
 `optimum`, `frontier` and `gap` say what it implies, `figures` draw it. Units and counts: `runs.NUMBERS`.
 """
 
+from .approaches import IsoflopOptima, isoflop_optima
 from .backtest import Backtest, backtest
 from .ensemble import Ensemble, bootstrap
 from .errors import FitError, LawlibError, OptimumError, ReadError, StoreError
-from .fitting import fit
+from .fitting import fit, why_not
 from .flops import FlopsRule
-from .frontier import granularity_frontier, isoflop, isoflop_losses, router_share, switching_budgets
-from .gap import efficiency_gap
+from .frontier import (
+    allocation_exponents,
+    granularity_frontier,
+    granularity_gain,
+    isoflop,
+    isoflop_losses,
+    router_share,
+    switching_budgets,
+)
+from .gap import efficiency_gap, measured_gap
 from .health import Finding
 from .ingest import read_runs
 from .laws import FAMILIES, FittedLaw, FormulaLaw, Law, published, published_names
@@ -31,12 +40,14 @@ __all__ = [
     "FittedLaw",
     "FlopsRule",
     "FormulaLaw",
+    "IsoflopOptima",
     "Law",
     "LawlibError",
     "Optimum",
     "OptimumError",
     "ReadError",
     "StoreError",
+    "allocation_exponents",
     "backtest",
     "best_loss",
     "bootstrap",
@@ -44,12 +55,16 @@ __all__ = [
     "efficiency_gap",
     "fit",
     "granularity_frontier",
+    "granularity_gain",
     "isoflop",
     "isoflop_losses",
+    "isoflop_optima",
+    "measured_gap",
     "open_store",
     "published",
     "published_names",
     "read_runs",
     "router_share",
     "switching_budgets",
+    "why_not",
 ]

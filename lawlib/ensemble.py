@@ -5,6 +5,7 @@ Everything that takes a `FittedLaw` takes an ensemble's `law` too and answers fo
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 
+from .errors import OptimumError
 from .laws import FittedLaw, run_arrays
 from .laws.law import Array
 from .laws.saturation import from_free, log_ehat, to_free
@@ -59,7 +61,8 @@ class Ensemble:
     def values(self, what: Quantity) -> Array:
         """A parameter (by letter) or anything computed from a law, for every sample: shape `(n_samples, ...)`.
 
-        A function is first given all samples at once and, where it cannot take arrays, one law after the other.
+        A function is first given all samples at once and, where it cannot take arrays, one law after the other; samples
+        that have no optimum are NaN.
         """
         if isinstance(what, str):
             params = self.law.params
@@ -72,7 +75,16 @@ class Ensemble:
             together = np.empty(0)
         if together.ndim and len(together) == len(self):
             return together
-        return np.array([np.asarray(what(law), dtype=float) for law in self])
+        answers: list[Array | None] = []
+        for law in self:
+            try:
+                answers.append(np.asarray(what(law), dtype=float))
+            except OptimumError:
+                answers.append(None)
+        known = next((a for a in answers if a is not None), None)
+        if known is None:
+            return np.full(len(self), np.nan)
+        return np.array([np.full(known.shape, np.nan) if a is None else a for a in answers])
 
     def interval(self, what: Quantity, level: float = 0.95) -> tuple:
         """(low, high) percentiles of `values(what)`: floats, or arrays for array quantities. NaN samples are left out."""
@@ -106,11 +118,17 @@ def bootstrap(
     phi = np.concatenate([fit.theta, fit.shapes]) if fit.fit.fit_shapes else fit.theta
     parts, done = [], 0
     work = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(delayed(_refit)(fit, phi, c) for c in chunks)
-    for part in work:
-        parts.append(part)
-        done += len(part[0])
-        if progress is not None:
-            progress(done, n_resamples)
+    try:
+        for part in work:
+            parts.append(part)
+            done += len(part[0])
+            if progress is not None:
+                progress(done, n_resamples)
+    except BaseException:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # joblib warns of the tasks that a cancellation leaves unused
+            work.close()
+        raise
     found, good = (np.concatenate(p) for p in zip(*parts, strict=True))
     n_linear = len(fit.law.linear)
     theta = found[good, :n_linear]

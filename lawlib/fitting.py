@@ -98,6 +98,18 @@ def fit(
     )
 
 
+def why_not(runs: pd.DataFrame, law: str | Law) -> str | None:
+    """The sentence that says why these runs cannot identify the law, or None where they can. Cheap: nothing is fitted."""
+    law = family(law) if isinstance(law, str) else law
+    try:
+        kept, _, _ = _prepare(runs, law, None)
+        n, tokens, granularity, expansion = run_arrays(law, kept)
+        _check_identified(law, {"N": n, "D": tokens, "G": granularity, "Ehat": expansion, "A": expansion}, len(kept))
+    except (FitError, ValueError) as error:
+        return str(error)
+    return None
+
+
 def n_starts(law: Law, fit_shapes: bool) -> int:
     """How many candidates are polished: more for laws with more exponents."""
     return 12 if fit_shapes else _STARTS.get(len(law.linear) - len(law.terms), 10)

@@ -108,3 +108,31 @@ def isoflop_losses(
     log_f, _, _ = law.flops_rule.log_per_token(u, log_ratio_of(law, e, g))
     tokens = np.exp(np.log(np.asarray(budget, dtype=float)) - log_f)
     return tokens, law.loss(np.exp(log_n(law, u, e)), tokens, g, e)
+
+
+def allocation_exponents(
+    law: FittedLaw, budget: ArrayLike, expansion: float | None = None, granularity: float | None = None
+) -> tuple[Array, Array]:
+    """(d ln N_opt / d ln C, d ln D_opt / d ln C) at a budget and fixed G (the best one there unless given); samples first.
+
+    Central differences over a factor of 1.02 in C. They add up to one only where FLOPs are 6 N D.
+    """
+    if granularity is None and "G" in law.law.variables:
+        granularity = float(np.median(np.asarray(compute_optimal(law, budget, expansion).granularity)))
+    ends = [compute_optimal(law, np.asarray(budget, dtype=float) * f, expansion, granularity) for f in (1.01, 1 / 1.01)]
+    width = 2 * np.log(1.01)
+    n, d = ([np.log(np.asarray(getattr(o, c))) for o in ends] for c in ("n_active", "tokens"))
+    return np.asarray((n[0] - n[1]) / width), np.asarray((d[0] - d[1]) / width)
+
+
+def granularity_gain(law: FittedLaw, budget: float, expansion: float | None = None) -> float:
+    """Compute that coarse experts (G = 1) need over the best granularity at this budget, for equal loss; floats."""
+    target = float(compute_optimal(law, budget, expansion).loss)
+    lo, hi = np.log(budget), np.log(budget * 1e6)
+    if float(compute_optimal(law, np.exp(hi), expansion, 1.0).loss) > target:
+        return np.inf
+    for _ in range(60):
+        mid = 0.5 * (lo + hi)
+        above = float(compute_optimal(law, np.exp(mid), expansion, 1.0).loss) > target
+        lo, hi = (mid, hi) if above else (lo, mid)
+    return float(np.exp(0.5 * (lo + hi)) / budget)

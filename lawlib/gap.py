@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
+from .approaches import slice_labels
+from .ensemble import Ensemble
 from .laws import FittedLaw
 from .laws.law import Array
 from .optimum import compute_optimal, expansion_of, solve
+from .runs import usable
 
 
 def efficiency_gap(
@@ -65,3 +71,38 @@ def _solve_paired(law: FittedLaw, log_c: Array, expansion: float | None, granula
     e = expansion_of(law, expansion)
     g = np.asarray(np.nan if granularity is None else granularity)
     return solve(law, log_c, e, g, batch_in_front=law.n_samples is not None)[1]
+
+
+def shared_rounding(moe_law: FittedLaw, dense_law: FittedLaw, n: int, seed: int = 0) -> tuple[Ensemble, Ensemble]:
+    """Rounding samples of a MoE law and of the dense law fitted with the same irreducible loss c: c is drawn once for both.
+
+    Krajewski 2024 fit the MoE law first and share its c with the dense one. Raises ValueError for laws without rounding.
+    """
+    moe, dense = moe_law.rounding(n, seed), dense_law.rounding(n, seed + 1)
+    theta = dense.law.theta.copy()
+    theta[:, dense_law.law.linear.index("L_inf")] = moe.law.theta[:, moe_law.law.linear.index("c")]
+    return moe, replace(dense, law=replace(dense.law, theta=theta))
+
+
+def measured_gap(runs: pd.DataFrame) -> pd.DataFrame:
+    """The gap between runs, without a law: columns expansion, flops, loss, gap; a row for each MoE budget that dense runs span.
+
+    At every E and isoFLOP slice the best MoE run is taken; the dense runs' lower envelope (lowest loss up to C),
+    interpolated in ln C, says which compute reaches the same loss. Nothing is extrapolated.
+    """
+    runs = usable(runs)
+    runs = runs[runs[["flops", "loss", "expansion"]].notna().all(axis=1)]
+    dense = runs[runs["expansion"] == 1].sort_values("flops")
+    rows = []
+    if dense["flops"].nunique() >= 2:
+        lowest = np.minimum.accumulate(dense["loss"].to_numpy())
+        falls = np.r_[True, np.diff(lowest) < 0]
+        log_c, envelope = np.log(dense["flops"].to_numpy())[falls], lowest[falls]
+        for e, group in runs[runs["expansion"] > 1].groupby("expansion"):
+            labels = slice_labels(group)
+            for label in np.unique(labels):
+                best = group[labels == label].nsmallest(1, "loss").iloc[0]
+                if envelope[-1] <= best["loss"] <= envelope[0]:
+                    matched = np.exp(np.interp(-best["loss"], -envelope, log_c))
+                    rows.append({"expansion": e, "flops": best["flops"], "loss": best["loss"], "gap": matched / best["flops"]})
+    return pd.DataFrame(rows, columns=["expansion", "flops", "loss", "gap"])

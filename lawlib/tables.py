@@ -125,3 +125,8 @@ def _interval(name: str, values: np.ndarray, level: float) -> dict:
     with np.errstate(invalid="ignore"):
         low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return {f"{name}_low": low, f"{name}_high": high}
+
+
+def stacked(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Several tables below each other, with the name of each in the column `law`."""
+    return pd.concat([frame.assign(law=name) for name, frame in frames.items()], ignore_index=True)

@@ -4,11 +4,12 @@ from .fit import backtest_figure, prediction_figure, residual_figure
 from .gap import gap_figure, losses_figure
 from .granularity import best_figure, excess_figure, measured_granularity, router_figure
 from .isoflop import isoflop_figure, slices
-from .optimum import allocation, loss_frontier, marker, measured, measured_minima
-from .runs import curves_figure, runs_figure
+from .optimum import allocation, loss_frontier, marker, measured
+from .runs import AXES, curves_figure, runs_figure
 from .style import DARK, LIGHT, Style, style
 
 __all__ = [
+    "AXES",
     "DARK",
     "LIGHT",
     "Style",
@@ -24,7 +25,6 @@ __all__ = [
     "marker",
     "measured",
     "measured_granularity",
-    "measured_minima",
     "prediction_figure",
     "residual_figure",
     "router_figure",

@@ -53,7 +53,7 @@ def best_figure(path: pd.DataFrame, switches: pd.DataFrame, style: Style, budget
     """The best power-of-two G along budgets, a staircase. path: `tables.optimal_path`; switches: `switching_budgets`."""
     fig = figure(style, "training compute C (FLOPs)", "best granularity G", log_y=True)
     fig.update_yaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
-    fig.add_trace(line(path["flops"], path["granularity"], style.accent, "best G", line_shape="hv", showlegend=False))
+    fig.add_trace(line(path["flops"], path["granularity"], style.series[1], "best G", line_shape="hv", showlegend=False))
     low, high = path["flops"].min(), path["flops"].max()
     for row in switches[(switches["flops"] > low) & (switches["flops"] < high)].itertuples():
         fig.add_annotation(
@@ -66,24 +66,25 @@ def best_figure(path: pd.DataFrame, switches: pd.DataFrame, style: Style, budget
             yanchor="bottom",
             xshift=-4,
         )
-    vertical(fig, budget, style, numbers.flops(budget))
+    fig.update_xaxes(range=[np.log10(low), np.log10(high)], dtick=2)
+    fig.update_yaxes(range=[np.log10(path["granularity"].min()) - 0.1, np.log10(path["granularity"].max()) + 0.2])
+    vertical(fig, budget, style, numbers.flops(budget), top=False)
     return fig
 
 
 def router_figure(curves: pd.DataFrame, style: Style, chosen: float) -> go.Figure:
     """The router's share of training FLOPs against G at the chosen budget."""
     part = curves[np.isclose(curves["flops"], chosen)]
-    fig = figure(style, "granularity G", "router's share of FLOPs")
-    fig.update_xaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
+    fig = figure(style, "granularity G", "router's share of FLOPs", log_x=False)
+    fig.update_xaxes(type="category")
     fig.update_yaxes(tickformat=".0%", rangemode="tozero")
     colors = [style.accent if best else style.series[0] for best in part["best"]]
     fig.add_trace(
         go.Bar(
-            x=part["granularity"],
+            x=[f"{g:g}" for g in part["granularity"]],
             y=part["router_share"],
             marker_color=colors,
             showlegend=False,
-            width=[0.5 * g for g in part["granularity"]],
             hovertemplate="G %{x}: %{y:.1%}<extra></extra>",
         )
     )

@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .. import numbers
+from ..approaches import slice_labels
 from .optimum import marker, measured
 from .style import Style, band, figure, line, ramp_colors
 
@@ -76,16 +77,12 @@ def isoflop_figure(
 
 
 def slices(runs: pd.DataFrame, most: int = 12) -> list[float]:
-    """The budgets of the data's isoFLOP slices: values of C (within 5 %) that at least three different sizes share."""
+    """The budgets of the data's isoFLOP slices: values of C (within 5 %) that at least two different sizes share."""
     known = runs[runs["flops"].notna() & runs["n_active"].notna()]
-    if known.empty:
-        return []
-    log_c = np.log(known["flops"].to_numpy(dtype=float))
-    order = np.argsort(log_c)
-    groups = np.cumsum(np.r_[0, np.diff(log_c[order]) > 0.05])
-    table = pd.DataFrame({"group": groups, "c": log_c[order], "n": known["n_active"].to_numpy()[order]})
-    found = table.groupby("group").agg(c=("c", "median"), sizes=("n", "nunique"))
-    budgets = np.exp(found.loc[found["sizes"] >= 3, "c"].to_numpy())
+    labels = slice_labels(known)
+    groups = pd.DataFrame({"label": labels, "c": np.log(known["flops"].to_numpy(dtype=float)), "n": known["n_active"].to_numpy()})
+    found = groups.groupby("label").agg(c=("c", "median"), sizes=("n", "nunique"))
+    budgets = np.exp(found.loc[found["sizes"] >= 2, "c"].to_numpy())
     if len(budgets) > most:
         budgets = budgets[np.linspace(0, len(budgets) - 1, most).astype(int)]
     return [float(b) for b in budgets]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -53,19 +52,33 @@ def loss_frontier(path: pd.DataFrame, runs: pd.DataFrame | None, style: Style, b
 
 
 def allocation(
-    paths: Mapping[str, pd.DataFrame], chosen: str, style: Style, budget: float, column: str = "n_active", interval: str = ""
+    paths: Mapping[str, pd.DataFrame],
+    chosen: str,
+    style: Style,
+    budget: float,
+    column: str = "n_active",
+    interval: str = "",
+    optima: pd.DataFrame | None = None,
 ) -> go.Figure:
-    """Optimal size (or tokens) along budgets for several laws; the chosen one with its interval, the others thin."""
+    """Optimal size (or tokens) along budgets for several laws; the chosen one with its interval, the others thin.
+
+    optima: `approaches.IsoflopOptima.slices`, drawn as points.
+    """
     words = {"n_active": "optimal active parameters N", "tokens": "optimal training tokens D"}
     fig = figure(style, "training compute C (FLOPs)", words[column], log_y=True)
     others = [name for name in paths if name != chosen]
     for i, name in enumerate(others):
         path = paths[name]
-        fig.add_trace(line(path["flops"], path[column], style.series[2 + i % 8], escape(name), "dot"))
+        fig.add_trace(line(path["flops"], path[column], style.series[3 + i % 7], escape(name), "dot"))
     path = paths[chosen]
     if f"{column}_low" in path:
         fig.add_traces(band(path["flops"], path[f"{column}_low"], path[f"{column}_high"], style.accent, interval))
     fig.add_traces(split_line(path["flops"], path[column], path["inside"], style.accent, escape(chosen)))
+    if optima is not None and len(optima):
+        good = optima[optima["inside"] & optima["opens_up"]]
+        y = good["n_opt" if column == "n_active" else "tokens_opt"]
+        look = {"color": style.series[1], "size": 8, "line": {"width": 1, "color": style.page}}
+        fig.add_trace(go.Scatter(x=good["flops"], y=y, mode="markers", name="isoFLOP vertices (approach 2)", marker=look))
     vertical(fig, budget, style, numbers.flops(budget))
     return fig
 
@@ -84,10 +97,3 @@ def marker(x: float, y: float, style: Style, text: str) -> go.Scatter:
         textfont={"color": style.text, "size": 12},
         hoverinfo="skip",
     )
-
-
-def measured_minima(runs: pd.DataFrame) -> pd.DataFrame:
-    """The lowest-loss run of every budget (runs within 5 % of each other's FLOPs): the same columns."""
-    known = runs[runs["flops"].notna()]
-    slices = np.round(np.log(known["flops"].to_numpy(dtype=float)) / 0.05)
-    return known.loc[known.groupby(slices)["loss"].idxmin()] if len(known) else known

@@ -1,7 +1,7 @@
 """The look of every figure: one palette for light and one for dark pages, and what each mark means.
 
 Points are measured, lines fitted, dashes extrapolated or published beyond their data, bands intervals. Grey is dense; E and
-G run along a sequential ramp; the other colours tell laws or data sets apart. Colours are those of the app's theme.
+G run along a sequential ramp; what the user has chosen is orange; the other colours tell laws or data sets apart. Colours are those of the app's theme.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LIGHT = Style(
     muted="#5c6670",
     grid="#e4e6e1",
     page="#fbfbf8",
-    accent="#0b6e6e",
+    accent="#ca4b0e",
     series=("#5c6670", "#1763d1", "#ca4b0e", "#57966f", "#b26aae", "#d17e17", "#0396fa", "#6f0746", "#56128f", "#6b7e46"),
     ramp=("#d2daa6", "#aacd91", "#78bf89", "#37b08a", "#09998f", "#06828b", "#0a6b84", "#04557d", "#143d74", "#22275a"),
 )
@@ -47,7 +47,7 @@ DARK = Style(
     muted="#a3adb6",
     grid="#232c34",
     page="#0c1115",
-    accent="#11ac98",
+    accent="#e8692e",
     series=("#a3adb6", "#73afff", "#e8692e", "#46a56d", "#c376c5", "#e8d880", "#a7d0f1", "#ab337b", "#9963e2", "#d1b414"),
     ramp=("#2b3266", "#1d4981", "#01628d", "#047a93", "#129298", "#11ac98", "#51c190", "#91d08c", "#c5de96", "#efecad"),
 )
@@ -82,7 +82,7 @@ def figure(style: Style, x: str, y: str, *, log_x: bool = True, log_y: bool = Fa
         "ticks": "outside",
         "tickcolor": style.grid,
         "title_font_size": 13,
-        "tickfont_color": style.muted,
+        "tickfont": {"color": style.muted, "size": 11},
         "automargin": True,
     }
     layout = go.Layout(
@@ -105,7 +105,13 @@ def figure(style: Style, x: str, y: str, *, log_x: bool = True, log_y: bool = Fa
 def _scale(title: str, log: bool) -> dict:
     if not log:
         return {"tickformat": None}
-    return {"type": "log", "exponentformat": "power" if "FLOP" in title else "B", "dtick": 1, "minor": {"showgrid": False}}
+    return {
+        "type": "log",
+        "exponentformat": "power" if "FLOP" in title else "B",
+        "dtick": 1,
+        "minor": {"showgrid": False},
+        "tickangle": 0,
+    }
 
 
 def band(x: Sequence, low: Sequence, high: Sequence, color: str, name: str, group: str = "") -> list[go.Scatter]:
@@ -141,20 +147,20 @@ def _edge(inside):
     return edge
 
 
-def vertical(fig: go.Figure, x: float, style: Style, text: str) -> None:
-    """A thin marker line at x with its words at the top."""
+def vertical(fig: go.Figure, x: float, style: Style, text: str, top: bool = True) -> None:
+    """A thin marker line at x with its words at the top, or at the bottom."""
     color = style.accent
     fig.add_vline(x=x, line={"color": color, "width": 1, "dash": "dot"})
     at = np.log10(x) if fig.layout.xaxis.type == "log" else x
     fig.add_annotation(
         x=at,
-        y=1,
+        y=1 if top else 0,
         yref="paper",
         text=text,
         showarrow=False,
         font={"size": 11, "color": color},
         xanchor="left",
-        yanchor="top",
+        yanchor="top" if top else "bottom",
         xshift=4,
         bgcolor=fade(style.page, 0.7),
     )

@@ -1,0 +1,21 @@
+"""The scaling-law dashboard: `make run`, or `streamlit run app.py`."""
+
+import streamlit as st
+
+st.set_page_config(page_title="Scaling laws", page_icon=":material/show_chart:", layout="wide")
+st.navigation(
+    {
+        "": [st.Page("pages/overview.py", title="Overview", icon=":material/dashboard:", default=True)],
+        "Data": [
+            st.Page("pages/runs.py", title="Runs", icon=":material/scatter_plot:"),
+            st.Page("pages/upload.py", title="Upload", icon=":material/upload:"),
+        ],
+        "Laws": [
+            st.Page("pages/fit.py", title="Fit", icon=":material/function:"),
+            st.Page("pages/isoflop.py", title="IsoFLOP", icon=":material/ssid_chart:"),
+            st.Page("pages/granularity.py", title="Granularity", icon=":material/grain:"),
+            st.Page("pages/dense_vs_moe.py", title="Dense vs MoE", icon=":material/compare_arrows:"),
+        ],
+        "Papers": [st.Page("pages/reproductions.py", title="Reproductions", icon=":material/fact_check:")],
+    }
+).run()

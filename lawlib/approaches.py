@@ -1,0 +1,127 @@
+"""Optimal size and tokens read off the runs themselves, without a parametric law (Hoffmann 2022, approach 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from .laws.law import Array
+from .runs import usable
+
+SLICE_WIDTH = 0.05
+"""Runs whose ln C differ by less belong to one isoFLOP slice."""
+
+
+@dataclass(frozen=True)
+class IsoflopOptima:
+    """The vertices of the isoFLOP parabolas.
+
+    slices: a row a budget: flops, n_runs, n_opt, tokens_opt, loss, inside (vertex between the slice's sizes), opens_up.
+    n_exponent, d_exponent: of N_opt ~ C^a and D_opt ~ C^b over the usable slices, NaN for fewer than two; *_interval:
+    95 %, bootstrap of the runs within each slice.
+    """
+
+    slices: pd.DataFrame
+    n_exponent: float
+    d_exponent: float
+    n_interval: tuple[float, float]
+    d_interval: tuple[float, float]
+
+
+def slice_labels(runs: pd.DataFrame) -> Array:
+    """Which isoFLOP slice a run belongs to: numbers from 0 in order of C, shape `(n_runs,)`; -1 for runs without C."""
+    log_c = np.log(runs["flops"].to_numpy(dtype=float))
+    known = np.isfinite(log_c)
+    labels = np.full(len(runs), -1)
+    order = np.argsort(log_c[known], kind="stable")
+    groups = np.cumsum(np.r_[0, np.diff(log_c[known][order]) > SLICE_WIDTH])
+    back = np.empty(len(order), dtype=int)
+    back[order] = groups
+    labels[known] = back
+    return labels
+
+
+def isoflop_optima(runs: pd.DataFrame, n_resamples: int = 400, seed: int = 0) -> IsoflopOptima | None:
+    """Approach 2: a parabola of the loss in ln N_active through each slice of three or more sizes; None without a slice.
+
+    D_opt is C over the slice's FLOPs per token, interpolated at N_opt. Runs of different E or G are pooled: select one
+    configuration first.
+    """
+    runs = usable(runs)
+    runs = runs[runs[["flops", "n_active", "tokens", "loss"]].notna().all(axis=1)]
+    labels = slice_labels(runs)
+    rows, draws = [], []
+    rng = np.random.default_rng(seed)
+    for label in np.unique(labels[labels >= 0]):
+        part = runs[labels == label]
+        if part["n_active"].nunique() < 3:
+            continue
+        x, y = np.log(part["n_active"].to_numpy()), part["loss"].to_numpy()
+        log_d = np.log(part["tokens"].to_numpy())
+        vertex, curvature, bottom = _parabola(x, y, np.ones((1, len(x))))
+        order = np.argsort(x)
+        rows.append(
+            {
+                "flops": float(np.exp(np.log(part["flops"]).mean())),
+                "n_runs": len(part),
+                "n_opt": float(np.exp(vertex[0])),
+                "tokens_opt": float(np.exp(_interpolate(vertex[0], x[order], log_d[order]))),
+                "loss": float(bottom[0]),
+                "inside": bool(x.min() <= vertex[0] <= x.max()),
+                "opens_up": bool(curvature[0] > 0),
+            }
+        )
+        weights = rng.multinomial(len(x), np.full(len(x), 1 / len(x)), n_resamples).astype(float)
+        again, bent, _ = _parabola(x, y, weights)
+        good = (bent > 0) & (again > x.min() - 1) & (again < x.max() + 1)
+        n_draw = np.where(good, again, np.nan)
+        draws.append((n_draw, np.array([_interpolate(v, x[order], log_d[order]) for v in n_draw])))
+    if not rows:
+        return None
+    slices = pd.DataFrame(rows)
+    use = (slices["inside"] & slices["opens_up"]).to_numpy()
+    log_c = np.log(slices["flops"].to_numpy())
+    exponents = [_slope(log_c[use], np.log(slices.loc[use, c].to_numpy())[None, :])[0] for c in ("n_opt", "tokens_opt")]
+    intervals = []
+    for which in range(2):
+        many = np.stack([d[which] for d in draws], axis=1)[:, use]
+        slopes = _slope(log_c[use], many)
+        slopes = slopes[np.isfinite(slopes)]
+        intervals.append(tuple(np.quantile(slopes, [0.025, 0.975])) if len(slopes) > 20 else (np.nan, np.nan))
+    return IsoflopOptima(slices, float(exponents[0]), float(exponents[1]), intervals[0], intervals[1])
+
+
+def _parabola(x: Array, y: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """(vertex, curvature, value there) of weighted least-squares parabolas, a row of weights each."""
+    center = x.mean()
+    basis = np.stack([np.ones_like(x), x - center, (x - center) ** 2], axis=1)
+    gram = np.einsum("sn,np,nq->spq", weights, basis, basis)
+    ridge = 1e-12 * np.eye(3) * np.trace(gram, axis1=1, axis2=2)[:, None, None]
+    c = np.linalg.solve(gram + ridge, np.einsum("sn,n,np->sp", weights, y, basis)[:, :, None])[:, :, 0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shift = -c[:, 1] / (2 * c[:, 2])
+        return center + shift, 2 * c[:, 2], c[:, 0] + c[:, 1] * shift / 2
+
+
+def _interpolate(at: float, x: Array, y: Array) -> float:
+    """Linear in the data, continued by the end slopes."""
+    if not np.isfinite(at):
+        return np.nan
+    if at < x[0]:
+        return float(y[0] + (at - x[0]) * (y[1] - y[0]) / (x[1] - x[0])) if x[1] > x[0] else float(y[0])
+    if at > x[-1]:
+        return float(y[-1] + (at - x[-1]) * (y[-1] - y[-2]) / (x[-1] - x[-2])) if x[-1] > x[-2] else float(y[-1])
+    return float(np.interp(at, x, y))
+
+
+def _slope(x: Array, rows: Array) -> Array:
+    """Least-squares slope of every row over its finite points, NaN for fewer than two."""
+    known = np.isfinite(rows)
+    n = known.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mx = np.where(known, x, 0).sum(1) / n
+        my = np.where(known, rows, 0).sum(1) / n
+        dx = np.where(known, x - mx[:, None], 0.0)
+        return np.where(n >= 2, (dx * np.where(known, rows - my[:, None], 0.0)).sum(1) / (dx**2).sum(1), np.nan)

@@ -1,0 +1,38 @@
+"""Dense vs MoE: how much compute a mixture of experts saves, by budget and expert count."""
+
+import streamlit as st
+
+import ui
+from lawlib import figures, numbers
+
+ui.begin("Dense vs MoE", "How much more compute does a dense model need for the loss of a mixture of experts?")
+duel = ui.choose_pair()
+place = st.container()
+point = ui.controls(duel.moe)
+style = ui.style()
+curves = ui.gaps(duel, point)
+at = ui.gaps(duel, point, [point.budget]).query("expansion == @point.expansion").iloc[0]
+optimum = ui.optimum(duel.moe, point)
+measured = ui.measured_gaps(duel)
+
+with place:
+    ui.answer(
+        f"At **{numbers.flops(point.budget, 3)} FLOPs** a MoE with **E = {point.expansion:g}**{ui.at_granularity(optimum)} reaches loss "
+        f"**{numbers.loss(at['loss_moe'])}**; a dense model needs **{numbers.times(at['gap'])}**"
+        f"{ui.bracket(at, 'gap', numbers.times)} the compute for it, and at the same compute stops at "
+        f"{numbers.loss(at['loss_dense'])}.",
+        duel.notice,
+        duel.meaning,
+        ui.beyond(duel.moe, optimum),
+        ui.facts(duel.moe),
+        duel.dense_facts,
+    )
+
+left, right = st.columns(2)
+with left:
+    figure = figures.gap_figure(curves, style, point.budget, point.expansion, duel.interval, measured)
+    ui.chart(figure, "gap", "Compute that the MoE saves", curves)
+with right:
+    ui.chart(figures.losses_figure(curves, style, point.budget, point.expansion), "losses", "Optimal loss of both", curves)
+ui.leverage(point, optimum)
+ui.finish()

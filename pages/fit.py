@@ -1,0 +1,72 @@
+"""Fit: the coefficients, how sure they are, and what a careful reader would hold against them."""
+
+import streamlit as st
+
+import ui
+from lawlib import figures, numbers
+
+ui.begin("Fit", "What are the coefficients, how sure are they, and does the law predict runs it has not seen?")
+choice = ui.choose()
+law = choice.law
+place = st.container()
+table = ui.coefficients(choice)
+
+if law.fit is None:
+    with place:
+        ui.answer(
+            f"**{law.name}** is published with {len(table)} coefficients; the intervals are their print rounding.",
+            "" if choice.samples else "This set is not printed anywhere: it has no rounding.",
+            ui.facts(law),
+            law.source.note if law.source else "",
+        )
+    st.latex(law.law.formula)
+    ui.coefficient_table(table)
+    ui.finish()
+    st.stop()
+
+findings = law.health()
+warnings = [f for f in findings if f.severity == "warning"]
+with place:
+    ui.answer(
+        f"The **{law.law.title}** law holds **{len(law.fit.runs)} runs** to **{law.rmse:.2%}** of the loss (rms) and is "
+        f"**{law.status}**; {law.fit.n_agreeing} of {law.fit.n_starts} starts agree. "
+        + (f"**{len(warnings)} warnings** below." if warnings else "Nothing is held against it."),
+        ui.facts(law),
+    )
+    st.latex(law.law.formula)
+
+left, right = st.columns([3, 2])
+with left:
+    st.markdown("**Coefficients**")
+    ui.coefficient_table(table)
+    st.caption(f"Intervals: 95 %, bootstrap of the {len(law.fit.runs)} runs, {ui.N_RESAMPLES} resamples. {law.law.paper}.")
+with right:
+    ui.health_card(findings)
+
+style = ui.style()
+left, right = st.columns(2)
+with left:
+    axis = ui.axis_menu(law.fit.runs)
+    figure = figures.residual_figure(law.fit.runs, law.fit.residuals, style, axis)
+    ui.chart(figure, "residuals", "Residuals", law.fit.runs.assign(residual=law.fit.residuals))
+with right:
+    predicted = law.predict(law.fit.runs)
+    figure = figures.prediction_figure(law.fit.runs, predicted, style)
+    ui.chart(figure, "predicted", "Predicted against measured", law.fit.runs.assign(predicted=predicted))
+
+st.subheader("Backtest: fitted below a compute cut, judged above it", anchor=False)
+test = ui.backtest(law)
+if test is not None:
+    summary = test.summary
+    best = summary[summary["error"] == ""].sort_values("rmse_test").head(1)
+    if len(best):
+        row = best.iloc[0]
+        ui.answer(
+            f"Fitted up to **{numbers.flops(test.cut)} FLOPs**, the {row['law']} law misses the {row['n_test']:.0f} runs above by "
+            f"**{row['rmse_test']:.2%}** (rms) with a bias of **{row['bias_nats']:+.3f} nats**; **{row['coverage']:.0%}** of them lie in "
+            "its 90 % band.",
+            key="answer_backtest",
+        )
+        ui.chart(figures.backtest_figure(test.points, test.cut, style), "backtest", "Held-out runs", test.points)
+    ui.backtest_table(summary)
+ui.finish()

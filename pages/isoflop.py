@@ -1,0 +1,48 @@
+"""IsoFLOP: how size trades against tokens at fixed compute, and how the optimum moves with the budget."""
+
+import streamlit as st
+
+import ui
+from lawlib import figures, numbers
+
+ui.begin("IsoFLOP", "At a fixed budget, how large should the model be, and how does that change with compute?")
+choice = ui.choose("D")
+law, runs = choice.law, ui.selection()
+place = st.container()
+point = ui.controls(law)
+optimum = ui.optimum(law, point)
+style = ui.style()
+own = runs if law.fit is not None else None
+curves = ui.isoflops(choice, point, own)
+path = ui.path(choice, point)
+exponents = ui.exponents(choice, point)
+at = ui.path(choice, point, [point.budget]).iloc[0]
+
+with place:
+    ui.answer(
+        f"At **{numbers.flops(point.budget, 3)} FLOPs** the loss is lowest at **{numbers.count(optimum.n_active)} active parameters**"
+        f"{ui.bracket(at, 'n_active', numbers.count)}; there the optimal size grows as **C^{exponents['n_active'].text}** and the "
+        f"optimal tokens as **C^{exponents['tokens'].text}**{ui.experts(optimum)}.",
+        choice.notice,
+        ui.meaning(choice),
+        ui.beyond(law, optimum),
+        ui.facts(law),
+    )
+    ui.measured_optima(own, law)
+
+ui.chart(
+    figures.isoflop_figure(curves, own, style, point.budget, choice.interval),
+    "isoflop",
+    "Loss against size at fixed compute",
+    curves,
+)
+left, right = st.columns(2)
+with left:
+    found = ui.isoflop_optima(own)
+    minima = found.slices if found else None
+    figure = figures.allocation({choice.label: path}, choice.label, style, point.budget, "n_active", choice.interval, minima)
+    ui.chart(figure, "n_opt", "Optimal size against compute", path)
+with right:
+    figure = figures.allocation({choice.label: path}, choice.label, style, point.budget, "tokens", choice.interval, minima)
+    ui.chart(figure, "d_opt", "Optimal tokens against compute", path)
+ui.finish()

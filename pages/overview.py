@@ -1,0 +1,60 @@
+"""Overview: the chosen data set and law at a glance, and the model to train at a budget."""
+
+import streamlit as st
+
+import ui
+from lawlib import figures, numbers, tables
+
+ui.begin("Overview", "What do these runs say about the model to train next?")
+choice = ui.choose("D")
+law, runs = choice.law, ui.selection()
+place = st.container()
+point = ui.controls(law)
+optimum = ui.optimum(law, point)
+path = ui.path(choice, point)
+at = ui.path(choice, point, [point.budget]).iloc[0]
+
+with place:
+    ui.answer(
+        f"At **{numbers.flops(point.budget, 3)} FLOPs** the optimum has **{numbers.count(optimum.n_active)} active parameters**"
+        f"{ui.bracket(at, 'n_active', numbers.count)} and trains on **{numbers.count(optimum.tokens)} tokens**"
+        f"{ui.bracket(at, 'tokens', numbers.count)}, {numbers.plain(optimum.tokens_per_parameter, 3)} tokens per parameter; "
+        f"expected loss **{numbers.loss(optimum.loss)}**{ui.bracket(at, 'loss', numbers.loss)} nats per token"
+        f"{ui.experts(optimum)}.",
+        choice.notice,
+        ui.meaning(choice),
+        ui.beyond(law, optimum),
+        ui.facts(law),
+    )
+
+style = ui.style()
+own = runs if law.fit is not None else None
+left, right = st.columns(2)
+with left:
+    ui.chart(figures.loss_frontier(path, own, style, point.budget, choice.interval), "loss", "Optimal loss against compute", path)
+with right:
+    curves = ui.isoflops(choice, point, own)
+    ui.chart(
+        figures.isoflop_figure(curves, own, style, point.budget, choice.interval, height=380),
+        "isoflop",
+        "Loss against size",
+        curves,
+    )
+
+left, right = st.columns([3, 2])
+with left:
+    quantity = st.segmented_control(
+        "Optimum of",
+        ["n_active", "tokens"],
+        default="n_active",
+        format_func={"n_active": "size", "tokens": "tokens"}.get,
+        key="column",
+        label_visibility="collapsed",
+    )
+    paths = ui.compared_paths(choice, point, path)
+    figure = figures.allocation(paths, choice.label, style, point.budget, quantity or "n_active", choice.interval)
+    ui.chart(figure, "allocation", "Against published laws", tables.stacked(paths))
+    st.caption("The laws count N differently (their names say how) and come from other data: compare slopes before levels.")
+with right:
+    ui.next_steps(choice)
+ui.finish()

@@ -1,0 +1,32 @@
+"""Runs: what was trained, in a table, on a chart and as training curves; runs can be left out with a reason."""
+
+import streamlit as st
+
+import ui
+from lawlib import figures, numbers
+
+ui.begin("Runs", "Which runs are there, and which of them should count?")
+runs = ui.selection()
+with st.container():
+    counted = runs[~runs["excluded"]]
+    ui.answer(
+        f"**{len(counted)} of {len(runs)} selected runs** count, from **{numbers.flops(counted['flops'].min())}** to "
+        f"**{numbers.flops(counted['flops'].max())} FLOPs** and **{numbers.count(counted['n_active'].min())}** to "
+        f"**{numbers.count(counted['n_active'].max())} active parameters**; losses **{numbers.loss(counted['loss'].min())}** to "
+        f"**{numbers.loss(counted['loss'].max())}** nats per token ({ui.loss_names(runs)}).",
+        ui.dataset_facts(),
+    )
+x, color = ui.run_axes(runs)
+event = ui.chart(
+    figures.runs_figure(runs, x, color, ui.style()),
+    "runs",
+    "Loss of the runs",
+    runs,
+    on_select="rerun",
+    selection_mode=("points", "lasso", "box"),
+)
+chosen = ui.run_table(runs, event)
+ui.exclusion(chosen)
+ui.curves(runs, chosen)
+ui.released_models()
+ui.finish()

@@ -1,0 +1,15 @@
+"""What pages share. A page reads: `ui.begin`, `ui.choose`, `ui.controls`, tables, `ui.answer`, `ui.chart`, `ui.finish`."""
+
+from .chart import chart, style
+from .controls import Point, budget_range, controls
+from .data import N_RESAMPLES, datasets, ensemble, fit, progress, runs, selection, store
+from .duel import choose_pair, leverage, measured_gaps
+from .fitpage import axis_menu, backtest, backtest_table, coefficient_table, coefficients, health_card
+from .laws import Choice, choose, facts, has
+from .overview import measured_optima, next_steps
+from .page import answer, begin, finish, plain
+from .papers import missing_refit, paper_sections, show_section
+from .results import compared_paths, decades, exponents, gaps, isoflop_optima, isoflops, optimum, path
+from .results import summary as experts
+from .runspage import curves, dataset_facts, exclusion, loss_names, released_models, run_axes, run_table
+from .words import at_expansion, at_granularity, beyond, bracket, meaning

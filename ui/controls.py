@@ -1,0 +1,132 @@
+"""The three sliders: budget, expert count, granularity. A slider that a law does not have is disabled and says why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+import lawlib
+from lawlib import numbers
+from lawlib.runs import parse_number
+
+from . import laws, state
+
+PER_DECADE = 10
+BEYOND = 3
+"""Decades of budget that the slider runs past the data."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where the user stands: budget in FLOPs; expansion and granularity, None where the law has none or picks the best."""
+
+    budget: float
+    expansion: float | None
+    granularity: float | None
+
+
+def controls(law: lawlib.FittedLaw, *, granularity: bool = True) -> Point:
+    """Draws the sliders for a law and returns the point they stand at."""
+    columns = st.columns([5, 4, 4, 1.4] if granularity else [5, 4, 1.4], vertical_alignment="bottom")
+    with columns[0]:
+        budget = _budget(law)
+    with columns[1]:
+        expansion = _expansion(law)
+    with columns[2]:
+        g = _granularity(law) if granularity else None
+    with columns[-1]:
+        _typed(law)
+    return Point(budget, expansion, g)
+
+
+def budget_range(law: lawlib.FittedLaw) -> tuple[float, float]:
+    """Lowest and highest budget of the slider: the data's range and three decades beyond."""
+    low, high = law.ranges.get("flops", (1e17, 1e23))
+    low, high = 10 ** np.floor(np.log10(low) + 1e-9), 10 ** np.ceil(np.log10(high * 10**BEYOND) - 1e-9)
+    chosen = state.get("budget")
+    return (min(low, chosen), max(high, chosen)) if chosen else (low, high)
+
+
+def _budget(law: lawlib.FittedLaw) -> float:
+    low, high = budget_range(law)
+    exponents = (
+        np.arange(np.floor(np.log10(low) * PER_DECADE + 1e-9), np.ceil(np.log10(high) * PER_DECADE - 1e-9) + 1) / PER_DECADE
+    )
+    grid = [float(f"{10**x:.3g}") for x in exponents]
+    default = float(f"{law.ranges['flops'][1] * 10:.1g}") if "flops" in law.ranges else 1e21
+    value = state.get("budget") or default
+    nearest = min(grid, key=lambda v: abs(np.log(v / value)))
+    if abs(np.log(value / nearest)) > 1e-6:
+        grid = sorted([*grid, value])
+        nearest = value
+    st.select_slider(
+        "Budget C, training FLOPs", grid, format_func=lambda v: numbers.flops(v, 3), **state.bound("budget", nearest)
+    )
+    return float(value)
+
+
+def _expansion(law: lawlib.FittedLaw) -> float | None:
+    words = "Expert count: E (experts = E·G)"
+    if not laws.has(law, "E"):
+        fixed = law.expansion
+        reason = (
+            f"This law holds at E = {fixed:g} only."
+            if fixed is not None
+            else "This law has no expert count: the runs it was fitted to do not vary it."
+        )
+        shown = fixed if fixed is not None else "–"
+        st.select_slider(
+            words, [shown, " "], value=shown, disabled=True, key="e_off", help=f"{reason} Laws with E: joint, sparsity."
+        )
+        return fixed
+    low, high = law.ranges.get("expansion", (1.0, 64.0))
+    values = {float(2**k) for k in range(int(np.log2(max(high * 8, 64))) + 1)} | {low, high}
+    value = state.get("e") or float(min(values, key=lambda v: abs(v - (8 if high >= 8 else high))))
+    values |= {value}
+    st.select_slider(words, sorted(values), format_func=lambda v: f"{v:g}", **state.bound("e", value))
+    return value
+
+
+def _granularity(law: lawlib.FittedLaw) -> float | None:
+    words = "Granularity G"
+    if not laws.has(law, "G"):
+        st.select_slider(
+            words,
+            ["–", " "],
+            value="–",
+            disabled=True,
+            key="g_off",
+            help="This law has no granularity: its runs do not vary it. Laws with G: fine-grained, joint fine-grained.",
+        )
+        return None
+    values: list[float | str] = ["best", *sorted({1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0} | {state.get("g") or 1.0})]
+    st.select_slider(
+        words,
+        values,
+        format_func=lambda v: v if isinstance(v, str) else f"{v:g}",
+        **state.bound("g", state.get("g") or "best", lambda v: state.put("g", None if v == "best" else v)),
+    )
+    return state.get("g")
+
+
+def _typed(law: lawlib.FittedLaw) -> None:
+    fields = [
+        ("budget", "Budget, FLOPs (3e21)"),
+        *([("e", "E")] if laws.has(law, "E") else []),
+        *([("g", "G")] if laws.has(law, "G") else []),
+    ]
+    with st.popover("Type", help="Type exact values, also beyond the sliders", width="stretch"):
+        for field, words in fields:
+            key = f"typed_{field}"
+            st.text_input(words, key=key, on_change=_store_typed, args=(field, key), placeholder=f"{state.get(field) or ''}")
+
+
+def _store_typed(field: str, key: str) -> None:
+    value = parse_number(st.session_state[key])
+    limits = {"budget": (1e6, 1e35), "e": (1.0, 1e5), "g": (1e-2, 1e5)}[field]
+    if limits[0] <= value <= limits[1]:
+        state.put(field, float(value))
+    elif st.session_state[key].strip():
+        st.toast(f"Needed is a number from {limits[0]:g} to {limits[1]:g}; nothing was changed.", icon=":material/error:")

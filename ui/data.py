@@ -1,0 +1,137 @@
+"""Cached calls: the store, its runs, fits and ensembles. Keyed by the store's version, never by a frame's content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+import lawlib
+from lawlib.store import Store
+
+from . import state
+
+N_RESAMPLES = 300
+"""Bootstrap replicates behind the bands of the pages."""
+
+
+@st.cache_resource(show_spinner=False, on_release=lambda store: store.close())
+def store() -> Store:
+    """The one store of this process: shipped data and the workspace."""
+    return lawlib.open_store()
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _datasets(version: int) -> pd.DataFrame:
+    return store().datasets()
+
+
+def datasets() -> pd.DataFrame:
+    """All data sets, a row each."""
+    return _datasets(store().version)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _runs(dataset: str, version: int) -> pd.DataFrame:
+    return store().runs(dataset)
+
+
+def runs(dataset: str) -> pd.DataFrame:
+    """All runs of a data set, excluded ones too."""
+    return _runs(dataset, store().version)
+
+
+def selection() -> pd.DataFrame:
+    """The chosen data set's runs that pass the filters; excluded ones stay, marked."""
+    return _selection(state.get("dataset"), store().version, filters())
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _selection(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
+    found = _runs(dataset, version)
+    cmin, cmax, experts, grans, arch = chosen
+    keep = pd.Series(True, index=found.index)
+    if cmin is not None:
+        keep &= ~(found["flops"] < cmin / 1.001)
+    if cmax is not None:
+        keep &= ~(found["flops"] > cmax * 1.001)
+    if experts:
+        keep &= found["n_experts"].isin(experts)
+    if grans:
+        keep &= found["granularity"].isin(grans)
+    if arch:
+        keep &= found["arch"] == arch
+    return found[keep].reset_index(drop=True)
+
+
+def filters() -> tuple:
+    """The filters as a hashable key."""
+    return tuple(state.get(k) for k in ("cmin", "cmax", "experts", "grans", "arch"))
+
+
+def fit(family: str, arch: str = "") -> lawlib.FittedLaw | str:
+    """The law fitted to the selection (of one arch only, if given), or the sentence that says why it cannot be."""
+    key = (state.get("dataset"), store().version, filters(), family, arch, state.get("objective"), state.get("delta"))
+    return _fit(*key, state.get("rule"))
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _fit(dataset, version, chosen, family, arch, objective, delta, rule) -> lawlib.FittedLaw | str:
+    found = _selection(dataset, version, chosen)
+    if arch:
+        found = found[found["arch"] == arch]
+    try:
+        return lawlib.fit(found, family, objective=objective, delta=delta, flops_rule=rule or None)
+    except (lawlib.LawlibError, ValueError) as error:
+        return str(error)
+
+
+def ensemble(law: lawlib.FittedLaw, seed: int = 0) -> lawlib.Ensemble | None:
+    """The law's bootstrap (fits) or print rounding (published); None where there is neither. Shows its progress."""
+    if law.fit is None:
+        return _rounding(law.name, seed)
+    key = (id(law), seed)
+    cache = _ensembles()
+    if key not in cache:
+        with progress(f"Bootstrap of {len(law.fit.runs)} runs") as report:
+            cache[key] = (law, lawlib.bootstrap(law, N_RESAMPLES, seed, progress=report))
+        while len(cache) > 64:
+            cache.pop(next(iter(cache)))
+    return cache[key][1]
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _ensembles() -> dict:
+    return {}
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _rounding(name: str, seed: int) -> lawlib.Ensemble | None:
+    law = lawlib.published(name)
+    try:
+        return law.rounding(N_RESAMPLES, seed)  # type: ignore[union-attr]
+    except ValueError:
+        return None
+
+
+class progress:
+    """A progress bar for work that may be long; it appears only when a first report comes before the end.
+
+    A click on any widget ends the run, and with it the work: the next report raises.
+    """
+
+    def __init__(self, words: str):
+        self.words = words
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        self.place = st.empty()
+
+        def report(done: int, total: int) -> None:
+            if done < total:
+                self.place.progress(done / total, f"{self.words}: {done} of {total}")
+
+        return report
+
+    def __exit__(self, *_) -> None:
+        self.place.empty()

@@ -1,0 +1,107 @@
+"""Page 7's pair of laws: one law with E taken at E = 1, or a MoE law and the dense law that belongs to it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+import lawlib
+from lawlib import numbers
+from lawlib.gap import shared_rounding
+
+from . import data, laws, state
+from .controls import Point
+from .results import Duel
+
+DENSE_OF = {
+    "krajewski2024-moe-e64": "krajewski2024-dense",
+    "krajewski2024-moe-e64-heldout": "krajewski2024-dense",
+    "krajewski2024-moe-e64-inrounding": "krajewski2024-dense",
+    "krajewski2024-moe-e16": "krajewski2024-dense",
+}
+_PAIR = "pair"
+
+
+def choose_pair() -> Duel:
+    """The page's two laws, with their menu in the sidebar."""
+    runs = data.selection()
+    counted = runs[~runs["excluded"]]
+    has_dense = bool((counted["expansion"] == 1).any())
+    fits, _, printed = laws.options("ED")
+    options = list(fits) if has_dense else []
+    if _pair_fits(counted):
+        options.append(_PAIR)
+    notice = ""
+    if not options:
+        notice = laws.missing("E")
+    options += [*printed, *DENSE_OF]
+    chosen = state.get("law_e") if state.get("law_e") in options else options[0]
+    with st.sidebar:
+        st.selectbox("Laws", options, format_func=_label, **state.bound("law_e", chosen))
+    if chosen in DENSE_OF:
+        moe, dense = lawlib.published(chosen), lawlib.published(DENSE_OF[chosen])
+        assert isinstance(moe, lawlib.FittedLaw)
+        assert isinstance(dense, lawlib.FittedLaw)
+        samples = shared_rounding(moe, dense, data.N_RESAMPLES) if moe.source and moe.source.half_units else None
+        return Duel(moe, dense, samples, notice)
+    if chosen == _PAIR:
+        family = "fine_grained" if lawlib.why_not(counted[counted["arch"] == "moe"], "fine_grained") is None else "chinchilla"
+        moe, dense = data.fit(family, "moe"), data.fit("chinchilla", "dense")
+        for law in (moe, dense):
+            if isinstance(law, str):
+                st.warning(law)
+                st.stop()
+        assert isinstance(moe, lawlib.FittedLaw)
+        assert isinstance(dense, lawlib.FittedLaw)
+        first, second = data.ensemble(moe, 0), data.ensemble(dense, 1)
+        return Duel(moe, dense, (first, second) if first and second else None, notice)
+    law = data.fit(chosen) if chosen in lawlib.FAMILIES else lawlib.published(chosen)
+    if isinstance(law, str):
+        st.warning(law)
+        st.stop()
+    assert isinstance(law, lawlib.FittedLaw)
+    samples = data.ensemble(law)
+    return Duel(law, law, (samples, samples) if samples else None, notice)
+
+
+def _pair_fits(runs: pd.DataFrame) -> bool:
+    """Dense runs that fix a dense law, and MoE runs of one E that fix one of their own."""
+    moe, dense = runs[runs["arch"] == "moe"], runs[runs["arch"] == "dense"]
+    if moe["expansion"].nunique() != 1 or dense.empty:
+        return False
+    return lawlib.why_not(dense, "chinchilla") is None and any(
+        lawlib.why_not(moe, f) is None for f in ("fine_grained", "chinchilla")
+    )
+
+
+def _label(name: str) -> str:
+    if name == _PAIR:
+        return "MoE runs against dense runs (two fits)"
+    if name in DENSE_OF:
+        return f"{laws.label(name)} against {DENSE_OF[name]}"
+    return laws.label(name)
+
+
+def measured_gaps(duel: Duel) -> pd.DataFrame | None:
+    """Gaps between runs of the selection, where there are dense and MoE runs; shown beside any law: they are ratios."""
+    found = lawlib.measured_gap(data.selection())
+    if found.empty:
+        st.caption("Measured gaps need dense runs beside MoE runs with a known E; the selection has none.")
+        return None
+    return found
+
+
+def leverage(point: Point, optimum: lawlib.Optimum) -> None:
+    """What Ling's efficiency law says at the same point, as a line; it is a law of ratios of its own."""
+    law = lawlib.published("ling2025")
+    assert isinstance(law, lawlib.FormulaLaw)
+    if not point.expansion or point.expansion <= 1:
+        return
+    g = optimum.granularity if optimum.granularity == optimum.granularity else 1.0
+    if g < 2:
+        return
+    words = numbers.times(float(law(1 / point.expansion, g / 2, point.budget)))
+    st.caption(
+        f"For comparison, {law.source.citation}: efficiency leverage {words} at activation ratio 1/E = {1 / point.expansion:.3g}, "
+        f"G = {g / 2:g} in its convention (2 d_model/d_expert), {numbers.flops(point.budget)} FLOPs."
+    )

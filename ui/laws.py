@@ -1,0 +1,138 @@
+"""Which law answers a page: fitted to the selection where the runs allow it, else published, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+import lawlib
+from lawlib.laws import COUNTS, MARKS
+
+from . import data, state
+
+PREFERRED_PUBLISHED = {"G": "krajewski2024-moe-e64", "E": "ludziejewski2025", "D": "besiroglu2024"}
+_HIDDEN = ("ling2025", "zhao2025")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The law of a page. notice: one line that says why it is not fitted to the data, "" where it is."""
+
+    law: lawlib.FittedLaw
+    label: str
+    notice: str
+
+    @property
+    def samples(self) -> lawlib.Ensemble | None:
+        return data.ensemble(self.law)
+
+    @property
+    def interval(self) -> str:
+        """What the bands of this law mean."""
+        samples = self.samples
+        return f"95 %, {samples.label}" if samples else ""
+
+
+def has(law: lawlib.FittedLaw | lawlib.Law, need: str) -> bool:
+    """Whether a law knows what a page needs: "D", "G" or "E"."""
+    variables = set((law.law if isinstance(law, lawlib.FittedLaw) else law).variables)
+    return bool(variables & {"Ehat", "A"}) if need == "E" else need in variables
+
+
+def label(name: str) -> str:
+    """How a law is called in menus."""
+    if name in lawlib.FAMILIES:
+        return f"{lawlib.FAMILIES[name].title}, fitted"
+    law = lawlib.published(name)
+    assert law.source is not None
+    return name if law.source.mark in ("P", "") else f"{name} ({MARKS[law.source.mark]})"
+
+
+def options(need: str) -> tuple[list[str], dict[str, str], list[str]]:
+    """(families the selection identifies, why the others are not offered, published laws), all with what is needed."""
+    runs = data.selection()
+    families = {name: law for name, law in lawlib.FAMILIES.items() if all(has(law, n) for n in need)}
+    reasons = {name: lawlib.why_not(runs, name) for name in families}
+    fits = [name for name in _by_preference(runs) if name in families and reasons[name] is None]
+    printed = [n for n in lawlib.published_names() if n not in _HIDDEN]
+    printed = [n for n in printed if all(has(lawlib.published(n), x) for x in need)]  # type: ignore[arg-type]
+    return fits, {n: why for n, why in reasons.items() if why}, printed
+
+
+def _by_preference(runs: pd.DataFrame) -> list[str]:
+    """Families, the one that suits the data's E and G first."""
+    varies = {c: runs.loc[~runs["excluded"], c].nunique() > 1 for c in ("expansion", "granularity")}
+    first = {
+        (True, True): "joint_granular",
+        (True, False): "joint",
+        (False, True): "fine_grained",
+        (False, False): "chinchilla",
+    }[varies["expansion"], varies["granularity"]]
+    rest = ["joint_granular", "joint", "fine_grained", "chinchilla", "routed", "inference_optimal", "sparsity"]
+    return [first, *(name for name in rest if name != first)]
+
+
+def choose(need: str = "", field: str = "law") -> Choice:
+    """The page's law, with its menu in the sidebar. `need`: letters of what the law must have, among "D", "G", "E".
+
+    Stops the page with the reason where the chosen law cannot be fitted.
+    """
+    fits, reasons, printed = options(need)
+    chosen = state.get(field) or (state.get("law") if field != "law" else "")
+    notice = ""
+    if chosen not in fits and chosen not in printed:
+        chosen = fits[0] if fits else next((PREFERRED_PUBLISHED[n] for n in need if n in PREFERRED_PUBLISHED), printed[0])
+    if chosen in printed and not fits:
+        notice = missing(need)
+    with st.sidebar:
+        st.selectbox(
+            "Law",
+            [*fits, *printed],
+            format_func=label,
+            help="Laws fitted to the selected runs come first, then published ones.",
+            **state.bound(field, chosen),
+        )
+        if chosen in lawlib.FAMILIES:
+            _fit_options()
+        if reasons:
+            with st.popover("Laws not offered", width="stretch"):
+                for name, why in reasons.items():
+                    st.markdown(f"**{lawlib.FAMILIES[name].title}** — {why}")
+    law = data.fit(chosen) if chosen in lawlib.FAMILIES else lawlib.published(chosen)
+    if isinstance(law, str):
+        st.warning(law)
+        st.stop()
+    assert isinstance(law, lawlib.FittedLaw)
+    return Choice(law, label(chosen), notice)
+
+
+def missing(need: str) -> str:
+    what = {
+        "G": "runs at two or more granularities",
+        "E": "runs at two or more expansion rates, or dense ones beside MoE",
+        "D": "runs at two or more sizes and token counts",
+    }
+    wanted = " and ".join(what[n] for n in need if n in what and (n != "D" or need == "D"))
+    return f"The selected runs cannot answer this; it needs {wanted}. Shown is a published law."
+
+
+def _fit_options() -> None:
+    words = {"huber": "Huber on ln L", "squared_log": "squared error on ln L", "squared": "squared error on L"}
+    st.selectbox("Objective", list(words), format_func=words.get, **state.bound("objective", state.get("objective")))
+    if state.get("objective") == "huber":
+        deltas = sorted({1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, state.get("delta")})
+        st.selectbox("Huber delta", deltas, format_func=lambda v: f"{v:g}", **state.bound("delta", state.get("delta")))
+    rules = {"": "as the runs' own FLOPs", "6ND": "6·N_active·D", "krajewski": "Krajewski's, with router"}
+    st.selectbox("FLOPs rule", list(rules), format_func=rules.get, **state.bound("rule", state.get("rule")))
+
+
+def facts(law: lawlib.FittedLaw) -> str:
+    """One line: where the law comes from, which N it takes, how FLOPs are counted."""
+    n = f"N: {COUNTS[law.count]}"
+    if law.source is not None:
+        mark = MARKS[law.source.mark]
+        return f"{law.source.citation} ({mark}) · {n} · {law.flops_rule.sentence}"
+    assert law.fit is not None
+    return f"{len(law.fit.runs)} runs, {law.status}, rms residual {law.rmse:.2%} of the loss · {n} · {law.flops_rule.sentence}"

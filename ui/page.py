@@ -1,0 +1,130 @@
+"""The frame of every page: title, question, the sidebar with data set and filters, the answer line."""
+
+from __future__ import annotations
+
+import gc
+import re
+
+import numpy as np
+import streamlit as st
+
+from lawlib import StoreError, numbers
+
+from . import data, state
+
+_CSS = """<style>
+[class*="st-key-answer"] [data-testid="stMarkdownContainer"] p {font-size: 1.15rem; line-height: 1.55; max-width: 62rem;}
+[class*="st-key-answer"] strong {font-variant-numeric: tabular-nums;}
+[data-testid="stMetricValue"] {font-variant-numeric: tabular-nums;}
+</style>"""
+
+
+@st.cache_resource(show_spinner=False)
+def _freeze() -> None:
+    """Imported modules never become garbage: without them in its lists the collector costs nothing."""
+    gc.collect()
+    gc.freeze()
+
+
+def begin(title: str, question: str, *, filters: bool = True) -> None:
+    """Opens a page: title, its question, the sidebar. Stops with a sentence where the store cannot be opened."""
+    _freeze()
+    st.html(_CSS)
+    st.title(title, anchor=False)
+    st.caption(question)
+    try:
+        store = data.store()
+    except StoreError as error:
+        st.error(str(error), icon=":material/database_off:")
+        st.stop()
+    for warning in store.warnings:
+        st.warning(warning, icon=":material/lock:")
+    _dataset_menu(filters)
+
+
+def finish() -> None:
+    """Ends a page: the URL follows the state."""
+    state.write_url()
+
+
+def plain(text: object) -> str:
+    """A user's words as words: characters that markdown would read are escaped."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:])", r"\\\1", str(text))
+
+
+def answer(sentence: str, *notes: str, key: str = "answer") -> None:
+    """The page's first line: its answer in numbers; below it, small, what to know about it."""
+    with st.container(key=key):
+        st.markdown(sentence)
+    for note in notes:
+        if note:
+            st.caption(note)
+
+
+def _dataset_menu(filters: bool) -> None:
+    table = data.datasets()
+    names = table["dataset"].tolist()
+    chosen = state.get("dataset")
+    if chosen not in names:
+        state.put("dataset", names[0])
+        st.toast(f"There is no data set {plain(chosen)!s} here; showing {plain(names[0])}.")
+        chosen = names[0]
+    rows = {r.dataset: r for r in table.itertuples()}
+
+    def changed(new: object) -> None:
+        state.put("dataset", new)
+        state.clear(
+            "cmin", "cmax", "experts", "grans", "arch", "budget", "e", "g", "split", "cut", "law", "law_g", "law_e", "rule"
+        )
+
+    with st.sidebar:
+        st.selectbox(
+            "Data set", names, format_func=lambda d: f"{d} ({rows[d].n_runs} runs)", **state.bound("dataset", chosen, changed)
+        )
+        st.caption(f"{plain(rows[chosen].title)} · {rows[chosen].kind}")
+        if filters:
+            _filters()
+
+
+def _filters() -> None:
+    found = data.runs(state.get("dataset"))
+    n_selected, n_excluded = len(data.selection()), int(data.selection()["excluded"].sum())
+    active = any(v not in (None, "", ()) for v in data.filters())
+    words = f"Filters: {n_selected} of {len(found)} runs" + (f", {n_excluded} excluded" if n_excluded else "")
+    with st.expander(words, expanded=active):
+        _compute_filter(found["flops"].dropna().to_numpy(dtype=float))
+        for field, column, word in (("experts", "n_experts", "Experts"), ("grans", "granularity", "Granularity")):
+            values = tuple(sorted(found[column].dropna().unique()))
+            if len(values) > 1:
+                chosen = [v for v in state.get(field) if v in values]
+                st.multiselect(
+                    word,
+                    values,
+                    format_func=lambda v: f"{v:g}",
+                    placeholder="all",
+                    **state.bound(field, chosen, lambda v, f=field: state.put(f, tuple(v))),
+                )
+        archs = [a for a in ("dense", "moe") if (found["arch"] == a).any()]
+        if len(archs) > 1:
+            st.selectbox(
+                "Architecture", ["", *archs], format_func=lambda a: a or "dense and MoE", **state.bound("arch", state.get("arch"))
+            )
+        if active:
+            st.button("Clear filters", on_click=state.clear, args=("cmin", "cmax", "experts", "grans", "arch"), key="clear")
+
+
+def _compute_filter(values: np.ndarray) -> None:
+    values = values[values > 0]
+    steps = sorted({float(f"{v:.3g}") for v in values})
+    if len(steps) < 2:
+        return
+    if len(steps) > 60:
+        steps = [float(f"{v:.3g}") for v in np.geomspace(values.min(), values.max(), 60)]
+    low = min(steps, key=lambda v: abs(np.log(v / (state.get("cmin") or steps[0]))))
+    high = min(steps, key=lambda v: abs(np.log(v / (state.get("cmax") or steps[-1]))))
+
+    def changed(new) -> None:
+        state.put("cmin", None if new[0] == steps[0] else new[0])
+        state.put("cmax", None if new[1] == steps[-1] else new[1])
+
+    st.select_slider("Training FLOPs", steps, format_func=numbers.flops, **state.bound("compute_range", (low, high), changed))

@@ -1,0 +1,160 @@
+"""What the pages ask of a law, with its errors shown as sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+import lawlib
+from lawlib import figures, numbers, tables
+
+from . import data, state
+from .controls import Point, budget_range
+from .laws import Choice, label
+
+PER_DECADE = 6
+COMPARED = ("besiroglu2024", "krajewski2024-moe-e64", "ludziejewski2025")
+"""Published laws drawn beside the chosen one."""
+
+
+def optimum(law: lawlib.FittedLaw, point: Point) -> lawlib.Optimum:
+    """The compute-optimal model at the sliders; stops the page with the reason where there is none."""
+    try:
+        return lawlib.compute_optimal(law, point.budget, point.expansion, point.granularity)
+    except lawlib.OptimumError as error:
+        st.warning(str(error))
+        st.stop()
+
+
+def path(choice: Choice, point: Point, budgets: list[float] | None = None, best_granularity: bool = False) -> pd.DataFrame:
+    """The optimum along the slider's range of budgets (or at `budgets`), with the law's intervals."""
+    g = None if best_granularity else point.granularity
+    values = _budgets(choice.law) if budgets is None else budgets
+    return tables.optimal_path(choice.law, values, point.expansion, g, choice.samples)
+
+
+def _budgets(law: lawlib.FittedLaw, per_decade: int = PER_DECADE) -> np.ndarray:
+    low, high = budget_range(law)
+    n = round(float(np.log10(high / low)) * per_decade) + 1
+    return np.geomspace(low, high, n)
+
+
+def isoflops(choice: Choice, point: Point, own: pd.DataFrame | None) -> pd.DataFrame:
+    """Iso-FLOP curves of the data's slices and of the chosen budget."""
+    if own is None:
+        budgets = [point.budget / 100, point.budget / 10, point.budget, point.budget * 10]
+    else:
+        near = [b for b in figures.slices(own[~own["excluded"]]) if abs(np.log(b / point.budget)) > 0.05]
+        budgets = [*near, point.budget]
+    return tables.isoflop_curves(choice.law, sorted(budgets), point.expansion, point.granularity, choice.samples)
+
+
+def compared_paths(choice: Choice, point: Point, own: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The chosen law's path and those of published laws at comparable settings, by label."""
+    found = {choice.label: own}
+    for name in COMPARED:
+        law = lawlib.published(name)
+        assert isinstance(law, lawlib.FittedLaw)
+        if name == choice.law.name:
+            continue
+        expansion = (point.expansion or 8.0) if name == "ludziejewski2025" else law.expansion
+        words = {"n_total_with_embeddings": "N with embeddings", "n_active_with_embeddings": "N with embeddings"}.get(
+            law.count, ""
+        )
+        title = name + (f", E {expansion:g}" if expansion and expansion > 1 else "") + (f", {words}" if words else "")
+        found[title] = tables.optimal_path(law, own["flops"].to_numpy(), expansion)
+    return found
+
+
+@dataclass(frozen=True)
+class Exponent:
+    """d ln X_opt / d ln C with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def text(self) -> str:
+        inner = f" [{self.low:.3f}, {self.high:.3f}]" if np.isfinite(self.low) else ""
+        return f"{self.value:.3f}{inner}"
+
+
+def exponents(choice: Choice, point: Point) -> dict[str, Exponent]:
+    """The exponents of N_opt and D_opt at the budget, with the law's interval."""
+    value = lawlib.allocation_exponents(choice.law, point.budget, point.expansion, point.granularity)
+    out = {}
+    for i, name in enumerate(("n_active", "tokens")):
+        low = high = np.nan
+        if choice.samples is not None:
+            low, high = choice.samples.interval(
+                lambda law, i=i: lawlib.allocation_exponents(law, point.budget, point.expansion, point.granularity)[i]
+            )
+        out[name] = Exponent(float(value[i]), low, high)
+    return out
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _isoflop_optima(dataset: str, version: int, chosen: tuple) -> lawlib.IsoflopOptima | None:
+    return lawlib.isoflop_optima(data.selection())
+
+
+def isoflop_optima(own: pd.DataFrame | None) -> lawlib.IsoflopOptima | None:
+    """Approach 2 on the selection, cached."""
+    if own is None:
+        return None
+    return _isoflop_optima(state.get("dataset"), data.store().version, data.filters())
+
+
+def decades(law: lawlib.FittedLaw, budget: float) -> list[float]:
+    """The budget and its neighbours two decades apart, for charts with a line a budget."""
+    return sorted({budget * 100.0**k for k in (-2, -1, 0, 1, 2)})
+
+
+@dataclass(frozen=True)
+class Duel:
+    """A MoE law and the dense law it is compared with."""
+
+    moe: lawlib.FittedLaw
+    dense: lawlib.FittedLaw
+    samples: tuple[lawlib.Ensemble, lawlib.Ensemble] | None
+    notice: str
+
+    @property
+    def interval(self) -> str:
+        return f"95 %, {self.samples[0].label}" if self.samples else ""
+
+    @property
+    def meaning(self) -> str:
+        if self.samples is None:
+            return ""
+        words = "the bootstrap of the runs" if self.samples[0].kind == "bootstrap" else "the print rounding of the coefficients"
+        return f"Brackets: 95 % from {words}."
+
+    @property
+    def dense_facts(self) -> str:
+        return "" if self.dense is self.moe else f"Dense: {label(self.dense.name)}"
+
+
+def gaps(duel: Duel, point: Point, budgets: list[float] | None = None) -> pd.DataFrame:
+    """Efficiency gaps for a ladder of E (or the law's one E), the chosen E with its interval."""
+    assert point.expansion is not None
+    ladder = {point.expansion}
+    if duel.dense is duel.moe and budgets is None:
+        high = duel.moe.ranges.get("expansion", (1, 32))[1]
+        ladder |= {float(2**k) for k in range(1, 7) if 2**k <= max(high, 4)}
+    pairs = dict.fromkeys(sorted(ladder), (duel.moe, duel.dense))
+    samples = {point.expansion: duel.samples} if duel.samples else None
+    values = _budgets(duel.moe, 4) if budgets is None else budgets
+    return tables.gap_curves(pairs, values, samples, point.granularity)
+
+
+def summary(optimum: lawlib.Optimum) -> str:
+    """The optimum's experts in words: ", with E = 64 and G = 16 (1,024 experts)"."""
+    if not np.isfinite(optimum.expansion) or optimum.expansion <= 1:
+        return ""
+    g = "" if np.isnan(optimum.granularity) else f" and G = **{optimum.granularity:g}**"
+    return f", with E = {optimum.expansion:g}{g} ({numbers.count(float(optimum.n_experts), 4)} experts)"

@@ -1,0 +1,189 @@
+"""Pieces of the Runs page: facts, axes, table, exclusion, training curves, released models."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from lawlib import figures
+from lawlib.architecture import granularity_of
+
+from . import data, state
+from .chart import chart, style
+from .page import plain
+
+SHOWN = (
+    "name",
+    "arch",
+    "n_active",
+    "n_total",
+    "n_experts",
+    "top_k",
+    "granularity",
+    "expansion",
+    "tokens",
+    "flops",
+    "loss",
+    "loss_name",
+    "seed",
+    "status",
+    "excluded",
+    "exclude_reason",
+)
+MAX_CURVES = 40
+MAX_POINTS = 400
+
+
+def dataset_facts() -> str:
+    """Kind, source, licence and notes of the data set, as plain words."""
+    row = data.datasets().set_index("dataset").loc[state.get("dataset")]
+    parts = [f"Kind: {row['kind']}"]
+    parts += [f"{word}: {plain(row[c])}" for c, word in (("source", "source"), ("licence", "licence")) if row[c]]
+    return " · ".join(parts) + (f"  \n{plain(row['notes'])}" if row["notes"] else "")
+
+
+def loss_names(runs: pd.DataFrame) -> str:
+    """Which columns the losses came from."""
+    return plain(", ".join(n for n in runs["loss_name"].unique() if n) or "loss")
+
+
+def run_axes(runs: pd.DataFrame) -> tuple[str, str]:
+    """The chart's x axis and colour, chosen among the quantities that vary."""
+    vary = [c for c in figures.AXES if runs[c].nunique() > 1]
+    left, right, _ = st.columns([2, 2, 3])
+    colors = [
+        c
+        for c in ("n_active", "flops", "expansion", "granularity", "tokens", "arch", "status", "loss_name")
+        if runs[c].nunique() > 1
+    ]
+    with left:
+        x = st.selectbox("Across", vary or ["flops"], format_func=lambda c: figures.AXES[c], key="runs_x")
+    with right:
+        color = st.selectbox("Colour", colors or ["arch"], format_func=lambda c: figures.AXES.get(c, c), key="runs_color")
+    return x, color
+
+
+def run_table(runs: pd.DataFrame, event) -> list[str]:
+    """The runs as a table; returns the ids of the runs chosen there or on the chart."""
+    picked = [p["id"] for p in event.selection.points if "id" in p] if event else []
+    shown = runs[
+        [c for c in SHOWN if c in ("name", "loss", "excluded") or runs[c].astype("str").replace("", "nan").nunique() > 1]
+    ]
+    if "flops" in shown:
+        shown = shown.assign(flops=shown["flops"] / 1e18)
+    count = st.column_config.NumberColumn(format="compact")
+    found = st.dataframe(
+        shown,
+        hide_index=True,
+        width="stretch",
+        height=320,
+        on_select="rerun",
+        selection_mode="multi-row",
+        key="run_table",
+        column_config={
+            "n_active": count,
+            "n_total": count,
+            "tokens": count,
+            "flops": st.column_config.NumberColumn("C, 1e18 FLOPs", format="%.4g"),
+            "loss": st.column_config.NumberColumn(format="%.4f"),
+        },
+    )
+    rows = runs["run_id"].iloc[found.selection.rows].tolist()
+    st.download_button(
+        "All columns as CSV",
+        data=lambda: runs.to_csv(index=False).encode(),
+        file_name="runs.csv",
+        mime="text/csv",
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
+        key="csv_all_runs",
+    )
+    return list(dict.fromkeys([*picked, *rows]))
+
+
+def exclusion(chosen: list[str]) -> None:
+    """Leaves the chosen runs out of fits, with a reason, or takes them back."""
+    runs = data.runs(state.get("dataset"))
+    if not chosen:
+        st.caption(
+            "Choose runs in the table, or with the lasso on the chart, to leave them out of fits or to see their training curves."
+        )
+        return
+    inside = runs[runs["run_id"].isin(chosen)]
+    n_out = int(inside["excluded"].sum())
+    with st.form("exclusion", border=True):
+        reason = st.text_input(f"Reason to leave out the {len(inside)} chosen runs", placeholder="diverged after step 20,000")
+        left, right = st.columns(2)
+        out = left.form_submit_button("Leave out of fits", disabled=not data.store().writable)
+        back = right.form_submit_button(f"Take {n_out} back", disabled=not n_out or not data.store().writable)
+    if out and not reason.strip():
+        st.warning("Give the reason: it is kept with the runs and shown wherever they are missing.")
+    elif out:
+        data.store().exclude(state.get("dataset"), chosen, reason.strip())
+        st.rerun()
+    elif back:
+        data.store().include(state.get("dataset"), chosen)
+        st.rerun()
+
+
+def curves(runs: pd.DataFrame, chosen: list[str]) -> None:
+    """Training curves of the chosen runs, or of the first ones."""
+    splits = data.store().splits(state.get("dataset"))
+    st.subheader("Training curves", anchor=False)
+    if not splits:
+        st.caption("This data set has no training curves: upload a log with a step column to see them here.")
+        return
+    ids = (chosen or runs["run_id"].tolist())[:MAX_CURVES]
+    left, right = st.columns(2)
+    default = runs["loss_name"].mode()
+    start = default.iloc[0] if len(default) and default.iloc[0] in splits else splits[0]
+    with left:
+        split = st.selectbox(
+            "Loss", splits, **state.bound("split", state.get("split") if state.get("split") in splits else start)
+        )
+    with right:
+        x = st.selectbox("Along", ["step", "tokens", "flops"], key="curves_x")
+    points = data.store().curves(state.get("dataset"), ids, split=split, max_points=MAX_POINTS)
+    names = dict(zip(runs["run_id"], runs["name"], strict=True))
+    if points[x].notna().sum() == 0:
+        st.caption(f"These curves have no {x}.")
+        return
+    fig = figures.curves_figure(points, names, x, style())
+    fig.update_layout(showlegend=len(ids) <= 12)
+    more = f", the first {MAX_CURVES} of {len(runs)} runs" if not chosen and len(runs) > MAX_CURVES else ""
+    chart(fig, "curves", f"{plain(split)} along {x}{more}", points)
+
+
+def released_models() -> None:
+    """The reference table of released MoE models, folded away."""
+    with st.expander("14 released MoE models for comparison"):
+        table = data.store().reference("released_models")
+        table = table.assign(granularity=granularity_of(table["d_model"], table["d_expert"]))
+        count = st.column_config.NumberColumn(format="compact")
+        columns = [
+            "model",
+            "n_layers",
+            "d_model",
+            "d_expert",
+            "n_experts",
+            "top_k",
+            "n_shared",
+            "granularity",
+            "n_active",
+            "n_total",
+            "tokens",
+            "tokens_verified",
+            "config_verified",
+        ]
+        st.dataframe(
+            table[[c for c in columns if c in table]],
+            hide_index=True,
+            width="stretch",
+            key="released",
+            column_config={"n_active": count, "n_total": count, "tokens": count},
+        )
+        st.caption(
+            "Counts are non-embedding, router excluded, computed from each model's configuration; G = 4 d_model/d_expert (Krajewski's "
+            "convention; Ling's is half of it). “no” marks a figure not checked against its source."
+        )

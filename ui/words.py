@@ -1,0 +1,47 @@
+"""Phrases that several pages build from numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+import lawlib
+from lawlib import extrapolation
+
+from .controls import Point
+from .laws import Choice
+
+
+def bracket(row: pd.Series, column: str, write: Callable[[float], str]) -> str:
+    """ " [low, high]" of a table's column, "" where the table has no interval."""
+    low, high = row.get(f"{column}_low", np.nan), row.get(f"{column}_high", np.nan)
+    return f" [{write(low)}, {write(high)}]" if np.isfinite(low) else ""
+
+
+def meaning(choice: Choice) -> str:
+    """What the brackets of a page mean."""
+    samples = choice.samples
+    if samples is None:
+        return "No interval: this set is not printed anywhere." if choice.law.source else ""
+    if samples.kind == "rounding":
+        return "Brackets: 95 % of the print rounding of the published coefficients; the fit's own uncertainty is not published."
+    failed = f", {samples.n_failed} failed" if samples.n_failed else ""
+    return f"Brackets: 95 % of a bootstrap of the runs ({len(samples)} refits{failed})."
+
+
+def beyond(law: lawlib.FittedLaw, optimum: lawlib.Optimum) -> str:
+    """The extrapolation line of an answer, "" inside the data."""
+    found = extrapolation.sentences(law, optimum)
+    return f":orange[:material/warning: Extrapolated: {'; '.join(found)}.]" if found else ""
+
+
+def at_expansion(point: Point) -> str:
+    """ " with E = 64", "" where the law has no E."""
+    return f" with E = {point.expansion:g}" if point.expansion is not None else ""
+
+
+def at_granularity(optimum: lawlib.Optimum) -> str:
+    """ ", G = 16", "" where the law has no G."""
+    return f", G = {optimum.granularity:g}," if np.isfinite(optimum.granularity) else ""
