@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +17,10 @@ from lawlib.runs import COLUMNS, CURVE_COLUMNS, NUMBERS, as_runs
 from .curves import Curves, read_curves
 from .mapping import AS_LOGGED, CLARK_C, CLARK_D, PARAMS_AS_ACTIVE, Mapping, Source
 from .problem import RowProblem, counted, shown
-from .suggest import Suggestion, suggest
+from .suggest import Suggestion, auxiliary_columns, suggest
 from .table import Table
 from .units import PERPLEXITY, factor, numbers
-from .values import Values, check_positive, evaluate, is_true
+from .values import Values, check_positive, evaluate, is_true, words
 
 DERIVATION_COLUMNS = ("run_id", "quantity", "column", "factor", "rule")
 _JSON_NUMBER = r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?"
@@ -108,7 +109,7 @@ def _required(values: Values, state: Values, rows: np.ndarray, mapping: Mapping)
         source = state.sources[quantity]
         columns = source.column.split(", ")[0]
         how = f"cannot be computed by {source.rule}" if not mapping.sources.get(quantity, source).column else "is missing"
-        values.fault(rows[missing], quantity, columns, f"{'N' if quantity[:2] == 'n_' else quantity.capitalize()} {how}.")
+        values.fault(rows[missing], quantity, columns, f"{words(quantity)} {how}.")
     if mapping.step:
         for quantity in ("tokens", "flops"):
             if quantity in state.numbers:
@@ -281,6 +282,9 @@ def _notes(table: Table, mapping: Mapping, values: Values, runs: pd.DataFrame, c
         notes.append(f"All runs have N = {runs['n_active'].iloc[0]:.4g}: the exponent of N cannot be fitted from them.")
     if "tokens" not in values.numbers:
         notes.append("No column is mapped to the training tokens: fits need them.")
+    aux = auxiliary_columns(table)
+    if aux and not re.search(r"(?<![a-z])(val|eval|lm|ce|nll)|cross.?entropy", mapping.loss.lower()):
+        notes.append(f'"{shown(mapping.loss)}" may include the auxiliary loss of "{shown(aux[0])}": check what was logged.')
     n_moe = int((runs["arch"] == "moe").sum())
     source = values.sources.get("n_active")
     if n_moe and source is not None and source.rule == PARAMS_AS_ACTIVE:

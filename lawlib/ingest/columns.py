@@ -62,7 +62,7 @@ _NO_LOSS = re.compile(
 )
 _VALIDATION = re.compile(r"(?<![a-z])(val|valid|validation|eval|evaluation|test|held.?out|dev|paloma|macro)(?![a-z])")
 _NAMED = ("validationloss", "lossvalidation", "valloss", "evalloss", "lossval", "losseval")
-_WITH_AUX = re.compile(r"total|overall|combined|(?<![a-z])with(?![a-z])|\+")
+WITH_AUX = re.compile(r"total|overall|combined|(?<![a-z])with(?![a-z])|\+")
 _MODEL_ONLY = re.compile(r"(?<![a-z])(lm|ce|nll)(?![a-z])|cross.?entropy|language")
 
 
@@ -102,7 +102,7 @@ def loss_rank(column: str) -> int | None:
         return {"": 1, PERPLEXITY: 2, BITS_PER_BYTE: 4}.get(unit, 3)
     if _MODEL_ONLY.search(text):
         return 5
-    return {"": 8 if _WITH_AUX.search(text) else 6, PERPLEXITY: 7, BITS_PER_BYTE: 9}.get(unit, 8)
+    return {"": 8 if WITH_AUX.search(text) else 6, PERPLEXITY: 7, BITS_PER_BYTE: 9}.get(unit, 8)
 
 
 def _plain(table: Table) -> Mapping:

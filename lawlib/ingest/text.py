@@ -16,7 +16,7 @@ def decode(content: bytes, name: str) -> tuple[bytes, list[str]]:
         try:
             content = content.decode("utf-16").encode()
         except UnicodeError as error:
-            raise ReadError(f"{name} begins like UTF-16 text but is not ({error.reason}): save it as UTF-8.") from error
+            raise ReadError(f"{name} begins like UTF-16 text but is not ({error}): save it as UTF-8.") from error
         if b"\0" in content or not content.strip():
             raise ReadError(f"{name} begins like UTF-16 text but holds none: save it as UTF-8.")
         notes.append("The file is UTF-16 text.")

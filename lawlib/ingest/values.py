@@ -29,7 +29,8 @@ TEXTS = ("name", "arch", "status", "excluded", "exclude_reason")
 _LOGGED_NAN = ("n_active", "n_total", "tokens", "flops", "loss")  # where "NaN" is a fault and not a blank
 _TRUE = frozenset({"true", "yes", "y", "1", "1.0", "x"})
 _WORDS = {
-    "n_params": "N", "n_active": "N (active)", "n_total": "N (total)", "tokens": "Tokens", "flops": "FLOPs", "loss": "Loss",
+    "n_params": "N", "n_active": "N (active)", "n_total": "N (total)", "tokens": "The token count",
+    "flops": "The FLOP count", "loss": "The loss",
     "seed": "The seed", "step": "The step",
 }  # fmt: skip
 _ARCH = {"dense": "dense", "moe": "moe", "mixtureofexperts": "moe", "sparse": "moe", "routed": "moe", "switch": "moe"}
@@ -118,9 +119,9 @@ def _numbers(table: Table, quantity: str, source: Source, values: Values) -> Non
     column = pd.Series(source.value, index=table.frame.index, dtype="str") if not source.column else table.frame[source.column]
     found = numbers(column, table.decimal)
     canonical = "n_active" if quantity == "n_params" else quantity
-    values.fault(found.text, canonical, source.column, f"{_words(quantity)} must be a number, this is text.")
+    values.fault(found.text, canonical, source.column, f"{words(quantity)} must be a number, this is text.")
     if canonical in _LOGGED_NAN and quantity != "loss":
-        values.fault(found.nan, canonical, source.column, f"{_words(quantity)} is logged as NaN.")
+        values.fault(found.nan, canonical, source.column, f"{words(quantity)} is logged as NaN.")
     if canonical in POSITIVE and quantity not in ("tokens", "flops", "n_experts", "top_k", "granularity", "expansion"):
         check_positive(values, quantity, source.column, found.values)
     result = convert(found.values, quantity, source.unit, source.bytes_per_token)
@@ -135,10 +136,10 @@ def check_positive(values: Values, quantity: str, column: str, found: np.ndarray
     bad = ~np.isnan(found) & ~((found > 0) & (found < 1e300))
     canonical = "n_active" if quantity == "n_params" else quantity
     bad = bad if rows is None else bad & rows
-    values.fault(bad, canonical, column, f"{_words(quantity)} must be a positive finite number.")
+    values.fault(bad, canonical, column, f"{words(quantity)} must be a positive finite number.")
 
 
-def _words(quantity: str) -> str:
+def words(quantity: str) -> str:
     return _WORDS.get(quantity, quantity)
 
 
