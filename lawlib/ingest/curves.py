@@ -40,7 +40,7 @@ def read_curves(table: Table, mapping: Mapping, values: Values) -> Curves:
     notes: list[str] = []
     step = values.numbers["step"]
     values.fault(np.isnan(step), "step", mapping.step, "The step is missing.")
-    values.fault(step < 0, "step", mapping.step, "The step must not be negative.")
+    values.fault((step < 0) | (step > 1e300), "step", mapping.step, "The step must be 0 or a positive finite number.")
     for quantity in ("tokens", "flops"):
         if quantity in values.numbers:
             found = values.numbers[quantity]

@@ -17,10 +17,10 @@ class RowProblem:
     reason: str
 
 
-def shown(value: object) -> str:
-    """`value` as text on one line, cut to `WIDTH` characters."""
+def shown(value: object, width: int = WIDTH) -> str:
+    """`value` as text on one line, cut to `width` characters."""
     text = " ".join(str(value).split())
-    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def counted(n: int, noun: str) -> str:

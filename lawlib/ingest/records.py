@@ -105,10 +105,14 @@ def _fits(row: Any, whole: dict[str, Any]) -> bool:
 def _checked(given: list[tuple[int, Any]], noun: str) -> tuple[list[tuple[int, dict[str, Any]]], list[RowProblem]]:
     records, ragged = [], []
     for number, record in given:
-        if isinstance(record, dict) and record:
-            records.append((number, _flat(record)))
-        else:
-            ragged.append(RowProblem(number, "", shown(record), f"The {noun} is not a JSON object with keys."))
+        reason = f"The {noun} is not a JSON object with keys."
+        try:
+            if isinstance(record, dict) and record:
+                records.append((number, _flat(record)))
+                continue
+        except RecursionError:
+            reason, record = f"The {noun} is nested too deeply.", ""
+        ragged.append(RowProblem(number, "", shown(record), reason))
     return records, ragged
 
 
@@ -136,5 +140,14 @@ def _frame(
             f"{name} has {len(records):,} records with {len(columns):,} different keys, which is too much for one table: "
             "leave out keys that are not needed."
         )
-    frame = pd.DataFrame([record for _, record in records], columns=columns)
+    try:
+        frame = pd.DataFrame([record for _, record in records], columns=columns)
+        "".join(columns).encode()
+    except UnicodeEncodeError:  # "\\ud800" alone is valid JSON and no text
+        notes.append("Broken characters (half surrogates) are shown as \ufffd.")
+        return _frame([(i, {_mended(k): _mended(v) for k, v in r.items()}) for i, r in records], ragged, kind, notes, name)
     return Records(frame, np.array([number for number, _ in records], dtype=np.int64), kind, notes, ragged)
+
+
+def _mended(value: Any) -> Any:
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value

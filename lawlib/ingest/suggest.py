@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .columns import WITH_AUX
-from .mapping import C_FROM_D, CLARK_C, D_FROM_C, E_AS_EXPANSION, N_FROM_C, Mapping, Source
+from .mapping import AS_LOGGED, C_FROM_D, CLARK_C, D_FROM_C, E_AS_EXPANSION, N_FROM_C, Mapping, Source
 from .problem import shown
 from .table import Table
 from .units import BITS_PER_BYTE, PERPLEXITY, UNITS, factor, loss_unit, numbers
@@ -31,6 +31,7 @@ class Suggestion:
     fix: Mapping
 
 
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")
 def suggest(table: Table, mapping: Mapping, values: Values) -> list[Suggestion]:
     """What the values look like beyond the mapping; nothing is applied.
 
@@ -44,6 +45,7 @@ def suggest(table: Table, mapping: Mapping, values: Values) -> list[Suggestion]:
         *_flops(mapping, values),
         *counts,
         *([] if counts else _missing(mapping, values)),  # what follows from counts waits for their units
+        *_dense(mapping, values),
         *_experts(mapping, values),
     ]
 
@@ -122,10 +124,10 @@ def _auxiliary(table: Table, mapping: Mapping) -> list[Suggestion]:
 def _overflow(mapping: Mapping, values: Values) -> list[Suggestion]:
     """FLOPs that are 6ND after an integer overflow."""
     source = mapping.sources.get("flops")
-    if source is None or not source.column or source.rule == CLARK_C or not {_n(values), "tokens"} <= values.numbers.keys():
+    if source is None or not source.column or source.rule == CLARK_C or not {"n_active", "tokens"} <= values.numbers.keys():
         return []
     raw = values.numbers["flops"] / factor("flops", source.unit)
-    rows = list(zip(values.numbers[_n(values)].tolist(), values.numbers["tokens"].tolist(), raw.tolist(), strict=True))
+    rows = list(zip(values.numbers["n_active"].tolist(), values.numbers["tokens"].tolist(), raw.tolist(), strict=True))
     rows = [row for row in rows[:_SAMPLE] if all(map(np.isfinite, row)) and row[0] > 0 and row[1] > 0]
     wrapped = [(n, d, c) for n, d, c in rows if _is_wrapped(round(n), round(d), c)]
     negative = sum(c < 0 for _, _, c in rows)
@@ -230,12 +232,11 @@ def _best_units(n_units: tuple[str, ...], d_units: tuple[str, ...], values: Valu
 
 def _missing(mapping: Mapping, values: Values) -> list[Suggestion]:
     """N, D or C by the other two."""
-    n = _n(values)
-    if "tokens" not in mapping.sources and (given := _positive(values, "flops", n)):
+    if "tokens" not in mapping.sources and (given := _positive(values, "flops", "n_active")):
         return [_derive("derive-tokens", "tokens", "training tokens", D_FROM_C, given[0] / (6 * given[1]), mapping)]
-    if "flops" not in mapping.sources and (given := _positive(values, n, "tokens")):
+    if "flops" not in mapping.sources and (given := _positive(values, "n_active", "tokens")):
         return [_derive("derive-flops", "flops", "training FLOPs", C_FROM_D, 6 * given[0] * given[1], mapping)]
-    if n not in values.numbers and (given := _positive(values, "flops", "tokens")):
+    if _n(values) not in values.numbers and (given := _positive(values, "flops", "tokens")):
         return [_derive("derive-params", "n_active", "parameters", N_FROM_C, given[0] / (6 * given[1]), mapping)]
     return []
 
@@ -247,6 +248,24 @@ def _derive(code: str, quantity: str, noun: str, rule: str, result: np.ndarray, 
         f"{result.min():.3g} to {result.max():.3g}.",
         mapping.with_source(quantity, Source(rule=rule)),
     )  # fmt: skip
+
+
+def _dense(mapping: Mapping, values: Values) -> list[Suggestion]:
+    """All parameters are known and active ones are not: for dense runs they are the same."""
+    source, given = mapping.sources.get("n_total"), _positive(values, "n_total")
+    experts = values.numbers.get("n_experts", np.ones(1))
+    if source is None or given is None or "n_active" in values.numbers or (experts > 1).any() or "arch" in mapping.sources:
+        return []
+    return [
+        Suggestion(
+            "dense-params", "n_params",
+            f'"{shown(source.column)}" counts all parameters ({given[0].min():.3g} to {given[0].max():.3g}), and no column '
+            "counts the active ones. If the runs are dense they are the same: take it for both?",
+            mapping.with_source("n_total", None)
+            .with_source("n_params", replace(source, rule=AS_LOGGED))
+            .with_source("arch", Source(value="dense", rule="said by the user")),
+        )
+    ]  # fmt: skip
 
 
 def _experts(mapping: Mapping, values: Values) -> list[Suggestion]:

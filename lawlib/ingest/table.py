@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -82,6 +85,11 @@ def _parquet(content: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
             notes.append("The unnamed row index that pandas saved with the table is passed over.")
         if len(set(table.column_names)) < table.num_columns:
             raise ReadError(f"{name} has two columns of one name among {shown(table.column_names)}: rename one.")
+        for i, column in enumerate(table.schema):
+            write = _writer(column.type)
+            if write is not None:
+                cells = [None if v is None else write(v) for v in table.column(i).to_pylist()]
+                table = table.set_column(i, column.name, pa.array(cells, pa.string()))
         frame = table.to_pandas(ignore_metadata=True)
     except (pa.ArrowException, OSError, ValueError, TypeError, NotImplementedError, MemoryError) as error:
         if isinstance(error, ReadError):
@@ -92,3 +100,12 @@ def _parquet(content: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
     for column in frame.columns[[isinstance(t, pd.CategoricalDtype) for t in frame.dtypes]]:
         frame[column] = frame[column].astype(frame[column].cat.categories.dtype)
     return frame, notes
+
+
+def _writer(kind: pa.DataType) -> Callable[[Any], str] | None:
+    """How cells of a type that has no place in a table become text; None for types that have one."""
+    if pa.types.is_nested(kind):
+        return lambda cell: json.dumps(cell, default=str)
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return lambda cell: cell.decode("utf-8", errors="backslashreplace")
+    return None

@@ -111,7 +111,8 @@ def convert(values: np.ndarray, quantity: str, unit: str, bytes_per_token: float
     """`values` in the canonical unit, in float64; perplexity becomes its logarithm (NaN at or below zero)."""
     if quantity == "loss" and unit == PERPLEXITY:
         return np.log(values, where=values > 0, out=np.full(values.shape, np.nan))
-    return values * factor(quantity, unit, bytes_per_token)
+    with np.errstate(over="ignore"):  # infinity is a fault of its row, told there
+        return values * factor(quantity, unit, bytes_per_token)
 
 
 def count_unit(header: str) -> tuple[str, str]:

@@ -83,7 +83,7 @@ def evaluate(table: Table, mapping: Mapping) -> Values:
         if source.column and source.column not in table.frame:
             raise ReadError(
                 f'{table.name} has no column "{shown(source.column)}", which the mapping takes {quantity} from. '
-                f"Its columns are: {shown(', '.join(table.frame.columns))}."
+                f"Its columns are: {shown(', '.join(table.frame.columns), 400)}."
             )
         if quantity in TEXTS:
             values.texts[quantity] = _texts(table, source)
@@ -162,7 +162,8 @@ def _apply_rules(table: Table, mapping: Mapping, values: Values) -> None:
                 raise ReadError(f"{quantity} cannot be computed by {rule}: no column is mapped to the step.")
             step = numbers(table.frame[mapping.step], table.decimal).values
             each = numbers(table.frame[source.column], table.decimal).values if rule == CLARK_C else 256.0 * 2048
-            values.numbers[quantity] = (3 * each if rule == CLARK_C else each) * step
+            with np.errstate(over="ignore"):
+                values.numbers[quantity] = (3 * each if rule == CLARK_C else each) * step
             values.sources[quantity] = source
     for rule, (quantity, needed, compute) in _FORMULAS.items():
         source = mapping.sources.get(quantity)

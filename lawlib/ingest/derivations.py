@@ -1,0 +1,48 @@
+"""Where every number of every run comes from: column, factor and rule, in words for the user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lawlib.runs import NUMBERS
+
+from .mapping import AS_LOGGED, CLARK_C, CLARK_D, PARAMS_AS_ACTIVE, Source
+from .units import PERPLEXITY, factor
+
+DERIVATION_COLUMNS = ("run_id", "quantity", "column", "factor", "rule")
+
+
+def derivations(runs: pd.DataFrame, frame: pd.DataFrame, derived: list[tuple[str, Source, np.ndarray]]) -> pd.DataFrame:
+    """Where every number of every run comes from; what `as_runs` filled in is told as well."""
+    parts = []
+    for quantity, source, rows in derived:
+        rule, scale = source.rule, {CLARK_C: 3.0, CLARK_D: 256.0 * 2048}.get(source.rule)
+        if scale is None:
+            scale = factor(quantity if quantity != "arch" else "name", source.unit, source.bytes_per_token)
+        if source.unit and rule in (AS_LOGGED, PARAMS_AS_ACTIVE):
+            unit = "logarithm of the perplexity" if source.unit == PERPLEXITY else f"logged in {source.unit}"
+            rule = unit if rule == AS_LOGGED else f"{unit}; {rule}"
+        if quantity == "n_active" and source.rule == PARAMS_AS_ACTIVE:
+            rule = np.where(runs.loc[rows, "arch"] == "dense", rule.replace(PARAMS_AS_ACTIVE, "dense: all are active"), rule)
+        parts.append(_part(runs, rows, quantity, source.column, scale, rule))
+    active = next((s.column for q, s, _ in derived if q == "n_active"), "")
+    given = {q for q, _, _ in derived}
+    rules = {"n_total": ("dense: n_total = n_active", active), "n_active": ("dense: n_active = n_total", "")}
+    for quantity in NUMBERS:
+        before = frame[quantity].notna().to_numpy() if quantity in given else np.zeros(len(runs), dtype=bool)
+        filled = runs[quantity].notna().to_numpy() & ~before
+        rule, column = rules.get(quantity, ("1 for dense runs", ""))
+        if quantity == "expansion":
+            dense = (runs["arch"] == "dense").to_numpy()
+            parts.append(_part(runs, filled & ~dense, quantity, "", 1.0, "n_experts / granularity"))
+            filled &= dense
+        parts.append(_part(runs, filled, quantity, column, 1.0, rule))
+    return pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
+
+
+def _part(runs: pd.DataFrame, rows: np.ndarray, quantity: str, column: str, scale: float, rule: Any) -> pd.DataFrame:
+    found = pd.DataFrame({"run_id": runs.loc[rows, "run_id"]})
+    return found.assign(quantity=quantity, column=column, factor=scale, rule=rule)[list(DERIVATION_COLUMNS)]
