@@ -19,6 +19,8 @@ SHAPE_SOURCE = {"joint": "ludziejewski2025", "joint_granular": "ludziejewski2025
 """Where the shapes of Ehat come from while the data cannot fix them; other laws take Ludziejewski's."""
 MIN_EXPANSIONS = 6
 """E_start and E_max are identified only up to an affine map of ln Ehat: fewer different E cannot fix them."""
+MIN_SPREAD = 0.05
+"""A quantity whose logarithm spans less is one value to a fit: it cannot carry an exponent."""
 VANISHED = 1e-6
 """A term whose largest share of the loss is below this is reported as not identified."""
 _STARTS = {2: 4, 3: 8}
@@ -153,10 +155,10 @@ def _prepare(runs: pd.DataFrame, law: Law, weights: str | Array | None) -> tuple
 def _check_identified(law: Law, values: dict[str, Array], n_runs: int) -> None:
     """Raises FitError naming the parameters that these runs cannot identify, and why."""
     for v in law.variables:
-        distinct = np.unique(np.round(np.log(values[v]), 9))
-        if len(distinct) < 2:
+        logs = np.log(values[v])
+        if np.ptp(logs) < MIN_SPREAD:
             letters = sorted({law.linear[e.parameter] for e in law.entries if v in e.variables})
-            at = float(np.exp(distinct[0]))
+            at = float(np.exp(np.median(logs)))
             raise FitError(
                 f"All {n_runs} runs have one {_QUANTITY[v]} ({at:.4g}), so {', '.join(letters)} of the {law.name} law cannot be "
                 f"identified. Add runs with another {_QUANTITY[v]}, or choose a law without it."

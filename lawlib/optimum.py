@@ -215,8 +215,7 @@ def _affine(law: FittedLaw, e: Array, g: Array, ndim: int) -> tuple[Array, Array
     with np.errstate(divide="ignore", invalid="ignore"):
         x: dict[str, Array] = {"G": np.log(g), "A": -np.log(e)}
     if law.law.has_shapes:
-        ehat = law.log_ehat(e)
-        x["Ehat"] = ehat.reshape(ehat.shape[: law.theta.ndim - 1] + (1,) * (ndim - np.ndim(e)) + np.shape(e))
+        x["Ehat"] = law.log_ehat(e, ndim)
     parts: list[list[Array]] = [[np.zeros(pad)] * len(law.law.terms) for _ in range(3)]
     for entry in law.law.entries:
         value = entry.scale * law.theta[..., entry.parameter].reshape(pad)

@@ -12,4 +12,7 @@ from .papers import missing_refit, paper_sections, show_section
 from .results import compared_paths, decades, exponents, gaps, isoflop_optima, isoflops, optimum, path
 from .results import summary as experts
 from .runspage import curves, dataset_facts, exclusion, loss_names, released_models, run_axes, run_table
+from .uploading import built, file_at_hand, mapping_of
+from .uploadpage import corrections, own_datasets, problems, store_form, stored, suggestions, understood
+from .uploadpage import summary as import_summary
 from .words import at_expansion, at_granularity, beyond, bracket, meaning

@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from lawlib import StoreError, numbers
 
@@ -26,8 +27,20 @@ def _freeze() -> None:
     gc.freeze()
 
 
+def _through_app() -> None:
+    """Starts again through app.py where Streamlit ran the page alone.
+
+    Until the first `st.navigation` of a server, Streamlit takes a `pages/` folder for its old multipage form and runs the file
+    that a deep link names without app.py: wrong menu, wrong title, half the width.
+    """
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+
+
 def begin(title: str, question: str, *, filters: bool = True) -> None:
     """Opens a page: title, its question, the sidebar. Stops with a sentence where the store cannot be opened."""
+    _through_app()
     _freeze()
     st.html(_CSS)
     st.title(title, anchor=False)
@@ -110,7 +123,12 @@ def _filters() -> None:
                 "Architecture", ["", *archs], format_func=lambda a: a or "dense and MoE", **state.bound("arch", state.get("arch"))
             )
         if active:
-            st.button("Clear filters", on_click=state.clear, args=("cmin", "cmax", "experts", "grans", "arch"), key="clear")
+            st.button("Clear filters", on_click=_clear_filters, key="clear")
+
+
+def _clear_filters() -> None:
+    state.clear("cmin", "cmax", "experts", "grans", "arch")
+    st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
 
 
 def _compute_filter(values: np.ndarray) -> None:
@@ -123,8 +141,12 @@ def _compute_filter(values: np.ndarray) -> None:
     low = min(steps, key=lambda v: abs(np.log(v / (state.get("cmin") or steps[0]))))
     high = min(steps, key=lambda v: abs(np.log(v / (state.get("cmax") or steps[-1]))))
 
-    def changed(new) -> None:
+    # A range cannot be given through the session state; another key makes a new slider when the filters are cleared.
+    key = f"{state.WIDGET}compute_{state.get('dataset')}_{st.session_state.get('cleared', 0)}"
+
+    def changed() -> None:
+        new = st.session_state[key]
         state.put("cmin", None if new[0] == steps[0] else new[0])
         state.put("cmax", None if new[1] == steps[-1] else new[1])
 
-    st.select_slider("Training FLOPs", steps, format_func=numbers.flops, **state.bound("compute_range", (low, high), changed))
+    st.select_slider("Training FLOPs", steps, value=(low, high), format_func=numbers.flops, key=key, on_change=changed)

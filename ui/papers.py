@@ -42,7 +42,7 @@ def show_section(section: reproductions.Section) -> None:
     """One paper's claims: verdict, table, note."""
     st.subheader(section.title, anchor=False, divider="gray")
     st.markdown(section.verdict)
-    st.dataframe(_written(section.table), hide_index=True, width="stretch", key=f"table_{section.title}")
+    st.dataframe(_written(section.table), hide_index=True, width="stretch", height="content", key=f"table_{section.title}")
     parts = [f"arXiv:{section.arxiv}"] if section.arxiv else []
     st.caption(" · ".join([*parts, *([section.note] if section.note else [])]))
 

@@ -26,7 +26,13 @@ def meaning(choice: Choice) -> str:
     if samples is None:
         return "No interval: this set is not printed anywhere." if choice.law.source else ""
     if samples.kind == "rounding":
-        return "Brackets: 95 % of the print rounding of the published coefficients; the fit's own uncertainty is not published."
+        source = choice.law.source
+        own = (
+            "the paper's standard errors are far wider"
+            if source and source.standard_errors
+            else "the fit's own uncertainty is not published"
+        )
+        return f"Brackets: 95 % of the print rounding of the published coefficients only; {own}."
     failed = f", {samples.n_failed} failed" if samples.n_failed else ""
     return f"Brackets: 95 % of a bootstrap of the runs ({len(samples)} refits{failed})."
 

@@ -79,15 +79,18 @@ class FittedLaw:
                 "G": np.log(np.asarray(granularity, dtype=float)),
                 "A": -np.log(np.asarray(expansion, dtype=float)),
             }
+            ndim = max(np.ndim(v) for v in (n, tokens, granularity, expansion))
             if self.law.has_shapes:
-                x["Ehat"] = self.log_ehat(expansion)
-        return x, max(np.ndim(v) for v in (n, tokens, granularity, expansion))
+                x["Ehat"] = self.log_ehat(expansion, ndim)
+        return x, ndim
 
-    def log_ehat(self, expansion: ArrayLike) -> Array:
-        """ln Ehat at E, shape of E with the samples in front."""
+    def log_ehat(self, expansion: ArrayLike, ndim: int | None = None) -> Array:
+        """ln Ehat at E, shape of E (widened to `ndim` dimensions) with the samples in front."""
+        e = np.asarray(expansion, dtype=float)
+        ndim = e.ndim if ndim is None else ndim
         e_start, e_max = from_free(self.shapes)
-        pad = self.shapes.shape[:-1] + (1,) * np.ndim(expansion)
-        return log_ehat(np.asarray(expansion, dtype=float), e_start.reshape(pad), e_max.reshape(pad))
+        pad = self.shapes.shape[:-1] + (1,) * ndim
+        return log_ehat(e.reshape((1,) * (ndim - e.ndim) + e.shape), e_start.reshape(pad), e_max.reshape(pad))
 
     def loss(
         self, n: ArrayLike, tokens: ArrayLike = np.nan, granularity: ArrayLike = np.nan, expansion: ArrayLike = np.nan

@@ -1,0 +1,158 @@
+"""The Upload page's state: the file at hand, its mapping as corrected so far, what would be stored."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import PurePath
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+import lawlib
+from lawlib import ingest
+from lawlib.store import Added
+
+from . import data, state
+from .page import plain
+
+SOURCES = {
+    "clark2022": "Clark et al. 2022, data release (arXiv:2202.01169)",
+    "besiroglu2024": "Besiroglu et al. 2024, data release (arXiv:2404.10102)",
+    "isoflop-pool": "isoFLOP pool",
+}
+_MAPPING = "upload_mapping"
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading the file")
+def _open(file_id: str, name: str, _content: bytes) -> ingest.Table | str:
+    try:
+        return ingest.open_table(_content, name)
+    except lawlib.ReadError as error:
+        return str(error)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the runs")
+def _build(sha256: str, mapping_json: str, _table: ingest.Table) -> ingest.Import | str:
+    try:
+        return ingest.build(_table, ingest.Mapping.from_json(mapping_json))
+    except lawlib.ReadError as error:
+        return str(error)
+
+
+def file_at_hand() -> ingest.Table | None:
+    """The uploaded file, or a table of an opened DuckDB file, as raw columns; its sentence where it cannot be read."""
+    file = st.file_uploader(
+        "Run logs: CSV, TSV, JSONL, JSON or Parquet, plain or gzipped, up to 200 MB; or a DuckDB file of your own",
+        key="file",
+        help="The file is read here, on this machine, and nothing is stored before you say so.",
+    )
+    if file is None:
+        return None
+    content = file.getvalue()
+    if content[8:12] == b"DUCK":
+        return _duckdb_table(file.name, content)
+    found = _open(file.file_id, file.name, content)
+    if isinstance(found, str):
+        st.error(plain(found), icon=":material/error:")
+        return None
+    return found
+
+
+def _duckdb_table(name: str, content: bytes) -> ingest.Table | None:
+    try:
+        with data.store().open_external(content) as external:
+            tables = external.tables()
+            if tables.empty:
+                st.error(f"{plain(name)} holds no tables.")
+                return None
+            labels = {r.table: f"{r.table} ({r.rows:,} rows)" for r in tables.itertuples()}
+            chosen = st.selectbox("Table", list(labels), format_func=labels.get, key="duckdb_table")
+            frame = external.read(chosen)
+    except lawlib.StoreError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return None
+    return ingest.Table(
+        f"{name}: {chosen}",
+        frame,
+        np.arange(1, len(frame) + 1),
+        "duckdb",
+        sha256=hashlib.sha256(content + chosen.encode()).hexdigest(),
+    )
+
+
+def mapping_of(table: ingest.Table) -> ingest.Mapping:
+    """The mapping as corrected in this session, else as remembered for files with these columns, else as detected."""
+    kept = st.session_state.get(_MAPPING)
+    if kept is None or kept[0] != table.sha256:
+        remembered = data.store().recall(ingest.signature(table))
+        mapping = ingest.detect(table)
+        if remembered:
+            try:
+                mapping = ingest.Mapping.from_json(remembered)
+                st.toast("The mapping that you used for such a file before was taken.", icon=":material/history:")
+            except lawlib.ReadError:
+                remembered = None
+        kept = (table.sha256, mapping)
+        st.session_state[_MAPPING] = kept
+    return kept[1]
+
+
+def correct(mapping: ingest.Mapping) -> None:
+    """Takes a corrected mapping; the next run shows what it gives."""
+    st.session_state[_MAPPING] = (st.session_state[_MAPPING][0], mapping)
+
+
+def reset(table: ingest.Table) -> None:
+    """Back to the detected mapping."""
+    st.session_state[_MAPPING] = (table.sha256, ingest.detect(table))
+
+
+def built(table: ingest.Table, mapping: ingest.Mapping) -> ingest.Import | None:
+    """What the file gives by the mapping; its sentence where it gives nothing."""
+    found = _build(table.sha256, mapping.to_json(), table)
+    if isinstance(found, str):
+        st.error(plain(found), icon=":material/error:")
+        return None
+    return found
+
+
+def suggested_name(table: ingest.Table) -> str:
+    """The file's name without its endings."""
+    name = PurePath(table.name).name
+    while PurePath(name).suffix.lower() in (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".gz", ".txt"):
+        name = PurePath(name).stem
+    return name or "runs"
+
+
+def commit(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Import, name: str, split: bool) -> list[Added]:
+    """Stores the runs with their curves and derivations, remembers the mapping, and opens the new data set.
+
+    One transaction for each data set. Raises StoreError with nothing of that data set written.
+    """
+    store = data.store()
+    groups = found.groups if split else {}
+    parts = [(f"{name} {title}", ids) for title, ids in groups.items()] or [(name, found.runs["run_id"].tolist())]
+    added = []
+    derivations = found.derivations.rename(columns={"column": "source"})
+    for title, ids in parts:
+        inside = set(ids)
+
+        def of(frame: pd.DataFrame, inside=inside) -> pd.DataFrame:
+            return frame[frame["run_id"].isin(inside)].reset_index(drop=True)
+
+        added.append(
+            store.add(
+                of(found.runs),
+                title,
+                title,
+                source=f"{SOURCES.get(mapping.reader, 'upload')}, file {table.name}",
+                notes=" ".join(found.notes),
+                curves=of(found.curves) if len(found.curves) else None,
+                derivations=of(derivations),
+            )
+        )
+    store.remember(ingest.signature(table), mapping.to_json())
+    state.put("dataset", added[0].dataset)
+    state.clear("cmin", "cmax", "experts", "grans", "arch", "budget", "e", "g", "split", "cut", "law", "law_g", "law_e", "rule")
+    return added
