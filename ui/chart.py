@@ -33,7 +33,6 @@ def chart(fig: go.Figure, key: str, title: str, table: pd.DataFrame | None = Non
                 mime="text/csv",
                 on_click="ignore",
                 type="tertiary",
-                icon=":material/download:",
                 key=f"csv_{key}",
                 help=f"The numbers of “{title}”",
             )

@@ -29,7 +29,7 @@ class Point:
 
 def controls(law: lawlib.FittedLaw, *, granularity: bool = True) -> Point:
     """Draws the sliders for a law and returns the point they stand at."""
-    columns = st.columns([5, 4, 4, 1.4] if granularity else [5, 4, 1.4], vertical_alignment="bottom")
+    columns = st.columns([5, 4, 4, 2] if granularity else [5, 4, 2], vertical_alignment="bottom")
     with columns[0]:
         budget = _budget(law)
     with columns[1]:
@@ -68,7 +68,7 @@ def _budget(law: lawlib.FittedLaw) -> float:
 
 
 def _expansion(law: lawlib.FittedLaw) -> float | None:
-    words = "Expert count: E (experts = E·G)"
+    words = "Expert count, by E"
     if not laws.has(law, "E"):
         fixed = law.expansion
         reason = (
@@ -76,7 +76,7 @@ def _expansion(law: lawlib.FittedLaw) -> float | None:
             if fixed is not None
             else "This law has no expert count: the runs it was fitted to do not vary it."
         )
-        shown = fixed if fixed is not None else "–"
+        shown = f"{fixed:g}" if fixed is not None else "–"
         st.select_slider(
             words, [shown, " "], value=shown, disabled=True, key="e_off", help=f"{reason} Laws with E: joint, sparsity."
         )
@@ -85,7 +85,13 @@ def _expansion(law: lawlib.FittedLaw) -> float | None:
     values = {float(2**k) for k in range(int(np.log2(max(high * 8, 64))) + 1)} | {low, high}
     value = state.get("e") or float(min(values, key=lambda v: abs(v - (8 if high >= 8 else high))))
     values |= {value}
-    st.select_slider(words, sorted(values), format_func=lambda v: f"{v:g}", **state.bound("e", value))
+    st.select_slider(
+        words,
+        sorted(values),
+        format_func=lambda v: f"{v:g}",
+        help="E is the expansion rate; a layer has E·G experts.",
+        **state.bound("e", value),
+    )
     return value
 
 

@@ -16,7 +16,12 @@ from . import data, state
 _CSS = """<style>
 [class*="st-key-answer"] [data-testid="stMarkdownContainer"] p {font-size: 1.15rem; line-height: 1.55; max-width: 62rem;}
 [class*="st-key-answer"] strong {font-variant-numeric: tabular-nums;}
-[data-testid="stMetricValue"] {font-variant-numeric: tabular-nums;}
+[data-testid="stMainBlockContainer"] {padding: 2.5rem 2.5rem 4rem;}
+@media (max-width: 1200px) {
+  [data-testid="stMainBlockContainer"] {padding: 2.5rem 1.5rem 4rem;}
+  [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .js-plotly-plot) {flex-wrap: wrap;}
+  [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .js-plotly-plot) > [data-testid="stColumn"] {min-width: 100%;}
+}
 </style>"""
 
 

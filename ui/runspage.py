@@ -66,9 +66,7 @@ def run_axes(runs: pd.DataFrame) -> tuple[str, str]:
 def run_table(runs: pd.DataFrame, event) -> list[str]:
     """The runs as a table; returns the ids of the runs chosen there or on the chart."""
     picked = [p["id"] for p in event.selection.points if "id" in p] if event else []
-    shown = runs[
-        [c for c in SHOWN if c in ("name", "loss", "excluded") or runs[c].astype("str").replace("", "nan").nunique() > 1]
-    ]
+    shown = runs[[c for c in SHOWN if c in ("loss", "excluded") or runs[c].astype("str").replace("", "nan").nunique() > 1]]
     if "flops" in shown:
         shown = shown.assign(flops=shown["flops"] / 1e18)
     count = st.column_config.NumberColumn(format="compact")

@@ -22,7 +22,12 @@ _NONE = "–"
 def understood(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Import | None) -> None:
     """The mapping as a table: quantity, column, unit, rule."""
     rows = [
-        {"quantity": q, "column": s.column or s.value or _NONE, "unit": s.unit or _default_unit(q), "how": s.rule}
+        {
+            "quantity": q,
+            "column": s.column or (f"always {s.value}" if s.value else _NONE),
+            "unit": s.unit or _default_unit(q),
+            "how": s.rule,
+        }
         for q, s in mapping.sources.items()
     ]
     left, right = st.columns([3, 2])

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .. import numbers
-from .style import Style, band, figure, line, ramp_colors, split_line, vertical
+from .style import Style, band, figure, line, ramp_colors, set_decades, split_line, vertical
 
 
 def losses_figure(curves: pd.DataFrame, style: Style, budget: float, chosen: float) -> go.Figure:
@@ -20,6 +20,7 @@ def losses_figure(curves: pd.DataFrame, style: Style, budget: float, chosen: flo
         part = curves[curves["expansion"] == e]
         color = style.accent if e == chosen else color
         fig.add_traces(split_line(part["flops"], part["loss_moe"], part["inside"], color, f"E = {e:g}"))
+    set_decades(fig, curves["flops"])
     vertical(fig, budget, style, numbers.flops(budget))
     return fig
 
@@ -63,5 +64,6 @@ def gap_figure(
             )
         )
     fig.add_hline(y=1, line={"color": style.muted, "width": 1, "dash": "dot"})
+    set_decades(fig, curves["flops"])
     vertical(fig, budget, style, numbers.flops(budget))
     return fig

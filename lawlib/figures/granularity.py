@@ -59,12 +59,12 @@ def best_figure(path: pd.DataFrame, switches: pd.DataFrame, style: Style, budget
         fig.add_annotation(
             x=np.log10(row.flops),
             y=np.log10(row.granularity),
-            text=f"G {row.granularity:g} from {numbers.flops(row.flops)}",
+            text=f"from {numbers.flops(row.flops)}",
             showarrow=False,
             font={"size": 11, "color": style.muted},
-            xanchor="right",
-            yanchor="bottom",
-            xshift=-4,
+            xanchor="left",
+            yanchor="top",
+            xshift=2,
         )
     fig.update_xaxes(range=[np.log10(low), np.log10(high)], dtick=2)
     fig.update_yaxes(range=[np.log10(path["granularity"].min()) - 0.1, np.log10(path["granularity"].max()) + 0.2])

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .. import numbers
-from .style import Style, band, figure, line, split_line, vertical
+from .style import Style, band, figure, line, set_decades, split_line, vertical
 
 HOVER = (
     "<b>%{customdata[0]}</b><br>loss %{y:.4f}<br>N active %{customdata[1]}<br>tokens %{customdata[2]}<br>"
@@ -19,7 +19,8 @@ HOVER = (
 def hover_data(runs: pd.DataFrame) -> list[list[str]]:
     """Every quantity of every run, written for people, for `HOVER`."""
     writers = (("n_active", numbers.count), ("tokens", numbers.count), ("flops", numbers.flops), ("n_experts", numbers.plain))
-    columns = [[escape(n) for n in runs["name"]]]
+    ids = runs["run_id"] if "run_id" in runs else runs["name"]
+    columns = [[escape(name or f"run {i}") for name, i in zip(runs["name"], ids, strict=True)]]
     columns += [
         [write(v) for v in runs[c]] for c, write in (*writers, ("expansion", numbers.plain), ("granularity", numbers.plain))
     ]
@@ -47,6 +48,7 @@ def loss_frontier(path: pd.DataFrame, runs: pd.DataFrame | None, style: Style, b
     if runs is not None:
         fig.add_trace(measured(runs, "flops", style))
     fig.add_traces(split_line(path["flops"], path["loss"], path["inside"], style.accent, "compute-optimal loss"))
+    set_decades(fig, path["flops"])
     vertical(fig, budget, style, numbers.flops(budget))
     return fig
 
@@ -74,6 +76,7 @@ def allocation(
     if f"{column}_low" in path:
         fig.add_traces(band(path["flops"], path[f"{column}_low"], path[f"{column}_high"], style.accent, interval))
     fig.add_traces(split_line(path["flops"], path[column], path["inside"], style.accent, escape(chosen)))
+    set_decades(fig, path["flops"])
     if optima is not None and len(optima):
         good = optima[optima["inside"] & optima["opens_up"]]
         y = good["n_opt" if column == "n_active" else "tokens_opt"]

@@ -61,7 +61,7 @@ def style(name: str | None) -> Style:
 
 def ramp_colors(style: Style, n: int) -> list[str]:
     """`n` colours along the ramp, leaving out the end that fades into the page."""
-    usable = style.ramp[2:]
+    usable = style.ramp[2:] if style.name == "light" else style.ramp[3:]
     if n == 1:
         return [usable[len(usable) // 2]]
     return [usable[round(i * (len(usable) - 1) / (n - 1))] for i in range(n)]
@@ -145,6 +145,12 @@ def _edge(inside):
     edge[1:] |= inside[1:] & ~inside[:-1]
     edge[:-1] |= inside[:-1] & ~inside[1:]
     return edge
+
+
+def set_decades(fig: go.Figure, values: Sequence[float]) -> None:
+    """At most six ticks along a logarithmic x axis over these values, however narrow the chart is."""
+    decades = float(np.log10(np.max(values) / np.min(values)))
+    fig.update_xaxes(dtick=max(1, int(np.ceil(decades / 6))))
 
 
 def vertical(fig: go.Figure, x: float, style: Style, text: str, top: bool = True) -> None:
