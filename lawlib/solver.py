@@ -6,7 +6,8 @@ A fit of one start is a stack of height one; a bootstrap is a stack with differe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Model:
     def __init__(self, law: Law, x: dict[str, Array], log_loss: Array, expansion: Array | None = None):
         self.log_loss = log_loss
         self.n_runs, self.n_terms, self.n_linear = len(log_loss), len(law.terms), len(law.linear)
-        self.expansion = expansion
+        self.expansion, self.x = expansion, x
         plain = np.zeros((self.n_terms, self.n_runs, self.n_linear))
         shaped = np.zeros_like(plain)
         for e in law.entries:
@@ -54,6 +55,49 @@ class Model:
         whiten = np.eye(self.n_parameters)
         whiten[: self.n_linear, : self.n_linear] = np.linalg.inv(np.linalg.cholesky(gram)).T
         self.whiten = whiten
+        self.law, self.scale = law, None
+
+    @cached_property
+    def normalised(self) -> Model:
+        """The same model in u = (ln Ehat - ln Ehat_low) / (ln Ehat_high - ln Ehat_low) in place of ln Ehat.
+
+        The shapes then change the curve between the lowest and the highest E of the runs, and nothing that the other
+        parameters could undo: in ln Ehat itself the valleys of these laws are too bent for Newton's method.
+        """
+        assert self.expansion is not None
+        scale = Scale(self.law, int(np.argmin(self.expansion)), int(np.argmax(self.expansion)))
+        x = dict(self.x)
+        x["Ehat"] = (x["Ehat"] - scale.shifts * x["Ehat"][scale.low]) / (
+            x["Ehat"][scale.high] - scale.shifts * x["Ehat"][scale.low]
+        )
+        model = Model(self.law, x, self.log_loss, self.expansion)
+        model.scale = scale
+        return model
+
+    def _ehat(self, free: Array) -> tuple[Array, Array, Array]:
+        """ln Ehat (or u, where normalised) of the runs with its gradient and Hessian in the shapes."""
+        assert self.expansion is not None
+        value, gradient, hessian = ehat_derivatives(self.expansion, free)
+        if self.scale is None:
+            return value, gradient, hessian
+        low, high, shifts = self.scale.low, self.scale.high, self.scale.shifts
+        rise, rise_g, rise_h = (a - shifts * a[..., low, None] for a in (value, gradient, hessian))
+        span, span_g, span_h = rise[:, high, None], rise_g[:, :, high, None], rise_h[..., high, None]
+        u = rise / span
+        u_g = (rise_g - u[:, None] * span_g) / span[:, None]
+        cross = u_g[:, :, None] * span_g[:, None]
+        u_h = (rise_h - cross - cross.transpose(0, 2, 1, 3) - u[:, None, None] * span_h) / span[:, None, None]
+        return u, u_g, u_h
+
+    def to_normalised(self, phi: Array, back: bool = False) -> Array:
+        """Parameters `(S, P)` in ln Ehat as those of the normalised model, or back."""
+        assert self.expansion is not None
+        scale = Scale(self.law, int(np.argmin(self.expansion)), int(np.argmax(self.expansion)))
+        value = ehat_derivatives(self.expansion[[scale.low, scale.high]], phi[:, self.n_linear :])[0]
+        shift = scale.shifts * value[:, :1]
+        span = value[:, 1:] - shift
+        matrices = scale.matrices(1 / span, -shift / span) if back else scale.matrices(span, shift)
+        return np.concatenate([np.matmul(matrices, phi[:, : self.n_linear, None])[:, :, 0], phi[:, self.n_linear :]], axis=1)
 
     def evaluate(self, phi: Array) -> State:
         """Predicted log losses at parameters phi `(S, n_parameters)`, with what the derivatives need."""
@@ -62,7 +106,7 @@ class Model:
         z = (theta @ self.plain.T).reshape(shape)
         slope, ehat = None, None
         if self.shaped is not None:
-            ehat = ehat_derivatives(self.expansion, phi[:, self.n_linear :])
+            ehat = self._ehat(phi[:, self.n_linear :])
             slope = (theta @ self.shaped.T).reshape(shape)
             z = z + slope * ehat[0][:, None, :]
         top = z.max(axis=1)
@@ -118,6 +162,38 @@ class Model:
         return gradient, hessian
 
 
+class Scale:
+    """How parameters change when ln Ehat = shift + span · u is written in u.
+
+    shifts: whether the law's terms take up a constant added to ln Ehat (they do where every product with Ehat has the same
+    product without it; Yun's law has not, so it is scaled only). low, high: the runs of lowest and highest E.
+    """
+
+    def __init__(self, law: Law, low: int, high: int):
+        self.low, self.high = low, high
+        rows: dict[tuple, int] = {}
+        for e in law.entries:
+            rest = (e.term, *(v for v in e.variables if v != "Ehat"))
+            for row in (rest, (*rest, "Ehat")):
+                rows.setdefault(row, len(rows))
+        coefficients = np.zeros((len(rows), len(law.linear)))
+        keep, stretch, move = (np.zeros((len(rows), len(rows))) for _ in range(3))
+        for e in law.entries:
+            rest = (e.term, *(v for v in e.variables if v != "Ehat"))
+            coefficients[rows[(*rest, "Ehat") if "Ehat" in e.variables else rest], e.parameter] += e.scale
+        for row, i in rows.items():
+            (stretch if row[-1] == "Ehat" else keep)[i, i] = 1.0
+            if row[-1] == "Ehat":
+                move[rows[row[:-1]], i] = 1.0
+        inverse = np.linalg.pinv(coefficients)
+        self._keep, self._stretch, self._move = (inverse @ m @ coefficients for m in (keep, stretch, move))
+        self.shifts = float(np.allclose(coefficients @ self._move, move @ coefficients, atol=1e-9))
+
+    def matrices(self, span: Array, shift: Array) -> Array:
+        """From parameters in ln Ehat to those in u, shape `(S, n_linear, n_linear)`; span and shift `(S, 1)`."""
+        return self._keep + span[:, :, None] * self._stretch + shift[:, :, None] * self._move
+
+
 @dataclass
 class State:
     """A model evaluated: predicted ln L `(S, n)`, unnormalised shares `(S, K, n)` and their sum, parts of Ehat."""
@@ -154,6 +230,10 @@ def minimise(
     step changes the terms by one on average. weights: `(n,)` or `(S, n)`.
     """
     phi = np.array(phi, dtype=float)
+    if model.expansion is not None and model.scale is None:
+        work = model.normalised
+        found = minimise(work, objective, model.to_normalised(phi), weights, delta, max_iterations, decrement)
+        return replace(found, phi=model.to_normalised(found.phi, back=True))
     n_stack = len(phi)
     w = np.ones((1, model.n_runs)) if weights is None else np.atleast_2d(np.asarray(weights, dtype=float))
     own_weights = len(w) == n_stack and n_stack > 1
@@ -161,7 +241,7 @@ def minimise(
     y = model.log_loss
     value = np.full(n_stack, np.inf)
     converged = np.zeros(n_stack, dtype=bool)
-    damping = np.full(n_stack, 1e-3)
+    radius, length = np.full(n_stack, 1.0), np.zeros(n_stack)
     live = np.arange(n_stack)
     trial, promised = phi, np.zeros(n_stack)
     gradient = np.empty((n_stack, model.n_parameters))
@@ -175,8 +255,13 @@ def minimise(
         new = (penalty * weight).sum(axis=1)
         better = new <= value[live]
         gain = (value[live] - new) / np.maximum(promised[live], 1e-300)
-        raised = np.where(better & (gain > 0.25), damping[live] * np.where(gain > 0.75, 0.1, 0.5), damping[live] * 6)
-        damping[live] = np.clip(raised, 1e-12, 1e12) if iteration > 1 else damping[live]
+        if iteration > 1:
+            reach = np.where(
+                better & (gain > 0.25),
+                np.where((gain > 0.75) & (length[live] > 0.8 * radius[live]), 3 * radius[live], radius[live]),
+                np.where(better & (gain > 0.05), 0.5, 0.25) * length[live],
+            )
+            radius[live] = np.minimum(reach, MAX_STEP)
         taken = live[better]
         if len(taken):
             g, h = model.curvature(_rows(state, better), (first * weight)[better], (second * weight)[better])
@@ -185,19 +270,15 @@ def minimise(
             hessian[taken] = whiten.T @ h @ whiten
         eigenvalues, vectors = np.linalg.eigh(hessian[live])
         size = np.abs(eigenvalues)
-        largest = size.max(axis=1, keepdims=True)
+        size = np.maximum(size, 1e-13 * size.max(axis=1, keepdims=True) + 1e-300)
         along = np.matmul(gradient[live][:, None, :], vectors)[:, 0]
-        newton = along**2 / np.maximum(size, 1e-13 * largest + 1e-300)
-        # Huber's Hessian vanishes where no run lies within delta: the gradient's size then bounds the step instead.
-        steep = np.sqrt((along**2).sum(axis=1, keepdims=True))
-        bent = size + damping[live][:, None] * np.maximum(largest, steep) + 1e-300
-        step = -along / bent
-        length = np.sqrt((step**2).sum(axis=1) * 1.0)
-        step *= np.minimum(1.0, MAX_STEP / np.maximum(length, 1e-300))[:, None]
+        newton = along**2 / size
+        step = _bounded_step(along, size, radius[live])
+        length[live] = np.sqrt((step**2).sum(axis=1))
         promised[live] = -(along * step + 0.5 * eigenvalues * step**2).sum(axis=1)
         move = np.matmul(vectors, step[:, :, None])[:, :, 0] @ whiten.T
         small = 0.5 * newton.sum(axis=1) <= decrement * value[live] + 1e-26
-        stuck = damping[live] >= 1e11
+        stuck = radius[live] <= 1e-12
         converged[live[small]] = True
         trial = phi.copy() if len(live) == n_stack else trial
         trial[live] = phi[live] + move
@@ -205,6 +286,26 @@ def minimise(
         if not len(live):
             break
     return Solution(phi, value, converged, iteration)
+
+
+def _bounded_step(along: Array, size: Array, radius: Array) -> Array:
+    """-along / (size + shift) with the smallest shift >= 0 whose step is no longer than the radius; shapes `(S, P)`, `(S,)`.
+
+    Newton's method on 1/length, which is nearly linear in the shift (More and Sorensen 1983); a step within 10 % will do.
+    """
+    shift = np.zeros((len(along), 1))
+    for _ in range(20):
+        bent = size + shift
+        step = -along / bent
+        square = (step**2).sum(axis=1, keepdims=True)
+        length = np.sqrt(square)
+        long = length > 1.1 * radius[:, None]
+        if not long.any():
+            break
+        slope = (step**2 / bent).sum(axis=1, keepdims=True)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            shift = np.where(long, shift + square / slope * (length / radius[:, None] - 1), shift)
+    return step
 
 
 def _rows(state: State, keep: np.ndarray) -> State:

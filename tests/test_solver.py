@@ -129,3 +129,32 @@ def test_the_caller_keeps_the_start():
     start = phi[None, :].copy()
     minimise(model, Objective(), start)
     np.testing.assert_array_equal(start[0], phi)
+
+
+class TestNormalisedShapes:
+    """The coordinates that fits with shapes move in: the same law, written in u = 0 ... 1 in place of ln Ehat."""
+
+    @pytest.mark.parametrize("name", SHAPED)
+    def test_it_is_the_same_law(self, name):
+        model, phi = build(name, True)
+        stack = phi * (1 + 0.02 * np.random.default_rng(1).normal(size=(3, len(phi))))
+        moved = model.to_normalised(stack)
+        np.testing.assert_allclose(model.to_normalised(moved, back=True), stack, rtol=1e-10)
+        np.testing.assert_allclose(model.normalised.evaluate(moved).log_pred, model.evaluate(stack).log_pred, rtol=1e-12)
+
+    @pytest.mark.parametrize("name", SHAPED)
+    def test_its_derivatives_are_those_of_its_value(self, name):
+        model, phi = build(name, True)
+        model, phi = model.normalised, model.to_normalised(phi[None, :])[0]
+        goal, ones = Objective("squared_log"), np.ones(model.n_runs)
+        _, gradient, hessian = evaluate(model, goal, phi, ones)
+        steps = [*3e-5 / (np.abs(model.plain) + np.abs(model.shaped)).max(axis=0), 1e-5, 1e-5]
+        for j, h in enumerate(steps):
+            move = h * np.eye(len(phi))[j]
+            up, down = evaluate(model, goal, phi + move, ones), evaluate(model, goal, phi - move, ones)
+            assert gradient[j] == pytest.approx((up[0] - down[0]) / (2 * h), rel=2e-6, abs=1e-7 * np.abs(gradient).max())
+            np.testing.assert_allclose(hessian[j], (up[1] - down[1]) / (2 * h), rtol=2e-5, atol=1e-8 * np.abs(hessian).max())
+
+    def test_yuns_law_is_scaled_but_not_shifted(self):
+        shifts = {name: build(name, True)[0].normalised.scale.shifts for name in SHAPED}
+        assert shifts == {"joint": 1.0, "joint_granular": 1.0, "routed": 1.0, "inference_optimal": 0.0}
