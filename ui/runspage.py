@@ -148,7 +148,8 @@ def curves(runs: pd.DataFrame, chosen: list[str]) -> None:
         st.caption(f"These curves have no {x}.")
         return
     fig = figures.curves_figure(points, names, x, style())
-    fig.update_layout(showlegend=len(ids) <= 12)
+    if len(ids) > 12:
+        fig.update_layout(showlegend=False, margin_t=14)
     more = f", the first {MAX_CURVES} of {len(runs)} runs" if not chosen and len(runs) > MAX_CURVES else ""
     chart(fig, "curves", f"{plain(split)} along {x}{more}", points)
 

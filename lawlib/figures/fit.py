@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from .. import numbers
 from .optimum import HOVER, escape, hover_data
-from .style import Style, figure, vertical
+from .style import Style, figure, finish, vertical
 
 _AXES = {
     "flops": "training compute C (FLOPs)",
@@ -34,7 +34,7 @@ def residual_figure(runs: pd.DataFrame, residuals: np.ndarray, style: Style, x: 
             marker={"color": style.series[1], "size": 7, "line": {"width": 1, "color": style.page}},
         )
     )
-    return fig
+    return finish(fig)
 
 
 def prediction_figure(runs: pd.DataFrame, predicted: np.ndarray, style: Style) -> go.Figure:
@@ -62,7 +62,7 @@ def prediction_figure(runs: pd.DataFrame, predicted: np.ndarray, style: Style) -
             marker={"color": style.series[1], "size": 7, "line": {"width": 1, "color": style.page}},
         )
     )
-    return fig
+    return finish(fig)
 
 
 def backtest_figure(points: pd.DataFrame, cut: float, style: Style) -> go.Figure:
@@ -91,4 +91,4 @@ def backtest_figure(points: pd.DataFrame, cut: float, style: Style) -> go.Figure
             )
         )
     vertical(fig, cut, style, f"fitted up to {numbers.flops(cut)}")
-    return fig
+    return finish(fig)

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .. import numbers
-from .style import Style, band, figure, line, ramp_colors, set_decades, split_line, vertical
+from .style import Style, band, figure, finish, line, ramp_colors, set_decades, split_line, vertical
 
 
 def losses_figure(curves: pd.DataFrame, style: Style, budget: float, chosen: float) -> go.Figure:
@@ -22,7 +22,7 @@ def losses_figure(curves: pd.DataFrame, style: Style, budget: float, chosen: flo
         fig.add_traces(split_line(part["flops"], part["loss_moe"], part["inside"], color, f"E = {e:g}"))
     set_decades(fig, curves["flops"])
     vertical(fig, budget, style, numbers.flops(budget))
-    return fig
+    return finish(fig)
 
 
 def gap_figure(
@@ -66,4 +66,4 @@ def gap_figure(
     fig.add_hline(y=1, line={"color": style.muted, "width": 1, "dash": "dot"})
     set_decades(fig, curves["flops"])
     vertical(fig, budget, style, numbers.flops(budget))
-    return fig
+    return finish(fig)

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from .. import numbers
 from .optimum import hover_data
-from .style import Style, band, figure, line, ramp_colors, vertical
+from .style import Style, band, figure, finish, line, ramp_colors, vertical
 
 
 def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: str = "") -> go.Figure:
@@ -46,7 +46,7 @@ def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: s
         )
     top = curves.loc[np.isclose(curves["flops"], chosen), "excess"].max()
     fig.update_yaxes(range=[-0.04 * top, 1.15 * top])
-    return fig
+    return finish(fig)
 
 
 def best_figure(path: pd.DataFrame, switches: pd.DataFrame, style: Style, budget: float) -> go.Figure:
@@ -64,12 +64,12 @@ def best_figure(path: pd.DataFrame, switches: pd.DataFrame, style: Style, budget
             font={"size": 11, "color": style.muted},
             xanchor="left",
             yanchor="top",
-            xshift=2,
+            xshift=6,
         )
     fig.update_xaxes(range=[np.log10(low), np.log10(high)], dtick=2)
     fig.update_yaxes(range=[np.log10(path["granularity"].min()) - 0.1, np.log10(path["granularity"].max()) + 0.2])
     vertical(fig, budget, style, numbers.flops(budget), top=False)
-    return fig
+    return finish(fig)
 
 
 def router_figure(curves: pd.DataFrame, style: Style, chosen: float) -> go.Figure:
@@ -88,7 +88,7 @@ def router_figure(curves: pd.DataFrame, style: Style, chosen: float) -> go.Figur
             hovertemplate="G %{x}: %{y:.1%}<extra></extra>",
         )
     )
-    return fig
+    return finish(fig)
 
 
 def measured_granularity(runs: pd.DataFrame, style: Style) -> go.Figure:
@@ -113,4 +113,4 @@ def measured_granularity(runs: pd.DataFrame, style: Style) -> go.Figure:
                 name=f"{numbers.count(first['n_active'])}, {numbers.count(first['tokens'])} tokens, E {first['expansion']:g}",
             )
         )
-    return fig
+    return finish(fig)

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from .. import numbers
 from ..approaches import slice_labels
 from .optimum import marker, measured
-from .style import Style, band, figure, line, ramp_colors
+from .style import Style, band, figure, finish, line, ramp_colors
 
 
 def isoflop_figure(
@@ -73,7 +73,7 @@ def isoflop_figure(
     measured_top = float(runs["loss"].quantile(0.98)) if runs is not None and len(runs) else top
     ceiling = max(top, measured_top)
     fig.update_yaxes(range=[low - 0.06 * (ceiling - low), ceiling + 0.12 * (ceiling - low)])
-    return fig
+    return finish(fig)
 
 
 def slices(runs: pd.DataFrame, most: int = 12) -> list[float]:

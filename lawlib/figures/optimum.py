@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .. import numbers
-from .style import Style, band, figure, line, set_decades, split_line, vertical
+from .style import Style, band, figure, finish, line, set_decades, split_line, vertical
 
 HOVER = (
     "<b>%{customdata[0]}</b><br>loss %{y:.4f}<br>N active %{customdata[1]}<br>tokens %{customdata[2]}<br>"
@@ -50,7 +50,7 @@ def loss_frontier(path: pd.DataFrame, runs: pd.DataFrame | None, style: Style, b
     fig.add_traces(split_line(path["flops"], path["loss"], path["inside"], style.accent, "compute-optimal loss"))
     set_decades(fig, path["flops"])
     vertical(fig, budget, style, numbers.flops(budget))
-    return fig
+    return finish(fig)
 
 
 def allocation(
@@ -83,7 +83,7 @@ def allocation(
         look = {"color": style.series[1], "size": 8, "line": {"width": 1, "color": style.page}}
         fig.add_trace(go.Scatter(x=good["flops"], y=y, mode="markers", name="isoFLOP vertices (approach 2)", marker=look))
     vertical(fig, budget, style, numbers.flops(budget))
-    return fig
+    return finish(fig)
 
 
 def marker(x: float, y: float, style: Style, text: str) -> go.Scatter:

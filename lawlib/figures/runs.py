@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from .. import numbers
 from .optimum import HOVER, escape, hover_data
-from .style import Style, figure, ramp_colors
+from .style import Style, figure, finish, ramp_colors
 
 AXES: dict[str, str] = {
     "flops": "training compute C (FLOPs)",
@@ -49,7 +49,7 @@ def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> go.Figu
                 },
             )
         )
-        return fig
+        return finish(fig)
     colors = ramp_colors(style, len(groups)) if numeric else style.series[1:]
     for i, (value, part) in enumerate(groups):
         dense = numeric and color in ("expansion", "n_experts") and value == 1
@@ -74,7 +74,7 @@ def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> go.Figu
                 },
             )
         )
-    return fig
+    return finish(fig)
 
 
 def _name(color: str, value: object) -> str:
@@ -101,4 +101,4 @@ def curves_figure(curves: pd.DataFrame, names: dict[str, str], x: str, style: St
                 line={"color": style.series[1 + i % 9], "width": 1.5},
             )
         )
-    return fig
+    return finish(fig)

@@ -51,6 +51,8 @@ DARK = Style(
     series=("#a3adb6", "#73afff", "#e8692e", "#46a56d", "#c376c5", "#e8d880", "#a7d0f1", "#ab337b", "#9963e2", "#d1b414"),
     ramp=("#2b3266", "#1d4981", "#01628d", "#047a93", "#129298", "#11ac98", "#51c190", "#91d08c", "#c5de96", "#efecad"),
 )
+LEGEND_WIDTH = 420
+"""Pixels that a legend's row may take in the narrowest chart."""
 FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', sans-serif"
 
 
@@ -94,7 +96,15 @@ def figure(style: Style, x: str, y: str, *, log_x: bool = True, log_y: bool = Fa
         margin={"l": 60, "r": 16, "t": 12, "b": 48},
         height=height,
         hoverlabel={"bgcolor": style.page, "bordercolor": style.muted, "font": {"color": style.text, "family": FONT}},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font_size": 11, "bgcolor": "rgba(0,0,0,0)"},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "font_size": 11,
+            "bgcolor": "rgba(0,0,0,0)",
+        },
         xaxis=axis | {"title_text": x} | _scale(x, log_x),
         yaxis=axis | {"title_text": y} | _scale(y, log_y),
         uirevision="keep",
@@ -145,6 +155,19 @@ def _edge(inside):
     edge[1:] |= inside[1:] & ~inside[:-1]
     edge[:-1] |= inside[:-1] & ~inside[1:]
     return edge
+
+
+def finish(fig: go.Figure) -> go.Figure:
+    """The figure with room for its legend above the plot: fixed rows, so that nothing moves when the chart is resized."""
+    names = [str(t.name) for t in fig.data if t.showlegend is not False and t.name]
+    rows, used = (1 if names else 0), 0.0
+    for name in names:
+        width = 52 + 6.3 * len(name)
+        if used and used + width > LEGEND_WIDTH:
+            rows, used = rows + 1, 0.0
+        used += width
+    fig.update_layout(showlegend=bool(names), margin_t=14 + 20 * rows)
+    return fig
 
 
 def set_decades(fig: go.Figure, values: Sequence[float]) -> None:
