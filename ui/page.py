@@ -74,9 +74,8 @@ def answer(sentence: str, *notes: str, key: str = "answer") -> None:
     """The page's first line: its answer in numbers; below it, small, what to know about it."""
     with st.container(key=key):
         st.markdown(sentence)
-    for note in notes:
-        if note:
-            st.caption(note)
+    if any(notes):
+        st.caption("  \n".join(note for note in notes if note))
 
 
 def _dataset_menu(filters: bool) -> None:
