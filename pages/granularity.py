@@ -42,7 +42,7 @@ with left:
     figure = figures.excess_figure(curves, style, point.budget, choice.interval)
     ui.chart(figure, "excess", "Loss against granularity, each budget's best at zero", curves)
 with right:
-    switches = lawlib.switching_budgets(law, point.expansion)
+    switches = ui.switches(law, point.expansion)
     path = ui.path(choice, point, best_granularity=True)
     ui.chart(figures.best_figure(path, switches, style, point.budget), "best_g", "Best granularity against compute", switches)
 

@@ -9,7 +9,7 @@ from .laws import Choice, choose, facts, has
 from .overview import measured_optima, next_steps
 from .page import answer, begin, finish, plain
 from .papers import missing_refit, paper_sections, show_section
-from .results import compared_paths, decades, exponents, gaps, isoflop_optima, isoflops, optimum, path
+from .results import compared_paths, decades, exponents, gaps, isoflop_optima, isoflops, optimum, path, switches
 from .results import summary as experts
 from .runspage import curves, dataset_facts, exclusion, loss_names, released_models, run_axes, run_table
 from .uploading import built, file_at_hand, mapping_of

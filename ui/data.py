@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -14,6 +15,8 @@ from . import state
 
 N_RESAMPLES = 300
 """Bootstrap replicates behind the bands of the pages."""
+MEMORY = 400
+"""Results of laws that are kept: ensembles and tables."""
 
 
 @st.cache_resource(show_spinner=False, on_release=lambda store: store.close())
@@ -91,18 +94,28 @@ def ensemble(law: lawlib.FittedLaw, seed: int = 0) -> lawlib.Ensemble | None:
     """The law's bootstrap (fits) or print rounding (published); None where there is neither. Shows its progress."""
     if law.fit is None:
         return _rounding(law.name, seed)
-    key = (id(law), seed)
-    cache = _ensembles()
-    if key not in cache:
+
+    def make() -> lawlib.Ensemble:
+        assert law.fit is not None
         with progress(f"Bootstrap of {len(law.fit.runs)} runs") as report:
-            cache[key] = (law, lawlib.bootstrap(law, N_RESAMPLES, seed, progress=report))
-        while len(cache) > 64:
-            cache.pop(next(iter(cache)))
-    return cache[key][1]
+            return lawlib.bootstrap(law, N_RESAMPLES, seed, progress=report)
+
+    return remember(law, ("ensemble", seed), make)
+
+
+def remember(law: lawlib.FittedLaw, key: tuple, make: Callable[[], Any]) -> Any:
+    """What `make` gives for this law and key, computed once: laws are cached objects that never change."""
+    memory = _memory()
+    full = (id(law), key)
+    if full not in memory:
+        memory[full] = (law, make())  # the law is kept with it, so that its id stays its own
+        while len(memory) > MEMORY:
+            memory.pop(next(iter(memory)), None)
+    return memory[full][1]
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
-def _ensembles() -> dict:
+def _memory() -> dict:
     return {}
 
 

@@ -42,7 +42,9 @@ def choose_pair() -> Duel:
         moe, dense = lawlib.published(chosen), lawlib.published(DENSE_OF[chosen])
         assert isinstance(moe, lawlib.FittedLaw)
         assert isinstance(dense, lawlib.FittedLaw)
-        samples = shared_rounding(moe, dense, data.N_RESAMPLES) if moe.source and moe.source.half_units else None
+        samples = None
+        if moe.source and moe.source.half_units:
+            samples = data.remember(moe, ("shared", dense.name), lambda: shared_rounding(moe, dense, data.N_RESAMPLES))
         return Duel(moe, dense, samples, notice)
     if chosen == _PAIR:
         family = "fine_grained" if lawlib.why_not(counted[counted["arch"] == "moe"], "fine_grained") is None else "chinchilla"

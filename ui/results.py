@@ -32,8 +32,11 @@ def optimum(law: lawlib.FittedLaw, point: Point) -> lawlib.Optimum:
 def path(choice: Choice, point: Point, budgets: list[float] | None = None, best_granularity: bool = False) -> pd.DataFrame:
     """The optimum along the slider's range of budgets (or at `budgets`), with the law's intervals."""
     g = None if best_granularity else point.granularity
-    values = _budgets(choice.law) if budgets is None else budgets
-    return tables.optimal_path(choice.law, values, point.expansion, g, choice.samples)
+    if budgets is not None:
+        return tables.optimal_path(choice.law, budgets, point.expansion, g, choice.samples)
+    values = _budgets(choice.law)
+    key = ("path", values[0], values[-1], point.expansion, g)
+    return data.remember(choice.law, key, lambda: tables.optimal_path(choice.law, values, point.expansion, g, choice.samples))
 
 
 def _budgets(law: lawlib.FittedLaw, per_decade: int = PER_DECADE) -> np.ndarray:
@@ -49,7 +52,13 @@ def isoflops(choice: Choice, point: Point, own: pd.DataFrame | None) -> pd.DataF
     else:
         near = [b for b in figures.slices(own[~own["excluded"]]) if abs(np.log(b / point.budget)) > 0.05]
         budgets = [*near, point.budget]
-    return tables.isoflop_curves(choice.law, sorted(budgets), point.expansion, point.granularity, choice.samples)
+    e, g, samples = point.expansion, point.granularity, choice.samples
+
+    def curve(budget: float) -> pd.DataFrame:
+        key = ("isoflop", budget, e, g)
+        return data.remember(choice.law, key, lambda: tables.isoflop_curves(choice.law, [budget], e, g, samples))
+
+    return pd.concat([curve(b) for b in sorted(budgets)], ignore_index=True)
 
 
 def compared_paths(choice: Choice, point: Point, own: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -65,7 +74,9 @@ def compared_paths(choice: Choice, point: Point, own: pd.DataFrame) -> dict[str,
             law.count, ""
         )
         title = name + (f", E {expansion:g}" if expansion and expansion > 1 else "") + (f", {words}" if words else "")
-        found[title] = tables.optimal_path(law, own["flops"].to_numpy(), expansion)
+        budgets = own["flops"].to_numpy()
+        key = ("path", budgets[0], budgets[-1], expansion, None)
+        found[title] = data.remember(law, key, lambda law=law, e=expansion, c=budgets: tables.optimal_path(law, c, e))
     return found
 
 
@@ -146,10 +157,25 @@ def gaps(duel: Duel, point: Point, budgets: list[float] | None = None) -> pd.Dat
     if duel.dense is duel.moe and budgets is None:
         high = duel.moe.ranges.get("expansion", (1, 32))[1]
         ladder |= {float(2**k) for k in range(1, 7) if 2**k <= max(high, 4)}
-    pairs = dict.fromkeys(sorted(ladder), (duel.moe, duel.dense))
-    samples = {point.expansion: duel.samples} if duel.samples else None
-    values = _budgets(duel.moe, 4) if budgets is None else budgets
-    return tables.gap_curves(pairs, values, samples, point.granularity)
+    if budgets is not None:
+        return _gap(duel, point.expansion, point.granularity, np.asarray(budgets), banded=True)
+    values = _budgets(duel.moe, 4)
+    curves = []
+    for e in sorted(ladder):
+        banded = e == point.expansion
+        key = ("gap", e, point.granularity, values[0], values[-1], banded, id(duel.dense))
+        curves.append(data.remember(duel.moe, key, lambda e=e, b=banded: _gap(duel, e, point.granularity, values, b)))
+    return pd.concat(curves, ignore_index=True)
+
+
+def _gap(duel: Duel, e: float, granularity: float | None, budgets: np.ndarray, banded: bool) -> pd.DataFrame:
+    samples = {e: duel.samples} if banded and duel.samples else None
+    return tables.gap_curves({e: (duel.moe, duel.dense)}, budgets, samples, granularity)
+
+
+def switches(law: lawlib.FittedLaw, expansion: float | None) -> pd.DataFrame:
+    """The budgets at which the best granularity doubles."""
+    return data.remember(law, ("switches", expansion), lambda: lawlib.switching_budgets(law, expansion))
 
 
 def summary(optimum: lawlib.Optimum) -> str:
