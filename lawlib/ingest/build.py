@@ -105,16 +105,12 @@ def _required(values: Values, state: Values, rows: np.ndarray, mapping: Mapping)
             continue  # its absence only matters to laws of total parameters
         source = state.sources[quantity]
         columns = source.column.split(", ")[0]
+        said = quantity if quantity in mapping.sources else "n_params"
         how = f"cannot be computed by {source.rule}" if not mapping.sources.get(quantity, source).column else "is missing"
-        values.fault(rows[missing], quantity, columns, f"{words(quantity)} {how}.")
-    if mapping.step:
-        for quantity in ("tokens", "flops"):
-            if quantity in state.numbers:
-                column = state.sources[quantity].column
-                bad = np.zeros(len(values.numbers["step"]))
-                bad[rows] = np.where(np.isnan(state.numbers[quantity]), 1.0, state.numbers[quantity])
-                only = np.isin(np.arange(len(bad)), rows)
-                check_positive(values, quantity, column, bad, only)
+        values.fault(rows[missing], quantity, columns, f"{words(said)} {how}.")
+    for quantity in ("tokens", "flops"):
+        if quantity in state.numbers:
+            check_positive(values, quantity, state.sources[quantity].column.split(", ")[0], state.numbers[quantity], rows)
 
 
 def _frame(state: Values, kept: np.ndarray, mapping: Mapping) -> tuple[pd.DataFrame, list[tuple[str, Source, np.ndarray]]]:

@@ -44,7 +44,8 @@ def read_curves(table: Table, mapping: Mapping, values: Values) -> Curves:
     for quantity in ("tokens", "flops"):
         if quantity in values.numbers:
             found = values.numbers[quantity]
-            check_positive(values, quantity, values.sources[quantity].column, found, (step > 0) | (found < 0))
+            trained = np.where((step > 0) | (found < 0), found, np.nan)  # 0 is right at step 0
+            check_positive(values, quantity, values.sources[quantity].column, trained)
     losses = _losses(table, mapping, values, notes)
     good = np.ones(len(table.frame), dtype=bool)
     good[list(values.faults)] = False

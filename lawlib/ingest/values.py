@@ -30,7 +30,7 @@ _LOGGED_NAN = ("n_active", "n_total", "tokens", "flops", "loss")  # where "NaN" 
 _TRUE = frozenset({"true", "yes", "y", "1", "1.0", "x"})
 _WORDS = {
     "n_params": "N", "n_active": "N (active)", "n_total": "N (total)", "tokens": "The token count",
-    "flops": "The FLOP count", "loss": "The loss",
+    "flops": "The FLOP count", "loss": "The loss", "split": "The loss",
     "seed": "The seed", "step": "The step",
 }  # fmt: skip
 _ARCH = {"dense": "dense", "moe": "moe", "mixtureofexperts": "moe", "sparse": "moe", "routed": "moe", "switch": "moe"}
@@ -132,15 +132,17 @@ def _numbers(table: Table, quantity: str, source: Source, values: Values) -> Non
 
 
 def check_positive(values: Values, quantity: str, column: str, found: np.ndarray, rows: np.ndarray | None = None) -> None:
-    """A fault wherever a given value is zero, negative, infinite or beyond 1e300; only in `rows` where a mask is given."""
-    bad = ~np.isnan(found) & ~((found > 0) & (found < 1e300))
+    """A fault wherever a given value is zero, negative, infinite or beyond 1e300.
+
+    `rows` are the table's rows that `found` belongs to; without it there is a value a row.
+    """
+    bad = np.flatnonzero(~np.isnan(found) & ~((found > 0) & (found < 1e300)))
     canonical = "n_active" if quantity == "n_params" else quantity
-    bad = bad if rows is None else bad & rows
-    values.fault(bad, canonical, column, f"{words(quantity)} must be a positive finite number.")
+    values.fault(bad if rows is None else rows[bad], canonical, column, f"{words(quantity)} must be a positive finite number.")
 
 
 def words(quantity: str) -> str:
-    return _WORDS.get(quantity, quantity)
+    return _WORDS.get(quantity.partition(" ")[0], quantity)
 
 
 def _experts(values: Values) -> None:
