@@ -23,6 +23,8 @@ MIN_SPREAD = 0.05
 """A quantity whose logarithm spans less is one value to a fit: it cannot carry an exponent."""
 VANISHED = 1e-6
 """A term whose largest share of the loss is below this is reported as not identified."""
+ROUGH_STEPS, N_POLISHED, MAX_STEPS = 100, 6, 400
+"""All starts may take `ROUGH_STEPS`; the best `N_POLISHED` of them go on to the end, for `MAX_STEPS` more at most."""
 _STARTS = {2: 4, 3: 8}
 _QUANTITY = {"N": "size", "D": "training tokens", "G": "granularity", "Ehat": "expansion", "A": "active share"}
 
@@ -64,10 +66,12 @@ def fit(
         known = np.tile(shapes, (1, 1))
         fixed = starts(law, x, log_loss, None, 4)
         first = np.concatenate([first, np.concatenate([fixed, np.tile(known, (len(fixed), 1))], axis=1)])
-    found = minimise(model, goal, first, w)
-    best = int(np.argmin(np.where(np.isfinite(found.value), found.value, np.inf)))
-    if not np.isfinite(found.value[best]):
+    rough = minimise(model, goal, first, w, max_iterations=ROUGH_STEPS)
+    order = np.argsort(np.where(np.isfinite(rough.value), rough.value, np.inf))
+    if not np.isfinite(rough.value[order[0]]):
         raise FitError(f"No start of the {law.name} fit led to a finite objective: check the runs for extreme values.")
+    found = minimise(model, goal, rough.phi[order[:N_POLISHED]], w, max_iterations=MAX_STEPS)
+    best = int(np.argmin(found.value))
     phi = found.phi[best : best + 1]
     state = model.evaluate(phi)
     shares = (state.share / state.total[:, None, :])[0].max(axis=1)
@@ -91,8 +95,8 @@ def fit(
             objective_name=objective,
             delta=delta,
             n_starts=len(first),
-            n_agreeing=int((found.value <= found.value[best] * (1 + 1e-6) + 1e-14).sum()),
-            iterations=found.iterations,
+            n_agreeing=_agreeing(found.value, 1e-6) + _agreeing(rough.value[order[N_POLISHED:]], 1e-4, found.value[best]),
+            iterations=rough.iterations + found.iterations,
             residuals=residuals,
             fit_shapes=fit_shapes,
             n_dropped=dropped,
@@ -195,6 +199,12 @@ def _single_expansion(law: Law, runs: pd.DataFrame) -> float | None:
         return None
     values = runs["expansion"].dropna().unique()
     return float(values[0]) if len(values) == 1 else None
+
+
+def _agreeing(values: Array, within: float, best: float | None = None) -> int:
+    """How many starts ended within this share of the best objective."""
+    best = float(np.min(values)) if best is None else best
+    return int((values <= best * (1 + within) + 1e-14).sum())
 
 
 def _status(law: Law, converged: bool, shares: Array, theta: Array) -> str:
