@@ -50,9 +50,9 @@ class FlopsRule:
         z = [c + p * u for c, p in terms]
         top = np.maximum.reduce(np.broadcast_arrays(*z))
         weights = [np.exp(v - top) for v in z]
-        total = sum(weights)
-        mean = sum(w * p for w, (_, p) in zip(weights, terms, strict=True)) / total
-        square = sum(w * p * p for w, (_, p) in zip(weights, terms, strict=True)) / total
+        total = np.add.reduce(weights)
+        mean = np.add.reduce([w * p for w, (_, p) in zip(weights, terms, strict=True)]) / total
+        square = np.add.reduce([w * p * p for w, (_, p) in zip(weights, terms, strict=True)]) / total
         return top + np.log(total), mean, square - mean**2
 
     def flops(self, n_active: ArrayLike, tokens: ArrayLike, expansion: ArrayLike = 1.0, granularity: ArrayLike = 1.0) -> Array:

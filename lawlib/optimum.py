@@ -49,7 +49,7 @@ class Optimum:
     @property
     def n_experts(self) -> float:
         """E·G; G counts as 1 where the law has none."""
-        return self.expansion * np.where(np.isnan(self.granularity), 1.0, self.granularity)
+        return self.expansion * np.where(np.isnan(self.granularity), 1.0, self.granularity)  # type: ignore[return-value]
 
 
 def compute_optimal(

@@ -79,12 +79,13 @@ def _slopes(law: Law, slopes: list[int], unit: Array, x: dict[str, Array], ehat:
     entry = {p: next(e for e in law.entries if e.parameter == p) for p in slopes}
     for column, p in enumerate(slopes):
         e, u = entry[p], unit[:, column]
-        if len(e.variables) > 1:
+        variable, *others = e.variables
+        if others:
             theta[:, p] = (2 * u - 1) * _INTERACTION / abs(e.scale)
-        elif e.variables[0] in ("Ehat", "A"):
+        elif variable in ("Ehat", "A"):
             theta[:, p] = (2 * u - 1) * _EXPANSION / abs(e.scale)
         else:
-            low, high = _GRANULARITY if e.variables[0] == "G" else _EXPONENT
+            low, high = _GRANULARITY if variable == "G" else _EXPONENT
             theta[:, p] = -np.sign(e.scale) * np.exp(low + u * (high - low)) / abs(e.scale)
     for p in slopes:
         cross = entry[p]

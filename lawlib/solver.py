@@ -123,6 +123,7 @@ class Model:
         share = state.share / state.total[:, None, :]
         if self.shaped is not None:
             return self._curvature_shaped(state, share, first, second)
+        assert self._pairs is not None
         jacobian = np.zeros((len(share), self.n_linear, self.n_runs))
         for k, p, feature in self._sparse:
             jacobian[:, p] += share[:, k] * feature

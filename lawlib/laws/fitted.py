@@ -68,7 +68,7 @@ class FittedLaw:
             values["E_start"], values["E_max"] = from_free(self.shapes)
         if self.n_samples is None:
             return {p: float(values[p]) for p in self.law.parameters}
-        return {p: values[p] for p in self.law.parameters}
+        return {p: values[p] for p in self.law.parameters}  # type: ignore[return-value]
 
     def log_variables(self, n: ArrayLike, tokens: ArrayLike, granularity: ArrayLike, expansion: ArrayLike) -> tuple[dict, int]:
         """The logarithms that the terms take, and how many dimensions they have. Unused quantities may be NaN."""

@@ -63,7 +63,7 @@ class Law:
         for k, term in enumerate(self.terms):
             for name, feature in term.items():
                 scale, product = feature if isinstance(feature, tuple) else (1.0, feature)
-                if isinstance(product, float):
+                if not isinstance(product, str):
                     scale, product = scale * product, ""
                 sign = -1.0 if product.startswith("-") else 1.0
                 variables = tuple(product.removeprefix("-").split())
