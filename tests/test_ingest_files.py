@@ -146,6 +146,21 @@ def test_what_had_to_be_assumed_is_noted(data, note):
 
 
 @pytest.mark.parametrize(
+    ("head", "names"),
+    [(b'5" size,loss', ['5" size', "loss"]), (b'"a\nb",loss', ["a b", "loss"]), (b'"a,loss', ["a,loss"])],
+)
+def test_quotes_in_column_names(head, names):
+    data = head + b"\n1,2\n3,4\n"
+    if len(names) == 1:
+        with pytest.raises(ReadError, match="no row fits the header of 1 columns"):
+            open_table(data, "f")
+    else:
+        table = open_table(data, "f")
+        assert list(table.frame.columns) == names
+        assert table.frame["loss"].tolist() == ["2", "4"]
+
+
+@pytest.mark.parametrize(
     ("data", "decimal"),
     [
         (b"a;b\n3,245;x\n", ","),  # semicolons: the comma is not a thousands separator

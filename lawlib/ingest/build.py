@@ -124,8 +124,6 @@ def _frame(state: Values, kept: np.ndarray, mapping: Mapping) -> tuple[pd.DataFr
                 derived.append(("arch", state.sources["arch"], (frame["arch"] != "").to_numpy()))
     if "excluded" in state.texts:
         frame["excluded"] = is_true(state.texts["excluded"][kept])
-        if "exclude_reason" in frame:
-            frame["exclude_reason"] = frame["exclude_reason"].where(frame["excluded"], "")
     if "arch" not in frame:
         frame["arch"] = pd.Series("", index=frame.index, dtype="str")
     if "n_experts" in frame:

@@ -46,7 +46,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "flops": (
         "c", "flops", "flop", "totalflops", "totalflop", "trainingflops", "trainingflop", "trainflops", "trainflop",
         "trainingcompute", "traincompute", "compute", "totalcompute", "totalflos", "cflops", "trainingcomputeflops",
-        "computeflops", "numflops", "nflops",
+        "computeflops", "numflops", "nflops", "flopbudget", "flopsbudget", "budgetflops",
     ),
     "seed": ("seed", "randomseed", "trainseed"),
     "status": ("status", "state"),

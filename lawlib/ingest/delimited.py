@@ -85,16 +85,19 @@ def _comment_head(data: bytes, name: str) -> tuple[list[str], int, int]:
 
 def _delimiter(data: bytes, name: str) -> str:
     """The delimiter that the first line has and that the lines after it have as often."""
-    sample = [_QUOTED.sub("", line) for line in data[: 2**20].decode(errors="ignore").split("\n")[:_SAMPLE] if line.strip()]
+    text = data[: 2**20].decode(errors="ignore")
+    by_line = [_QUOTED.sub("", line) for line in text.split("\n") if line.strip()]
+    as_whole = [line for line in _QUOTED.sub("", text).split("\n") if line.strip()]  # quoted cells may have line ends
     best, score = "", (0.0, 0)
-    for delimiter in _DELIMITERS:
-        n = sample[0].count(delimiter)
-        agreeing = sum(line.count(delimiter) == n for line in sample) / len(sample)
-        if n and (agreeing, n) > score:
-            best, score = delimiter, (agreeing, n)
+    for sample in (by_line[:_SAMPLE], as_whole[:_SAMPLE]):
+        for delimiter in _DELIMITERS:
+            n = sample[0].count(delimiter) if sample else 0
+            agreeing = sum(line.count(delimiter) == n for line in sample) / max(len(sample), 1)
+            if n and (agreeing, n) > score:
+                best, score = delimiter, (agreeing, n)
     if not best:
         raise ReadError(
-            f'{name}: the first line ("{shown(sample[0])}") has no comma, tab or semicolon, so it is not the header of a '
+            f'{name}: the first line ("{shown(by_line[0])}") has no comma, tab or semicolon, so it is not the header of a '
             "table. Console logs and columns separated by blanks are not read: save the runs as CSV."
         )
     return best
@@ -102,12 +105,11 @@ def _delimiter(data: bytes, name: str) -> str:
 
 def _header(data: bytes, start: int, line: int, delimiter: str, comments: list[str], name: str) -> tuple[list[str], int, int]:
     """The header's cells, the offset of the first row and its line number; the header may be the last comment line."""
-    end = start
-    while True:  # a quoted column name may go over several lines
-        end = data.find(b"\n", end)
-        end = len(data) if end < 0 else end + 1
-        if data.count(b'"', start, end) % 2 == 0 or end == len(data):
-            break
+    first = end = data.find(b"\n", start) + 1 or len(data)
+    while data.count(b'"', start, end) % 2 and end < len(data):  # a quoted column name may go over several lines
+        end = data.find(b"\n", end) + 1 or len(data)
+    if end > first and not _well_quoted(data[start:end].decode().split("\n")[:-1], {"delimiter": delimiter}):
+        end = first
     text = data[start:end].decode()
     cells = _cells(text, delimiter)
     if any(not _NUMERIC.fullmatch(c.strip()) for c in cells if c.strip()):
@@ -175,7 +177,10 @@ def _fast(data: bytes, first_line: int, delimiter: str, names: list[str]) -> _Bo
         edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(np.int8))).reshape(-1, 2)
         data = b"".join(data[starts[a] : ends[b - 1] + 1] for a, b in edges)
     lines = first_line + numbers[good]
-    frame = _parse(data, delimiter, names) if len(lines) else pd.DataFrame(columns=names, dtype="str")
+    try:
+        frame = _parse(data, delimiter, names) if len(lines) else pd.DataFrame(columns=names, dtype="str")
+    except pd.errors.ParserError:
+        return None
     return _Body(frame, lines, ragged) if len(frame) == len(lines) else None
 
 
