@@ -33,7 +33,8 @@ class Ensemble:
     Args:
         law: all samples as one law, theta `(n_samples, n_linear)`.
         point: the law they vary around.
-        kind: "bootstrap" (runs resampled) or "rounding" (coefficients within half of their last printed digit).
+        kind: "bootstrap" (runs resampled), "left out" (runs left out one by one or by group) or "rounding" (coefficients
+            within half of their last printed digit).
         n_failed: replicates that could not be refitted and are left out.
     """
 
@@ -113,8 +114,16 @@ def bootstrap(
     """
     if fit.fit is None:
         raise ValueError(f"{fit.name} is a published law without runs; use its rounding() instead of a bootstrap.")
-    counts = _resample(fit, n_resamples, seed, groups)
-    chunks = [counts[i : i + CHUNK] for i in range(0, n_resamples, CHUNK)]
+    return refit(fit, _resample(fit, n_resamples, seed, groups), "bootstrap", progress)
+
+
+def refit(fit: FittedLaw, counts: Array, kind: str, progress: Callable[[int, int], None] | None = None) -> Ensemble:
+    """Refits with each run counted `counts` times, shape `(n_refits, n_runs)`, each started from the fit; in their order.
+
+    Those that end nowhere are left out of the ensemble and counted in `n_failed`.
+    """
+    assert fit.fit is not None
+    chunks = [counts[i : i + CHUNK] for i in range(0, len(counts), CHUNK)]
     phi = np.concatenate([fit.theta, fit.shapes]) if fit.fit.fit_shapes else fit.theta
     parts, done = [], 0
     work = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(delayed(_refit)(fit, phi, c) for c in chunks)
@@ -123,7 +132,7 @@ def bootstrap(
             parts.append(part)
             done += len(part[0])
             if progress is not None:
-                progress(done, n_resamples)
+                progress(done, len(counts))
     except BaseException:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # joblib warns of the tasks that a cancellation leaves unused
@@ -133,7 +142,7 @@ def bootstrap(
     n_linear = len(fit.law.linear)
     theta = found[good, :n_linear]
     shapes = found[good, n_linear:] if fit.fit.fit_shapes else np.tile(fit.shapes, (len(theta), 1))
-    return Ensemble(replace(fit, theta=theta, shapes=shapes), fit, "bootstrap", int((~good).sum()))
+    return Ensemble(replace(fit, theta=theta, shapes=shapes), fit, kind, int((~good).sum()))
 
 
 def rounding(law: FittedLaw, n: int = 1000, seed: int = 0) -> Ensemble:

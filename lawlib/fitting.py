@@ -14,6 +14,7 @@ from .objective import Objective
 from .runs import usable
 from .search import starts
 from .solver import Model, minimise
+from .weights import WEIGHTS, run_weights
 
 SHAPE_SOURCE = {"joint": "ludziejewski2025", "joint_granular": "ludziejewski2025", "routed": "clark2022-sbase"}
 """Where the shapes of Ehat come from while the data cannot fix them; other laws take Ludziejewski's."""
@@ -42,7 +43,8 @@ def fit(
     Args:
         runs: canonical columns; only those the law takes and `loss` are needed. Rows with `excluded` True are left out.
         objective: "huber" on ln L (with `delta`), "squared_log" on ln L, or "squared" on L.
-        weights: a column's name or an array `(n_runs,)`, non-negative; None weighs every run alike.
+        weights: a name of `weights.WEIGHTS` ("compute", "seed_variance"), a column's name, or an array `(n_runs,)`,
+            non-negative; None weighs every run alike.
         flops_rule: how FLOPs follow from sizes; None finds the rule that the runs' own FLOPs follow.
     Raises:
         FitError: the runs cannot identify the law; names the parameters and the reason.
@@ -104,6 +106,13 @@ def fit(
     )
 
 
+def _weight_column(runs: pd.DataFrame, name: str) -> Array:
+    if name not in runs:
+        known = ", ".join([*WEIGHTS, *map(str, runs.columns)])
+        raise ValueError(f"There is no weight column {name!r}; known weights and columns are {known}.")
+    return pd.to_numeric(runs[name], errors="coerce").to_numpy(dtype=float)
+
+
 def why_not(runs: pd.DataFrame, law: str | Law) -> str | None:
     """The sentence that says why these runs cannot identify the law, or None where they can. Cheap: nothing is fitted."""
     law = family(law) if isinstance(law, str) else law
@@ -133,9 +142,7 @@ def _prepare(runs: pd.DataFrame, law: Law, weights: str | Array | None) -> tuple
     names = [*(c for c in ("N", "D", "G", "E")), "loss"]
     w = np.ones(len(runs))
     if isinstance(weights, str):
-        if weights not in runs:
-            raise ValueError(f"There is no weight column {weights!r}; the columns are {', '.join(map(str, runs.columns))}.")
-        w = pd.to_numeric(runs[weights], errors="coerce").to_numpy(dtype=float)
+        w = run_weights(runs, weights) if weights in WEIGHTS else _weight_column(runs, weights)
     elif weights is not None:
         w = np.asarray(weights, dtype=float)
     if w.shape != (len(runs),) or not (np.isfinite(w).all() and (w >= 0).all() and (w.sum() > 0 or not len(w))):
