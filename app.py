@@ -1,10 +1,10 @@
 """The scaling-law dashboard: `make run`, or `streamlit run app.py`."""
 
-from pathlib import Path
-
 import streamlit as st
 
-st.set_page_config(page_title="Scaling laws", page_icon=str(Path(__file__).parent / "ui" / "icon.svg"), layout="wide")
+import ui
+
+st.set_page_config(page_title="Scaling laws", page_icon=ui.ICON, layout="wide")
 st.navigation(
     {
         "": [st.Page("pages/overview.py", title="Overview", icon=":material/dashboard:", default=True)],

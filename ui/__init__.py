@@ -7,7 +7,7 @@ from .duel import choose_pair, leverage, measured_gaps
 from .fitpage import axis_menu, backtest, backtest_table, coefficient_table, coefficients, health_card
 from .laws import Choice, choose, facts, has
 from .overview import measured_optima, next_steps
-from .page import answer, begin, finish, plain
+from .page import ICON, answer, begin, finish, plain
 from .papers import missing_refit, paper_sections, show_section
 from .results import compared_paths, decades, exponents, gaps, isoflop_optima, isoflops, optimum, path, switches
 from .results import summary as experts

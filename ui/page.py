@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -13,6 +14,8 @@ from lawlib import StoreError, numbers
 
 from . import data, state
 
+ICON = str(Path(__file__).parent / "icon.svg")
+"""The page's icon: a local file, as Streamlit fetches named icons from another host."""
 _CSS = """<style>
 [class*="st-key-answer"] [data-testid="stMarkdownContainer"] p {font-size: 1.15rem; line-height: 1.55; max-width: 62rem;}
 [class*="st-key-answer"] strong {font-variant-numeric: tabular-nums;}
