@@ -352,7 +352,7 @@ class TestErrors:
             lawlib.fit(NOISY, "kaplan")
         with pytest.raises(ValueError, match="no objective 'l1'"):
             lawlib.fit(NOISY, "chinchilla", objective="l1")
-        with pytest.raises(ValueError, match="no weight column 'w'; .*columns are .*name, n_active"):
+        with pytest.raises(ValueError, match=r"no weight column 'w'; .*columns are .*name, n_active"):
             lawlib.fit(NOISY, "chinchilla", weights="w")
         with pytest.raises(ValueError, match="no FLOPs rule 'cubic'"):
             lawlib.compute_optimal(lawlib.fit(NOISY, "chinchilla", flops_rule="cubic"), 1e20)
