@@ -9,7 +9,7 @@ The data flow is one way: `ingest` reads logs into canonical `runs`, `store` kee
 `optimum`, `frontier` and `gap` say what it implies, `figures` draw it. Units and counts: `runs.NUMBERS`.
 """
 
-from .approaches import IsoflopOptima, isoflop_optima
+from .approaches import IsoflopOptima, envelope_optima, isoflop_optima
 from .backtest import Backtest, backtest
 from .ensemble import Ensemble, bootstrap
 from .errors import FitError, LawlibError, OptimumError, ReadError, StoreError
@@ -26,13 +26,16 @@ from .frontier import (
 )
 from .gap import efficiency_gap, measured_gap
 from .health import Finding
+from .influence import leave_one_size_out, pulls
 from .ingest import read_runs
 from .laws import FAMILIES, FittedLaw, FormulaLaw, Law, published, published_names
 from .optimum import Optimum, best_loss, compute_optimal
 from .store import open_store
+from .weights import WEIGHTS, SeedNoise, run_weights, seed_noise
 
 __all__ = [
     "FAMILIES",
+    "WEIGHTS",
     "Backtest",
     "Ensemble",
     "Finding",
@@ -46,6 +49,7 @@ __all__ = [
     "Optimum",
     "OptimumError",
     "ReadError",
+    "SeedNoise",
     "StoreError",
     "allocation_exponents",
     "backtest",
@@ -53,18 +57,23 @@ __all__ = [
     "bootstrap",
     "compute_optimal",
     "efficiency_gap",
+    "envelope_optima",
     "fit",
     "granularity_frontier",
     "granularity_gain",
     "isoflop",
     "isoflop_losses",
     "isoflop_optima",
+    "leave_one_size_out",
     "measured_gap",
     "open_store",
     "published",
     "published_names",
+    "pulls",
     "read_runs",
     "router_share",
+    "run_weights",
+    "seed_noise",
     "switching_budgets",
     "why_not",
 ]

@@ -1,4 +1,4 @@
-"""Optimal size and tokens read off the runs themselves, without a parametric law (Hoffmann 2022, approach 2)."""
+"""Optimal size and tokens read off the runs themselves, without a parametric law (Hoffmann 2022, approaches 1 and 2)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from .runs import usable
 
 SLICE_WIDTH = 0.05
 """Runs whose ln C differ by less belong to one isoFLOP slice."""
+ENVELOPE_POINTS = 60
 
 
 @dataclass(frozen=True)
 class IsoflopOptima:
-    """The vertices of the isoFLOP parabolas.
+    """Optimal size and tokens at several budgets: vertices of isoFLOP parabolas, or points of the envelope.
 
     slices: a row a budget: flops, n_runs, n_opt, tokens_opt, loss, inside (vertex between the slice's sizes), opens_up.
     n_exponent, d_exponent: of N_opt ~ C^a and D_opt ~ C^b over the usable slices, NaN for fewer than two; *_interval:
@@ -87,10 +88,90 @@ def isoflop_optima(runs: pd.DataFrame, n_resamples: int = 400, seed: int = 0) ->
     intervals = []
     for which in range(2):
         many = np.stack([d[which] for d in draws], axis=1)[:, use]
-        slopes = _slope(log_c[use], many)
-        slopes = slopes[np.isfinite(slopes)]
-        intervals.append(tuple(np.quantile(slopes, [0.025, 0.975])) if len(slopes) > 20 else (np.nan, np.nan))
+        intervals.append(_central(_slope(log_c[use], many)))
     return IsoflopOptima(slices, float(exponents[0]), float(exponents[1]), intervals[0], intervals[1])
+
+
+def envelope_optima(
+    runs: pd.DataFrame, curves: pd.DataFrame | None = None, n_resamples: int = 200, seed: int = 0
+) -> IsoflopOptima | None:
+    """Approach 1 (Hoffmann 2022): at every compute the run with the lowest loss so far tells N_opt and D_opt.
+
+    With training curves (run_id, tokens, flops, loss) each run is a line in ln C, and the envelope is read at up to 60
+    budgets between the second lowest and the highest compute that at least three runs reach; runs at the ends of the range of
+    sizes are left out there, as the envelope is then cut off by the sweep. Without curves the best run of each isoFLOP slice
+    is taken. None where that gives fewer than two points. The interval is a bootstrap of runs.
+    """
+    runs = usable(runs)
+    runs = runs[runs[["flops", "n_active", "tokens", "loss"]].notna().all(axis=1)].reset_index(drop=True)
+    lines = _lines(runs, curves)
+    if lines is None:
+        return None
+    log_c, losses = lines
+    size, per_token = np.log(runs["n_active"].to_numpy()), np.log((runs["flops"] / runs["tokens"]).to_numpy())
+    rng = np.random.default_rng(seed)
+    keep = np.ones((1, len(runs)), dtype=bool)
+    draws = rng.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), n_resamples) > 0
+
+    def optima(chosen: Array) -> tuple[Array, Array, Array]:
+        masked = np.where(chosen[:, :, None] & np.isfinite(losses), losses, np.inf)
+        winner = masked.argmin(axis=1)
+        lowest = np.take_along_axis(masked, winner[:, None, :], axis=1)[:, 0]
+        n = np.where(np.isfinite(lowest), size[winner], np.nan)
+        reach = np.where(np.isfinite(masked), size[None, :, None], np.nan)
+        with np.errstate(invalid="ignore"):
+            edge = (n <= np.nanmin(np.where(np.isnan(reach), np.inf, reach), axis=1)) | (
+                n >= np.nanmax(np.where(np.isnan(reach), -np.inf, reach), axis=1)
+            )
+        return np.where(edge, np.nan, n), log_c - per_token[winner], lowest
+
+    n_log, d_log, lowest = (a[0] for a in optima(keep))
+    good = np.isfinite(n_log)
+    if good.sum() < 2 or np.ptp(log_c[good]) == 0:
+        return None
+    slices = pd.DataFrame(
+        {
+            "flops": np.exp(log_c[good]),
+            "n_opt": np.exp(n_log[good]),
+            "tokens_opt": np.exp(d_log[good]),
+            "loss": lowest[good],
+        }
+    )
+    many_n, many_d, _ = optima(draws)
+    many_d = np.where(np.isfinite(many_n), many_d, np.nan)
+    point = [float(_slope(log_c, np.where(good, v, np.nan)[None, :])[0]) for v in (n_log, d_log)]
+    intervals = [_central(_slope(log_c, v)) for v in (many_n, many_d)]
+    return IsoflopOptima(slices.assign(inside=True, opens_up=True), point[0], point[1], intervals[0], intervals[1])
+
+
+def _lines(runs: pd.DataFrame, curves: pd.DataFrame | None) -> tuple[Array, Array] | None:
+    """(ln C of the budgets, loss of every run there `(n_runs, n_budgets)`, NaN where a run does not reach)."""
+    if curves is None or curves.empty or not curves["flops"].notna().any():
+        labels = slice_labels(runs)
+        names = [k for k in np.unique(labels) if (labels == k).sum() >= 3]
+        if not names:
+            return None
+        log_c = np.array([np.log(runs.loc[labels == k, "flops"]).mean() for k in names])
+        return log_c, np.where(labels[:, None] == np.array(names), runs["loss"].to_numpy()[:, None], np.nan)
+    points = curves[curves["loss"].notna() & (curves["flops"] > 0)].sort_values("flops")
+    by_run = {k: (np.log(p["flops"].to_numpy()), p["loss"].to_numpy()) for k, p in points.groupby("run_id")}
+    spans = [by_run[i] for i in runs["run_id"] if i in by_run]
+    if len(spans) < 3:
+        return None
+    low, high = np.sort([x[0] for x, _ in spans])[2], np.sort([x[-1] for x, _ in spans])[-3]
+    if high <= low:
+        return None
+    log_c = np.linspace(low, high, ENVELOPE_POINTS)
+    empty = (np.array([0.0]), np.array([np.nan]))
+    return log_c, np.stack([np.interp(log_c, *by_run.get(i, empty), left=np.nan, right=np.nan) for i in runs["run_id"]])
+
+
+def _central(slopes: Array) -> tuple[float, float]:
+    slopes = slopes[np.isfinite(slopes)]
+    if len(slopes) <= 20:
+        return (np.nan, np.nan)
+    low, high = np.quantile(slopes, [0.025, 0.975])
+    return (float(low), float(high))
 
 
 def _parabola(x: Array, y: Array, weights: Array) -> tuple[Array, Array, Array]:

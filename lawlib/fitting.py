@@ -102,6 +102,7 @@ def fit(
             residuals=residuals,
             fit_shapes=fit_shapes,
             n_dropped=dropped,
+            start=first[order[best]],
         ),
     )
 

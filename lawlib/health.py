@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
+from .approaches import envelope_optima, isoflop_optima
 from .ensemble import fit_model
+from .errors import OptimumError
+from .influence import pulls
 from .laws import FittedLaw
 from .laws.law import Array
+from .numbers import count, flops
 from .objective import Objective
+from .optimum import compute_optimal
 
 MAX_CONDITION = 1e4
 """Condition number of the scaled Gauss-Newton matrix above which a direction counts as flat."""
@@ -21,6 +27,12 @@ MIN_VALUES = 4
 """Different values of E or G below which their exponents are guesses."""
 TREND = 3.0
 """Standard errors above which a trend of the residuals counts."""
+UNMOVED = 1e-7
+"""A parameter that changed by less (relative to its size) between start and end did not take part in the fit."""
+MAX_PULL = 0.25
+"""Change of ln N_opt by a single run, at the largest compute of the data, above which the optimum hangs on that run."""
+MAX_DISAGREEMENT = 0.4
+"""Difference of ln N_opt between the law and the isoFLOP parabolas (or the envelope) above which they disagree."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +49,8 @@ def findings(fitted: FittedLaw) -> list[Finding]:
     """All findings of a fit, warnings first; empty for a published law."""
     if fitted.fit is None:
         return []
-    found = [*_status(fitted), *_flat_directions(fitted), *_coverage(fitted), *_trends(fitted), *_held(fitted)]
+    checks = (_status, _unmoved, _flat_directions, _coverage, _pooled, _trends, _pull, _isoflops, _held)
+    found = [finding for check in checks for finding in check(fitted)]
     return sorted(found, key=lambda f: f.severity != "warning")
 
 
@@ -191,3 +204,128 @@ def _held(fitted: FittedLaw) -> list[Finding]:
     name, why = next(iter(fitted.held.items()))
     names = ", ".join(fitted.held)
     return [Finding("held", "note", f"{names} were not fitted, {why}.", f"Add runs at more values of E to fit {name}.")]
+
+
+def _unmoved(fitted: FittedLaw) -> list[Finding]:
+    assert fitted.fit is not None
+    if fitted.fit.start is None:
+        return []
+    end = np.concatenate([fitted.theta, fitted.shapes]) if fitted.fit.fit_shapes else fitted.theta
+    still = np.abs(end - fitted.fit.start) <= UNMOVED * np.maximum(np.abs(end), 1e-3)
+    names = [n for n, s in zip([*fitted.law.linear, "E_start", "E_max"], still, strict=False) if s]
+    if not names:
+        return []
+    return [
+        Finding(
+            "unmoved",
+            "warning",
+            f"{', '.join(names)} ended where the search had started (change below {UNMOVED:.0e}).",
+            "Do not read these as fitted: add runs that depend on them, or choose a law without them.",
+        )
+    ]
+
+
+def _pooled(fitted: FittedLaw) -> list[Finding]:
+    assert fitted.fit is not None
+    out = []
+    for column, variables, word in (("expansion", {"Ehat", "A"}, "E"), ("granularity", {"G"}, "G")):
+        if variables & set(fitted.law.variables) or column not in fitted.fit.runs:
+            continue
+        values = np.sort(fitted.fit.runs[column].dropna().unique())
+        if len(values) > 1:
+            out.append(
+                Finding(
+                    f"pooled-{word}",
+                    "warning",
+                    f"Runs of {len(values)} different {word} ({values[0]:g} to {values[-1]:g}) are pooled by a law without {word}.",
+                    f"Filter to one {word}, or choose a law that has it.",
+                )
+            )
+    return out
+
+
+def _optimum_budget(fitted: FittedLaw) -> tuple[float, float | None] | None:
+    """The largest compute of the data, and the E to ask the law at; None for data or laws without a compute optimum."""
+    if "D" not in fitted.law.variables or "flops" not in fitted.ranges:
+        return None
+    expansion = None
+    if {"Ehat", "A"} & set(fitted.law.variables):
+        assert fitted.fit is not None
+        expansion = float(fitted.fit.runs["expansion"].median())
+    return fitted.ranges["flops"][1], expansion
+
+
+def _pull(fitted: FittedLaw) -> list[Finding]:
+    where = _optimum_budget(fitted)
+    if where is None:
+        return []
+    try:
+        table = pulls(fitted, *where)
+    except OptimumError:
+        return []
+    strong = table[table["n_pull"].abs() > MAX_PULL]
+    if strong.empty:
+        return []
+    names = ", ".join(str(n) for n in strong.get("name", strong.index).head(3))
+    more = f" and {len(strong) - 3} more" if len(strong) > 3 else ""
+    return [
+        Finding(
+            "pull",
+            "warning",
+            f"{len(strong)} single runs move the optimal size at {flops(where[0])} FLOPs by more than {np.expm1(MAX_PULL):.0%} when left "
+            f"out, up to {np.expm1(strong['n_pull'].abs().max()):.0%}: {names}{more}.",
+            "Check these runs, and add others near the optimum so that it does not hang on single ones.",
+        )
+    ]
+
+
+def _isoflops(fitted: FittedLaw) -> list[Finding]:
+    where = _optimum_budget(fitted)
+    if where is None or fitted.count != "n_active" or {"Ehat", "A", "G"} & set(fitted.law.variables):
+        return []
+    assert fitted.fit is not None
+    found, out = isoflop_optima(fitted.fit.runs, n_resamples=2), []
+    if found is not None:
+        bad = found.slices[~(found.slices["inside"] & found.slices["opens_up"])]
+        if len(bad):
+            listed = ", ".join(
+                f"{flops(r.flops)} ({'opens downwards' if not r.opens_up else 'minimum outside'})" for r in bad.itertuples()
+            )
+            out.append(
+                Finding(
+                    "isoflop-shape",
+                    "warning",
+                    f"{len(bad)} of {len(found.slices)} isoFLOP slices have no minimum between their sizes: {listed}.",
+                    "Extend these slices with smaller or larger models until the loss rises on both sides.",
+                )
+            )
+        out += _disagreement(
+            fitted, found.slices[found.slices["inside"] & found.slices["opens_up"]], "isoFLOP parabolas (approach 2)"
+        )
+    envelope = envelope_optima(fitted.fit.runs, n_resamples=2)
+    if envelope is not None:
+        out += _disagreement(fitted, envelope.slices, "envelope of the runs (approach 1)")
+    return out
+
+
+def _disagreement(fitted: FittedLaw, slices: pd.DataFrame, words: str) -> list[Finding]:
+    if slices.empty:
+        return []
+    try:
+        law = np.asarray(compute_optimal(fitted, slices["flops"].to_numpy()).n_active)
+    except OptimumError:
+        return []
+    difference = np.log(law) - np.log(slices["n_opt"].to_numpy())
+    worst = int(np.argmax(np.abs(difference)))
+    if abs(difference[worst]) <= MAX_DISAGREEMENT:
+        return []
+    row = slices.iloc[worst]
+    return [
+        Finding(
+            "approaches-disagree",
+            "warning",
+            f"At {flops(row['flops'])} FLOPs the law's optimal size is {count(law[worst])}, that of the {words} {count(row['n_opt'])} "
+            f"(ratio above {np.exp(MAX_DISAGREEMENT):.2g}).",
+            "One of them is biased there: look at the isoFLOP page before choosing a size.",
+        )
+    ]

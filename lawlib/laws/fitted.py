@@ -136,7 +136,8 @@ class FitDetails:
     """What a fit was made from and how the search went.
 
     runs: the runs used; weights `(n_runs,)`; objective_name and delta as asked; n_starts polished, n_agreeing of them
-    ended in the same optimum; iterations of the longest; residuals ln L_pred - ln L, shape `(n_runs,)`.
+    ended in the same optimum; iterations of the longest; residuals ln L_pred - ln L, shape `(n_runs,)`; n_dropped runs
+    missed a quantity; start: the parameters that the best fit started from, shape `(n_parameters,)`.
     """
 
     runs: pd.DataFrame
@@ -149,6 +150,7 @@ class FitDetails:
     residuals: Array
     fit_shapes: bool
     n_dropped: int = 0
+    start: Array | None = None
 
 
 def run_arrays(law: Law, runs: pd.DataFrame) -> tuple[Array, Array, Array, Array]:
