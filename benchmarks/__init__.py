@@ -1,5 +1,1 @@
-"""Timings. One BLAS thread: the matrices are small, and OpenBLAS's threads wait for each other when the machine is busy."""
-
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+"""Timings: each prints ratios within one run."""

@@ -20,6 +20,7 @@ from .laws.law import Array
 from .laws.saturation import from_free, log_ehat, to_free
 from .objective import Objective
 from .solver import Model, minimise
+from .threads import one_blas_thread
 
 CHUNK = 64
 """Replicates refitted by one task: their arrays stay in the processor's cache."""
@@ -180,6 +181,7 @@ def _resample(fit: FittedLaw, n_resamples: int, seed: int, groups: str | ArrayLi
     return draws[:, codes].astype(float)
 
 
+@one_blas_thread
 def _refit(fit: FittedLaw, phi: Array, counts: Array) -> tuple[Array, np.ndarray]:
     """Refitted parameters `(n_chunk, n_parameters)` and which of them converged to something finite."""
     assert fit.fit is not None

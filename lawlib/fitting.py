@@ -13,7 +13,8 @@ from .laws.saturation import from_free, log_ehat
 from .objective import Objective
 from .runs import usable
 from .search import starts
-from .solver import Model, minimise
+from .solver import Model, Solution, minimise
+from .threads import one_blas_thread
 from .weights import WEIGHTS, run_weights
 
 SHAPE_SOURCE = {"joint": "ludziejewski2025", "joint_granular": "ludziejewski2025", "routed": "clark2022-sbase"}
@@ -26,10 +27,11 @@ VANISHED = 1e-6
 """A term whose largest share of the loss is below this is reported as not identified."""
 ROUGH_STEPS, N_POLISHED, MAX_STEPS = 100, 6, 400
 """All starts may take `ROUGH_STEPS`; the best `N_POLISHED` of them go on to the end, for `MAX_STEPS` more at most."""
-_STARTS = {2: 4, 3: 8}
+_STARTS = {2: 3, 3: 8}
 _QUANTITY = {"N": "size", "D": "training tokens", "G": "granularity", "Ehat": "expansion", "A": "active share"}
 
 
+@one_blas_thread
 def fit(
     runs: pd.DataFrame,
     law: str | Law,
@@ -72,7 +74,10 @@ def fit(
     order = np.argsort(np.where(np.isfinite(rough.value), rough.value, np.inf))
     if not np.isfinite(rough.value[order[0]]):
         raise FitError(f"No start of the {law.name} fit led to a finite objective: check the runs for extreme values.")
-    found = minimise(model, goal, rough.phi[order[:N_POLISHED]], w, max_iterations=MAX_STEPS)
+    front = order[:N_POLISHED]
+    found = Solution(rough.phi[front], rough.value[front], rough.converged[front], 0)
+    if not found.converged.all():
+        found = minimise(model, goal, found.phi, w, max_iterations=MAX_STEPS)
     best = int(np.argmin(found.value))
     phi = found.phi[best : best + 1]
     state = model.evaluate(phi)

@@ -66,7 +66,7 @@ def _candidates(n_dims: int) -> Array:
     if n_dims == 0:
         return np.empty((1, 0))
     if n_dims <= 2:
-        axis = (np.arange(14) + 0.5) / 14
+        axis = (np.arange(11) + 0.5) / 11
         return np.stack(np.meshgrid(*[axis] * n_dims, indexing="ij"), axis=-1).reshape(-1, n_dims)
     n = 9 if n_dims == 3 else 11
     return qmc.Sobol(n_dims, scramble=True, rng=20240212).random_base2(n)

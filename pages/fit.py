@@ -32,6 +32,7 @@ with place:
         f"**{law.status}**; {law.fit.n_agreeing} of {law.fit.n_starts} starts agree. "
         + (f"**{len(warnings)} warnings** below." if warnings else "Nothing is held against it."),
         ui.facts(law),
+        ui.seed_caption(law.fit.runs),
     )
     st.latex(law.law.formula)
 
@@ -40,6 +41,7 @@ with left:
     st.markdown("**Coefficients**")
     ui.coefficient_table(table)
     st.caption(f"Intervals: 95 %, bootstrap of the {len(law.fit.runs)} runs, {ui.N_RESAMPLES} resamples. {law.law.paper}.")
+    ui.pull_table(law)
 with right:
     ui.health_card(findings)
 

@@ -28,7 +28,6 @@ with place:
         ui.beyond(law, optimum),
         ui.facts(law),
     )
-    ui.measured_optima(own, law)
 
 ui.chart(
     figures.isoflop_figure(curves, own, style, point.budget, choice.interval),
@@ -45,4 +44,5 @@ with left:
 with right:
     figure = figures.allocation({choice.label: path}, choice.label, style, point.budget, "tokens", choice.interval, minima)
     ui.chart(figure, "d_opt", "Optimal tokens against compute", path)
+ui.approaches_table(ui.approaches(choice, own, exponents))
 ui.finish()

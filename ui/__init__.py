@@ -4,12 +4,12 @@ from .chart import chart, style
 from .controls import Point, budget_range, controls
 from .data import N_RESAMPLES, datasets, ensemble, fit, progress, runs, selection, store
 from .duel import choose_pair, leverage, measured_gaps
-from .fitpage import axis_menu, backtest, backtest_table, coefficient_table, coefficients, health_card
+from .fitpage import axis_menu, backtest, backtest_table, coefficient_table, coefficients, health_card, pull_table, seed_caption
 from .laws import Choice, choose, facts, has
-from .overview import measured_optima, next_steps
+from .overview import approaches_table, next_steps
 from .page import ICON, answer, begin, finish, plain
 from .papers import missing_refit, paper_sections, show_section
-from .results import compared_paths, decades, exponents, gaps, isoflop_optima, isoflops, optimum, path, switches
+from .results import approaches, compared_paths, decades, exponents, gaps, isoflop_optima, isoflops, optimum, path, switches
 from .results import summary as experts
 from .runspage import curves, dataset_facts, exclusion, loss_names, released_models, run_axes, run_table
 from .uploading import built, file_at_hand, mapping_of

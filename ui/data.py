@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 import lawlib
+from lawlib.approaches import slice_labels
 from lawlib.store import Store
 
 from . import state
@@ -76,16 +77,16 @@ def filters() -> tuple:
 def fit(family: str, arch: str = "") -> lawlib.FittedLaw | str:
     """The law fitted to the selection (of one arch only, if given), or the sentence that says why it cannot be."""
     key = (state.get("dataset"), store().version, filters(), family, arch, state.get("objective"), state.get("delta"))
-    return _fit(*key, state.get("rule"))
+    return _fit(*key, state.get("rule"), state.get("weights"))
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def _fit(dataset, version, chosen, family, arch, objective, delta, rule) -> lawlib.FittedLaw | str:
+def _fit(dataset, version, chosen, family, arch, objective, delta, rule, weights) -> lawlib.FittedLaw | str:
     found = _selection(dataset, version, chosen)
     if arch:
         found = found[found["arch"] == arch]
     try:
-        return lawlib.fit(found, family, objective=objective, delta=delta, flops_rule=rule or None)
+        return lawlib.fit(found, family, objective=objective, delta=delta, flops_rule=rule or None, weights=weights)
     except (lawlib.LawlibError, ValueError) as error:
         return str(error)
 
@@ -98,9 +99,20 @@ def ensemble(law: lawlib.FittedLaw, seed: int = 0) -> lawlib.Ensemble | None:
     def make() -> lawlib.Ensemble:
         assert law.fit is not None
         with progress(f"Bootstrap of {len(law.fit.runs)} runs") as report:
-            return lawlib.bootstrap(law, N_RESAMPLES, seed, progress=report)
+            return lawlib.bootstrap(law, N_RESAMPLES, seed, groups=_groups(law.fit.runs, unit), progress=report)
 
-    return remember(law, ("ensemble", seed), make)
+    unit = state.get("unit")
+    return remember(law, ("ensemble", seed, unit), make)
+
+
+def _groups(runs: pd.DataFrame, unit: str) -> Any:
+    """What the bootstrap draws: None for single runs, else a label a run; single runs where there are fewer than two groups."""
+    labels = None
+    if unit == "slices" and runs["flops"].notna().all():
+        labels = slice_labels(runs)
+    elif unit == "sizes":
+        labels = runs["n_active"].to_numpy()
+    return labels if labels is not None and len(set(labels)) > 1 else None
 
 
 def remember(law: lawlib.FittedLaw, key: tuple, make: Callable[[], Any]) -> Any:

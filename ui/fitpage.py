@@ -44,6 +44,36 @@ def health_card(findings: list[lawlib.Finding]) -> None:
         show(f"{f.sentence}  \n*{f.remedy}*")
 
 
+def pull_table(law: lawlib.FittedLaw) -> None:
+    """The runs that move the optimum most when left out, at the largest compute of the data."""
+    if "D" not in law.law.variables or "flops" not in law.ranges:
+        return
+    assert law.fit is not None
+    expansion = float(law.fit.runs["expansion"].median()) if {"Ehat", "A"} & set(law.law.variables) else None
+    budget = law.ranges["flops"][1]
+    try:
+        table = data.remember(law, ("pulls", budget, expansion), lambda: lawlib.pulls(law, budget, expansion))
+    except lawlib.OptimumError:
+        return
+    st.markdown("**Single runs that the optimum hangs on**")
+    shown = pd.DataFrame(
+        {
+            "run": table.get("name", table.get("run_id")),
+            "N_opt without it": [f"{np.expm1(v):+.1%}" for v in table["n_pull"]],
+            "loss without it": [f"{np.expm1(v):+.2%}" for v in table["loss_pull"]],
+            "residual": [f"{v:+.2%}" for v in table["residual"]],
+        }
+    )
+    st.dataframe(shown.head(50), hide_index=True, width="stretch", height=240, key="pulls")
+    st.caption(f"Refits without one run at a time; optimum at {numbers.flops(budget)} FLOPs, the largest of the data.")
+
+
+def seed_caption(runs: pd.DataFrame) -> str:
+    """What repeats say about noise, or that there are none."""
+    noise = lawlib.seed_noise(runs)
+    return noise.sentence if noise else "No repeats: the noise between seeds is not known for these runs."
+
+
 def axis_menu(runs: pd.DataFrame) -> str:
     """The quantity that residuals are drawn against."""
     words = {"flops": "compute", "n_active": "active size", "n_total": "total size", "tokens": "tokens"}

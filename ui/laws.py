@@ -124,6 +124,16 @@ def _fit_options() -> None:
     if state.get("objective") == "huber":
         deltas = sorted({1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, state.get("delta")})
         st.selectbox("Huber delta", deltas, format_func=lambda v: f"{v:g}", **state.bound("delta", state.get("delta")))
+    words = {"equal": "equal", "compute": "by compute", "seed_variance": "by seed variance"}
+    st.selectbox("Weights of the runs", list(words), format_func=words.get, **state.bound("weights", state.get("weights")))
+    units = {"runs": "single runs", "slices": "isoFLOP slices", "sizes": "sizes"}
+    st.selectbox(
+        "Bootstrap draws",
+        list(units),
+        format_func=units.get,
+        help="What is drawn with replacement for the intervals: whole slices or sizes where their runs share an error.",
+        **state.bound("unit", state.get("unit")),
+    )
     rules = {"": "as the runs' own FLOPs", "6ND": "6·N_active·D", "krajewski": "Krajewski's, with router"}
     st.selectbox("FLOPs rule", list(rules), format_func=rules.get, **state.bound("rule", state.get("rule")))
 

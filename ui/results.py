@@ -35,7 +35,7 @@ def path(choice: Choice, point: Point, budgets: list[float] | None = None, best_
     if budgets is not None:
         return tables.optimal_path(choice.law, budgets, point.expansion, g, choice.samples)
     values = _budgets(choice.law)
-    key = ("path", values[0], values[-1], point.expansion, g)
+    key = ("path", values[0], values[-1], point.expansion, g, state.get("unit"))
     return data.remember(choice.law, key, lambda: tables.optimal_path(choice.law, values, point.expansion, g, choice.samples))
 
 
@@ -55,7 +55,7 @@ def isoflops(choice: Choice, point: Point, own: pd.DataFrame | None) -> pd.DataF
     e, g, samples = point.expansion, point.granularity, choice.samples
 
     def curve(budget: float) -> pd.DataFrame:
-        key = ("isoflop", budget, e, g)
+        key = ("isoflop", budget, e, g, state.get("unit"))
         return data.remember(choice.law, key, lambda: tables.isoflop_curves(choice.law, [budget], e, g, samples))
 
     return pd.concat([curve(b) for b in sorted(budgets)], ignore_index=True)
@@ -113,6 +113,44 @@ def _isoflop_optima(dataset: str, version: int, chosen: tuple) -> lawlib.Isoflop
     return lawlib.isoflop_optima(data.selection())
 
 
+@st.cache_data(max_entries=16, show_spinner=False)
+def _envelope_optima(dataset: str, version: int, chosen: tuple) -> lawlib.IsoflopOptima | None:
+    runs = data.selection()
+    names = runs["loss_name"].mode()
+    split = names.iloc[0] if len(names) else ""
+    store = data.store()
+    curves = store.curves(dataset, split=split, max_points=200) if split in store.splits(dataset) else None
+    return lawlib.envelope_optima(runs, curves)
+
+
+def approaches(choice: Choice, own: pd.DataFrame | None, fitted: dict[str, Exponent]) -> pd.DataFrame | None:
+    """The exponents of N_opt and D_opt by the three approaches of Hoffmann 2022, a row each; None without runs."""
+    if own is None:
+        return None
+    key = (state.get("dataset"), data.store().version, data.filters())
+    rows = []
+    for words, found in (
+        ("1, envelope of the runs", _envelope_optima(*key)),
+        ("2, isoFLOP parabolas", isoflop_optima(own)),
+    ):
+        if found is None or not np.isfinite(found.n_exponent):
+            rows.append({"approach": words, "N_opt ~ C^": "not to be had from these runs", "D_opt ~ C^": "", "points": 0})
+            continue
+        n = Exponent(found.n_exponent, *found.n_interval).text
+        d = Exponent(found.d_exponent, *found.d_interval).text
+        usable = int((found.slices["inside"] & found.slices["opens_up"]).sum())
+        rows.append({"approach": words, "N_opt ~ C^": n, "D_opt ~ C^": d, "points": usable})
+    rows.append(
+        {
+            "approach": f"3, {choice.label}",
+            "N_opt ~ C^": fitted["n_active"].text,
+            "D_opt ~ C^": fitted["tokens"].text,
+            "points": len(own),
+        }
+    )
+    return pd.DataFrame(rows)
+
+
 def isoflop_optima(own: pd.DataFrame | None) -> lawlib.IsoflopOptima | None:
     """Approach 2 on the selection, cached."""
     if own is None:
@@ -163,7 +201,7 @@ def gaps(duel: Duel, point: Point, budgets: list[float] | None = None) -> pd.Dat
     curves = []
     for e in sorted(ladder):
         banded = e == point.expansion
-        key = ("gap", e, point.granularity, values[0], values[-1], banded, id(duel.dense))
+        key = ("gap", e, point.granularity, values[0], values[-1], banded, id(duel.dense), state.get("unit"))
         curves.append(data.remember(duel.moe, key, lambda e=e, b=banded: _gap(duel, e, point.granularity, values, b)))
     return pd.concat(curves, ignore_index=True)
 

@@ -53,6 +53,8 @@ FIELDS: dict[str, Field] = {
     "objective": Field("huber", str),
     "delta": Field(1e-3, _number, _compact),
     "rule": Field("", str),
+    "weights": Field("equal", str),
+    "unit": Field("runs", str),
     "budget": Field(None, _number, _compact),
     "e": Field(None, _number, _compact),
     "g": Field(None, _number, _compact),

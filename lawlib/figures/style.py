@@ -6,8 +6,8 @@ G run along a sequential ramp; what the user has chosen is orange; the other col
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -124,7 +124,7 @@ def _scale(title: str, log: bool) -> dict:
     }
 
 
-def band(x: Sequence, low: Sequence, high: Sequence, color: str, name: str, group: str = "") -> list[go.Scatter]:
+def band(x: Any, low: Any, high: Any, color: str, name: str, group: str = "") -> list[go.Scatter]:
     """An interval as a filled area: two traces, one legend entry."""
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "legendgroup": group or name}
     return [
@@ -133,7 +133,7 @@ def band(x: Sequence, low: Sequence, high: Sequence, color: str, name: str, grou
     ]
 
 
-def line(x: Sequence, y: Sequence, color: str, name: str, dash: str = "solid", **options) -> go.Scatter:
+def line(x: Any, y: Any, color: str, name: str, dash: str = "solid", **options) -> go.Scatter:
     """A fitted line; dashed where it extrapolates."""
     return go.Scatter(x=x, y=y, mode="lines", name=name, line={"color": color, "width": 2, "dash": dash}, **options)
 
@@ -170,7 +170,7 @@ def finish(fig: go.Figure) -> go.Figure:
     return fig
 
 
-def set_decades(fig: go.Figure, values: Sequence[float]) -> None:
+def set_decades(fig: go.Figure, values: Any) -> None:
     """At most six ticks along a logarithmic x axis over these values, however narrow the chart is."""
     decades = float(np.log10(np.max(values) / np.min(values)))
     fig.update_xaxes(dtick=max(1, int(np.ceil(decades / 6))))
