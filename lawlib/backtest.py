@@ -11,10 +11,13 @@ import pandas as pd
 from .ensemble import Ensemble, bootstrap
 from .errors import FitError
 from .fitting import fit
-from .laws import FittedLaw, Law
+from .influence import leave_one_size_out
+from .laws import FittedLaw, Law, family
 from .runs import usable
 
 LEVEL = 0.90
+EARNED = 0.02
+"""Share by which a larger law must lower the held-out error to have earned its parameters."""
 _NORMAL_90 = 1.6448536269514722
 
 
@@ -23,8 +26,8 @@ class Backtest:
     """How laws fitted on runs up to `cut` predict the runs above it.
 
     summary: a row a law: law, n_parameters, n_train, n_test, rmse_train, rmse_test, bias_test (mean of ln L_pred - ln L;
-    positive: the law expects too much loss), bias_nats, coverage (share of held-out runs inside the 90 % band), aic, bic,
-    error (a sentence where the law could not be fitted). points: a row for each law and held-out run: law, run_id, name,
+    positive: the law expects too much loss), bias_nats, coverage (share of held-out runs inside the 90 % band),
+    loso (leave-one-size-out rms error below the cut), aic, bic, error (a sentence where the law could not be fitted). points: a row for each law and held-out run: law, run_id, name,
     flops, loss, predicted, low, high, inside. fits: the law fitted below the cut, by name.
     """
 
@@ -76,6 +79,26 @@ def backtest(
     return Backtest(cut, pd.DataFrame(rows), pd.concat(points, ignore_index=True) if points else pd.DataFrame(), fits)
 
 
+def verdicts(summary: pd.DataFrame) -> list[str]:
+    """For every law with more parameters than another: whether it predicts the held-out runs better, a sentence each.
+
+    Compared with the best law of fewer parameters; "better" means a held-out rms error lower by more than `EARNED`.
+    """
+    good = summary[summary["error"] == ""].sort_values("n_parameters")
+    out = []
+    for row in good.itertuples():
+        smaller = good[good["n_parameters"] < row.n_parameters]
+        if smaller.empty:
+            continue
+        rival = smaller.loc[smaller["rmse_test"].idxmin()]
+        extra = ", ".join(sorted(set(family(row.law).variables) - set(family(rival["law"]).variables)))
+        what = f"{row.law} ({row.n_parameters:.0f} parameters{f', adds {extra}' if extra else ''})"
+        numbers = f"{row.rmse_test:.2%} against {rival['rmse_test']:.2%} of {rival['law']} ({rival['n_parameters']:.0f})"
+        earned = row.rmse_test < rival["rmse_test"] * (1 - EARNED)
+        out.append(f"{what} {'earns its parameters' if earned else 'does not earn its parameters'}: held-out error {numbers}.")
+    return out
+
+
 def information(fitted: FittedLaw) -> tuple[float, float]:
     """(AIC, BIC) with normal residuals of ln L: n ln(RSS/n) + 2 p, and + p ln n."""
     assert fitted.fit is not None
@@ -115,6 +138,7 @@ def _summary(name: str, fitted: FittedLaw, judged: pd.DataFrame) -> dict:
         "bias_test": float(np.mean(error)),
         "bias_nats": float(np.mean(judged["predicted"] - judged["loss"])),
         "coverage": float(judged["inside"].mean()),
+        "loso": leave_one_size_out(fitted),
         "aic": aic,
         "bic": bic,
         "error": "",

@@ -6,7 +6,7 @@ import pytest
 
 import lawlib
 from lawlib import backtest, seeds
-from lawlib.backtest import information
+from lawlib.backtest import information, verdicts
 from tests.planted import PARAMS, grid
 
 NOISE = 0.005
@@ -129,3 +129,17 @@ def test_planted_parameters_are_what_the_backtest_fits():
     assert backtest(exact, ["chinchilla"], 1e20, n_resamples=3).fits["chinchilla"].params == pytest.approx(
         PARAMS["chinchilla"], rel=1e-4
     )
+
+
+class TestVerdicts:
+    def frame(self, errors):
+        return pd.DataFrame([{"law": law, "n_parameters": n, "rmse_test": e, "error": ""} for law, n, e in errors])
+
+    def test_a_larger_law_that_predicts_no_better_is_said_not_to_earn_its_parameters(self):
+        (sentence,) = verdicts(self.frame([("chinchilla", 5, 0.010), ("fine_grained", 7, 0.0099)]))
+        assert "fine_grained (7 parameters, adds G) does not earn its parameters" in sentence
+        assert "0.99% against 1.00% of chinchilla (5)" in sentence
+
+    def test_one_that_predicts_better_earns_them(self):
+        (sentence,) = verdicts(self.frame([("chinchilla", 5, 0.010), ("joint", 9, 0.004)]))
+        assert "joint (9 parameters, adds Ehat) earns its parameters" in sentence

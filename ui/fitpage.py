@@ -8,7 +8,7 @@ import streamlit as st
 
 import lawlib
 from lawlib import numbers
-from lawlib.backtest import Backtest
+from lawlib.backtest import Backtest, verdicts
 
 from . import data, state
 from .laws import Choice
@@ -134,10 +134,13 @@ def backtest_table(summary: pd.DataFrame) -> None:
                 "rms above": [f"{v:.2%}" for v in good["rmse_test"]],
                 "bias above, nats": [f"{v:+.3f}" for v in good["bias_nats"]],
                 "in 90 % band": [f"{v:.0%}" for v in good["coverage"]],
+                "leave-one-size-out": [f"{v:.2%}" for v in good["loso"]],
                 "AIC": [f"{v:.0f}" for v in good["aic"]],
                 "BIC": [f"{v:.0f}" for v in good["bic"]],
             }
         )
         st.dataframe(shown, hide_index=True, width="stretch", key="backtest_table")
+    for sentence in verdicts(summary):
+        st.caption(sentence)
     for row in summary[summary["error"] != ""].itertuples():
         st.caption(f"{lawlib.FAMILIES[row.law].title}: {row.error}")
