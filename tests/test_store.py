@@ -70,7 +70,7 @@ def test_reference_tables_are_the_seeds(store):
 
     for name in shipped.REFERENCES:
         pd.testing.assert_frame_equal(store.reference(name), seeds.table(name))
-    with pytest.raises(StoreError, match=r'no reference table "x"\. There are: coarse_fine, .*released_models'):
+    with pytest.raises(StoreError, match=r'no reference table "x"\. There are: claims, coarse_fine, .*released_models'):
         store.reference("x")
 
 

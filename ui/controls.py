@@ -131,7 +131,7 @@ def _typed(law: lawlib.FittedLaw) -> None:
 
 def _store_typed(field: str, key: str) -> None:
     value = parse_number(st.session_state[key])
-    limits = {"budget": (1e6, 1e35), "e": (1.0, 1e5), "g": (1e-2, 1e5)}[field]
+    limits = state.LIMITS[field]
     if limits[0] <= value <= limits[1]:
         state.put(field, float(value))
     elif st.session_state[key].strip():

@@ -14,6 +14,8 @@ import streamlit as st
 
 _STATE = "chosen"
 WIDGET = "w_"
+LIMITS = {"budget": (1e6, 1e35), "e": (1.0, 1e5), "g": (1e-2, 1e5)}
+"""What the sliders' values may be, also when typed or linked: FLOPs, E, G."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,18 @@ def _number(text: str) -> float:
     if not 0 < value < 1e300:
         raise ValueError(text)
     return value
+
+
+def _within(name: str) -> Callable[[str], float]:
+    low, high = LIMITS[name]
+
+    def read(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise ValueError(text)
+        return value
+
+    return read
 
 
 def _compact(value: object) -> str:
@@ -55,9 +69,9 @@ FIELDS: dict[str, Field] = {
     "rule": Field("", str),
     "weights": Field("equal", str),
     "unit": Field("runs", str),
-    "budget": Field(None, _number, _compact),
-    "e": Field(None, _number, _compact),
-    "g": Field(None, _number, _compact),
+    "budget": Field(None, _within("budget"), _compact),
+    "e": Field(None, _within("e"), _compact),
+    "g": Field(None, _within("g"), _compact),
     "cmin": Field(None, _number, _compact),
     "cmax": Field(None, _number, _compact),
     "experts": Field((), _numbers, _number_list),

@@ -155,7 +155,7 @@ def store_form(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Impor
     if go:
         try:
             added = uploading.commit(table, mapping, found, name, split)
-        except lawlib.StoreError as error:
+        except (lawlib.StoreError, ValueError) as error:
             st.error(plain(str(error)), icon=":material/error:")
             return
         st.session_state["stored"] = [(a.dataset, a.n_runs, a.n_duplicates, a.n_curve_points) for a in added]
@@ -234,7 +234,7 @@ def _shipped(table: pd.DataFrame) -> set[str]:
 def _rename(dataset: str, key: str) -> None:
     try:
         data.store().rename(dataset, st.session_state[key])
-    except lawlib.StoreError as error:
+    except (lawlib.StoreError, ValueError) as error:
         st.toast(plain(str(error)), icon=":material/error:")
 
 
