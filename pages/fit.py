@@ -24,7 +24,7 @@ if law.fit is None:
     ui.finish()
     st.stop()
 
-findings = law.health()
+findings = ui.health(law)
 warnings = [f for f in findings if f.severity == "warning"]
 with place:
     ui.answer(

@@ -6,7 +6,8 @@ import pytest
 
 import lawlib
 from lawlib import Finding
-from lawlib.health import MAX_CONDITION, MIN_DECADES, MIN_RAY_SPREAD, gauss_newton
+from lawlib.health import MAX_CONDITION, MIN_DECADES, MIN_RAY_SPREAD
+from lawlib.identification import gauss_newton
 from tests.planted import PARAMS, grid
 
 

@@ -2,7 +2,7 @@
 
 from .chart import chart, style
 from .controls import Point, budget_range, controls
-from .data import N_RESAMPLES, datasets, ensemble, fit, progress, runs, selection, store
+from .data import N_RESAMPLES, datasets, ensemble, fit, health, progress, runs, selection, store
 from .duel import choose_pair, leverage, measured_gaps
 from .fitpage import axis_menu, backtest, backtest_table, coefficient_table, coefficients, health_card, pull_table, seed_caption
 from .laws import Choice, choose, facts, has

@@ -126,6 +126,11 @@ def remember(law: lawlib.FittedLaw, key: tuple, make: Callable[[], Any]) -> Any:
     return memory[full][1]
 
 
+def health(law: lawlib.FittedLaw) -> list[lawlib.Finding]:
+    """The law's findings, computed once."""
+    return remember(law, ("health",), law.health)
+
+
 @st.cache_resource(max_entries=1, show_spinner=False)
 def _memory() -> dict:
     return {}

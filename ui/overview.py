@@ -5,13 +5,14 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from . import data
 from .laws import Choice
 
 
 def next_steps(choice: Choice) -> None:
     """The fit's health in a line each, and where to go on."""
     st.markdown("**What to look at next**")
-    findings = choice.law.health()
+    findings = data.health(choice.law)
     for f in [f for f in findings if f.severity == "warning"][:3]:
         st.warning(f.sentence, icon=":material/warning:")
     if choice.law.fit is not None and not any(f.severity == "warning" for f in findings):

@@ -1,0 +1,33 @@
+"""What a careful reader would hold against a fit, each finding with its threshold and its remedy."""
+
+from __future__ import annotations
+
+from ..laws import FittedLaw
+from .finding import Finding
+from .parameters import FAR, MAX_CONDITION, MAX_LOSS_ERROR, UNMOVED, flat_directions, held, status, unmoved, weak
+from .residuals import MAX_PULL, TREND, pull, trends
+from .runs import MAX_DISAGREEMENT, MIN_DECADES, MIN_RAY_SPREAD, MIN_VALUES, coverage, isoflops, pooled
+
+__all__ = [
+    "FAR",
+    "MAX_CONDITION",
+    "MAX_DISAGREEMENT",
+    "MAX_LOSS_ERROR",
+    "MAX_PULL",
+    "MIN_DECADES",
+    "MIN_RAY_SPREAD",
+    "MIN_VALUES",
+    "TREND",
+    "UNMOVED",
+    "Finding",
+    "findings",
+]
+_CHECKS = (status, unmoved, weak, flat_directions, coverage, pooled, trends, pull, isoflops, held)
+
+
+def findings(fitted: FittedLaw) -> list[Finding]:
+    """All findings of a fit, warnings first; empty for a published law."""
+    if fitted.fit is None:
+        return []
+    found = [finding for check in _CHECKS for finding in check(fitted)]
+    return sorted(found, key=lambda f: f.severity != "warning")

@@ -1,0 +1,90 @@
+"""Which parameters and consequences a fit's runs identify: standard errors from the curvature of the fit, without refits.
+
+With J the derivatives of ln L_pred in the parameters as fitted (logarithms of the positive ones, ln q and ln E_max for the
+shapes of Ehat), cov = s² (J'WJ)^-1, s² the residual variance. Good while the fit is nearly linear over one standard error,
+which is exactly when a quantity is identified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from .ensemble import fit_model
+from .laws import FittedLaw
+from .laws.law import Array
+from .objective import Objective
+
+WEAK = 0.5
+"""A parameter whose standard error is above this share of its value is not identified by the runs."""
+
+
+def gauss_newton(fitted: FittedLaw) -> Array:
+    """J'WJ of ln L_pred in the parameters as fitted, weights of mean one, a mean over runs: shape `(p, p)`."""
+    assert fitted.fit is not None
+    model = fit_model(fitted)
+    state = model.evaluate(parameters(fitted)[None, :])
+    # With ln L_obs = ln L_pred the squared objective's Hessian is 2 J'J exactly.
+    _, first, second = Objective("squared_log").derivatives(state.log_pred, state.log_pred)
+    weights = fitted.fit.weights / fitted.fit.weights.sum()
+    _, hessian = model.curvature(state, first * weights, second * weights)
+    return hessian[0] / 2
+
+
+def parameters(fitted: FittedLaw) -> Array:
+    """The parameters as fitted: theta, and (ln q, ln E_max) where they were fitted; shape `(p,)`."""
+    assert fitted.fit is not None
+    return np.concatenate([fitted.theta, fitted.shapes]) if fitted.fit.fit_shapes else fitted.theta
+
+
+def covariance(fitted: FittedLaw) -> Array:
+    """Covariance of the parameters as fitted, shape `(p, p)`; infinite where the runs leave no freedom."""
+    assert fitted.fit is not None
+    matrix = gauss_newton(fitted)
+    n, p = len(fitted.fit.residuals), len(matrix)
+    if n <= p:
+        return np.full((p, p), np.inf)
+    variance = float(np.average(fitted.fit.residuals**2, weights=fitted.fit.weights)) * n / (n - p)
+    scale = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+    return (
+        np.linalg.pinv(matrix / scale[:, None] / scale[None, :], rcond=1e-14, hermitian=True)
+        * variance
+        / n
+        / np.outer(scale, scale)
+    )
+
+
+def relative_errors(fitted: FittedLaw) -> dict[str, float]:
+    """Standard error over value of every fitted parameter; of a positive one the error of its logarithm."""
+    error = np.sqrt(np.maximum(np.diag(covariance(fitted)), 0.0))
+    values = parameters(fitted)
+    n_linear = len(fitted.law.linear)
+    positive = np.concatenate([fitted.law.positive, np.ones(len(values) - n_linear, dtype=bool)])
+    with np.errstate(divide="ignore"):
+        relative = np.where(positive, error, error / np.abs(values))
+    return dict(zip([*fitted.law.linear, "E_start", "E_max"], relative.tolist(), strict=False))
+
+
+def not_identified(fitted: FittedLaw) -> dict[str, float]:
+    """The parameters whose relative standard error is above `WEAK`, with it."""
+    return {name: error for name, error in relative_errors(fitted).items() if not error <= WEAK}
+
+
+def log_error(fitted: FittedLaw, quantity: Callable[[FittedLaw], Array]) -> float:
+    """Standard error of the logarithm of a positive quantity computed from the law, by the delta method.
+
+    `quantity` is called once with a whole ensemble: the law shifted by small steps along every parameter.
+    """
+    values, cov = parameters(fitted), covariance(fitted)
+    if not np.isfinite(cov).all():
+        return np.inf
+    steps = 1e-4 * np.maximum(np.sqrt(np.diag(cov)), 1e-9)
+    shifted = values + np.concatenate([np.diag(steps), -np.diag(steps)])
+    n_linear, p = len(fitted.law.linear), len(values)
+    assert fitted.fit is not None
+    shapes = shifted[:, n_linear:] if fitted.fit.fit_shapes else np.tile(fitted.shapes, (2 * p, 1))
+    logs = np.log(np.asarray(quantity(replace(fitted, theta=shifted[:, :n_linear], shapes=shapes)), dtype=float))
+    slope = (logs[:p] - logs[p:]) / (2 * steps)
+    return float(np.sqrt(slope @ cov @ slope))
