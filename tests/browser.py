@@ -43,6 +43,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+BASE_PATH_PROBE = re.compile(r"/\w+/_stcore/(health|host-config)")
+"""What Streamlit's page asks for first when it is opened at /runs: it tries whether the server lies there. The 404 is its no."""
 START_SECONDS = 60
 PAGE_SECONDS = 20
 
@@ -120,14 +122,16 @@ class Guard:
 
     def watch(self, context: BrowserContext) -> None:
         self.log_start = len(self.server.log())
-        context.on("console", lambda message: self.console(message.type, message.text))
+        context.on("console", lambda message: self.console(message.type, message.text, message.location["url"]))
         context.on("weberror", lambda error: self.problems.append(f"JavaScript error: {error.error}"))
         context.on("request", lambda request: self.request(request.url))
         self.page.on("websocket", lambda socket: self.request(socket.url))
 
-    def console(self, kind: str, text: str) -> None:
+    def console(self, kind: str, text: str, source: str) -> None:
+        if BASE_PATH_PROBE.fullmatch(source.removeprefix(self.server.url)):
+            return
         if kind == "error" or "WebGL context" in text:
-            self.problems.append(f"console {kind}: {text}")
+            self.problems.append(f"console {kind}: {text} ({source})")
 
     def request(self, url: str) -> None:
         own = (self.server.url + "/", self.server.url.replace("http", "ws", 1) + "/", "data:", "blob:", "about:")
