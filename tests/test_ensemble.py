@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 
 import lawlib
 from lawlib import bootstrap, compute_optimal, efficiency_gap
-from lawlib.ensemble import CHUNK, fit_model, rounding
+from lawlib.ensemble import CHUNK, fit_model, refit, rounding
 from lawlib.objective import Objective
 from tests.planted import PARAMS, grid
 
@@ -38,8 +38,8 @@ class TestBootstrap:
     def test_no_replicate_is_worse_than_scipys_from_the_same_start(self, law, objective):
         runs = RUNS if law == "chinchilla" else grid(law, sizes=np.geomspace(3e6, 3e9, 4), noise=0.01).sample(120, random_state=1)
         fit = lawlib.fit(runs, law, objective=objective)
-        boot = bootstrap(fit, 12, seed=5)
         counts = np.random.default_rng(5).multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=12)
+        boot = refit(fit, counts.astype(float), "bootstrap")
         model, goal = fit_model(fit), Objective(objective)
         start, shaped = (np.concatenate([fit.theta, fit.shapes]), True) if fit.fit.fit_shapes else (fit.theta, False)
         for i in range(12):
@@ -54,6 +54,14 @@ class TestBootstrap:
             reached = at(np.linalg.solve(model.whiten, ours - start))[0]
             scipys = minimize(at, np.zeros(len(start)), jac=True, method="BFGS", options={"gtol": 1e-9}).fun
             assert reached <= scipys * (1 + 1e-6)
+
+    @pytest.mark.parametrize(("objective", "factor"), [("huber", 1.0), ("squared_log", np.sqrt(len(RUNS) / (len(RUNS) - 5)))])
+    def test_squared_objectives_are_widened_for_the_parameters_that_the_fit_took(self, objective, factor):
+        fit = lawlib.fit(RUNS, "chinchilla", objective=objective)
+        counts = np.random.default_rng(9).multinomial(len(RUNS), np.full(len(RUNS), 1 / len(RUNS)), size=30)
+        plain = refit(fit, counts.astype(float), "bootstrap")
+        wide = bootstrap(fit, 30, seed=9)
+        np.testing.assert_allclose(wide.law.theta - fit.theta, factor * (plain.law.theta - fit.theta), rtol=1e-6, atol=1e-8)
 
     def test_its_intervals_cover_a_planted_truth(self):
         inside = 0
