@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, wraps
-from typing import ParamSpec, TypeVar
+from functools import wraps
+from threading import Lock
+from typing import Any, ParamSpec, TypeVar
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
-@lru_cache(maxsize=1)
-def _controller() -> ThreadpoolController:
-    """The BLAS libraries of this process, looked up once."""
-    return ThreadpoolController()
+class _OneThread:
+    """The limit. It is the process's own, so the first of overlapping calls sets it and the last one lifts it.
+
+    threadpoolctl gives OpenBLAS to the Python thread that set a limit first and ignores all others; the count replaces that.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = Lock(), 0
+        self._controller: ThreadpoolController | None = None
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                OpenBLASController.clear_controlling_thread(force=True)
+                if self._controller is None:
+                    self._controller = ThreadpoolController()  # looks the BLAS libraries up: once
+                self._limit = self._controller.limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                OpenBLASController.clear_controlling_thread(force=True)
+                self._limit.restore_original_limits()
+                OpenBLASController.clear_controlling_thread(force=True)
+
+
+_one_thread = _OneThread()
 
 
 def one_blas_thread(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
@@ -23,7 +50,7 @@ def one_blas_thread(function: Callable[Arguments, Result]) -> Callable[Arguments
 
     @wraps(function)
     def limited(*args: Arguments.args, **options: Arguments.kwargs) -> Result:
-        with _controller().limit(limits=1, user_api="blas"):
+        with _one_thread:
             return function(*args, **options)
 
     return limited
