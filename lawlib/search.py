@@ -33,12 +33,33 @@ def starts(law: Law, x: dict[str, Array], log_loss: Array, expansion: Array | No
 
     x: logarithms of the law's variables, each `(n_runs,)`. expansion: E of the runs where the shapes of Ehat are fitted.
     """
+    unit = _candidates(n_exponents(law) + (2 if expansion is not None else 0))
+    phi, error = guesses(law, x, log_loss, expansion, unit)
+    chosen: list[int] = []
+    for i in np.argsort(error)[: 40 * n_starts]:
+        apart = all(np.max(np.abs(unit[i] - unit[j])) > 0.09 for j in chosen)
+        if apart:
+            chosen.append(int(i))
+        if len(chosen) == n_starts:
+            break
+    return phi[chosen]
+
+
+def n_exponents(law: Law) -> int:
+    """Parameters that are no amplitudes, shapes of Ehat aside: the dimensions of the search."""
+    return len(law.linear) - len({p for p, _ in amplitudes(law).values()})
+
+
+def guesses(law: Law, x: dict[str, Array], log_loss: Array, expansion: Array | None, unit: Array) -> tuple[Array, Array]:
+    """Parameters `(S, n_parameters)` for points of the unit cube, amplitudes by least squares, and their squared error `(S,)`.
+
+    unit: shape `(S, n_exponents)`, two more columns (E_start, E_max) where the shapes are fitted.
+    """
     keep = np.unique(np.linspace(0, len(log_loss) - 1, min(len(log_loss), MAX_RUNS)).astype(int))
     x = {v: np.asarray(a)[keep] for v, a in x.items()}
     y = log_loss[keep]
     constants = amplitudes(law)
     slopes = [p for p in range(len(law.linear)) if p not in {q for q, _ in constants.values()}]
-    unit = _candidates(len(slopes) + (2 if expansion is not None else 0))
     shapes = np.empty((len(unit), 0))
     ehat: Array = x.get("Ehat", np.zeros(len(y)))[None, :]
     if expansion is not None:
@@ -47,17 +68,8 @@ def starts(law: Law, x: dict[str, Array], log_loss: Array, expansion: Array | No
         shapes = to_free(e_start, e_max)
         ehat = log_ehat(expansion[keep], e_start[:, None], e_max[:, None])
     theta = _slopes(law, slopes, unit, x, ehat)
-    z = _term_slopes(law, theta, x, ehat)
-    theta, error = _fill_amplitudes(law, theta, z, y, constants)
-    order = np.argsort(error)
-    chosen: list[int] = []
-    for i in order[: 40 * n_starts]:
-        apart = all(np.max(np.abs(unit[i] - unit[j])) > 0.09 for j in chosen)
-        if apart:
-            chosen.append(int(i))
-        if len(chosen) == n_starts:
-            break
-    return np.concatenate([theta, shapes], axis=1)[chosen]
+    theta, error = _fill_amplitudes(law, theta, _term_slopes(law, theta, x, ehat), y, constants)
+    return np.concatenate([theta, shapes], axis=1), error
 
 
 @lru_cache(maxsize=16)
