@@ -21,7 +21,7 @@ class _OneThread:
 
     def __init__(self) -> None:
         self._lock, self._inside = Lock(), 0
-        self._controller: ThreadpoolController | None = None
+        self._controller: Any = None
         self._limit: Any = None
 
     def __enter__(self) -> None:
