@@ -40,6 +40,7 @@ def main() -> None:
     refits(ours)
     optima()
     granular_fits()
+    scaling()
 
 
 def data() -> tuple[pd.DataFrame, str]:
@@ -160,6 +161,22 @@ def granular_fits() -> None:
         print(
             f"  E_start and E_max {label:7}         {seconds * 1e3:10.1f} ms   {fit.status.split(':')[0]}, {fit.fit.iterations} steps"
         )
+
+
+def scaling() -> None:
+    """Point fits of 100 to 100,000 planted runs: the exponent of time against runs."""
+    rng = np.random.default_rng(2)
+    law = lawlib.published("besiroglu2024")
+    sizes, seconds = [100, 1_000, 10_000, 100_000], []
+    for n in sizes:
+        runs = pd.DataFrame({"n_active": 10 ** rng.uniform(7, 10, n), "tokens": 10 ** rng.uniform(9, 11.5, n)})
+        runs["loss"] = law.predict(runs) * np.exp(0.005 * rng.normal(size=n))
+        seconds.append(warm(lambda runs=runs: lawlib.fit(runs, "chinchilla"), 5))
+    print("\nchinchilla, cost against the number of runs")
+    for n, s in zip(sizes, seconds, strict=True):
+        print(f"  {n:>7,} runs                      {s * 1e3:10.1f} ms   {s / n * 1e6:8.1f} us a run")
+    slope = np.log(seconds[-1] / seconds[1]) / np.log(sizes[-1] / sizes[1])
+    print(f"  exponent from 1,000 to 100,000 runs: {slope:.2f} (1 is linear)")
 
 
 def planted_granular(expansions: tuple[float, ...], n_runs: int = 300) -> pd.DataFrame:

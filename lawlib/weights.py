@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .laws.law import Array
+from .runs import usable
 
 WEIGHTS: dict[str, str] = {
     "equal": "every run alike",
@@ -36,9 +37,11 @@ class SeedNoise:
 
 
 def seed_noise(runs: pd.DataFrame) -> SeedNoise | None:
-    """The noise between runs that differ in nothing but their seed, pooled over configurations; None without repeats."""
-    groups, log_loss = _configurations(runs), np.log(runs["loss"].to_numpy(dtype=float))
-    table = pd.DataFrame({"group": groups, "y": log_loss}).dropna()
+    """The noise between runs that differ in nothing but their seed, pooled over configurations; None without repeats.
+
+    Excluded runs and those without a positive loss do not count.
+    """
+    table = _log_losses(usable(runs)).dropna()
     stats = table.groupby("group")["y"].agg(["count", "var"])
     repeated = stats[stats["count"] > 1]
     if repeated.empty:
@@ -49,12 +52,20 @@ def seed_noise(runs: pd.DataFrame) -> SeedNoise | None:
 
 
 def run_weights(runs: pd.DataFrame, name: str) -> Array:
-    """Weights `(n_runs,)` with mean 1 by one of `WEIGHTS`.
+    """Weights `(n_runs,)` by one of `WEIGHTS`: of mean 1 over the runs that are not excluded, 1 for the others.
 
     "compute": proportional to C. "seed_variance": inverse variance of ln L among runs of the run's configuration, drawn
     towards the pooled variance; configurations without repeats take the pooled one.
     Raises ValueError for an unknown name, runs without FLOPs, or no repeats.
     """
+    weights = np.ones(len(runs))
+    included = ~runs["excluded"].fillna(False).to_numpy(dtype=bool) if "excluded" in runs else np.ones(len(runs), dtype=bool)
+    if included.any():
+        weights[included] = _weights(runs[included], name)
+    return weights
+
+
+def _weights(runs: pd.DataFrame, name: str) -> Array:
     if name == "equal":
         return np.ones(len(runs))
     if name == "compute":
@@ -69,13 +80,19 @@ def run_weights(runs: pd.DataFrame, name: str) -> Array:
         noise = seed_noise(runs)
         if noise is None or noise.sigma == 0:
             raise ValueError("Weights by seed variance need repeats: runs that differ in nothing but their seed. There are none.")
-        table = pd.DataFrame({"group": _configurations(runs), "y": np.log(runs["loss"].to_numpy(dtype=float))})
+        table = _log_losses(runs)
         stats = table.groupby("group")["y"].agg(["count", "var"])
         freedom = (stats["count"] - 1).clip(lower=0)
         variance = (freedom * stats["var"].fillna(0.0) + PRIOR_REPEATS * noise.sigma**2) / (freedom + PRIOR_REPEATS)
         weights = (1 / variance).reindex(table["group"]).to_numpy()
         return weights / weights.mean()
     raise ValueError(f"There are no weights {name!r}; known are {', '.join(WEIGHTS)}, or a column of the runs.")
+
+
+def _log_losses(runs: pd.DataFrame) -> pd.DataFrame:
+    """The configuration (group) and ln L (y) of every run, NaN where there is no positive loss."""
+    loss = runs["loss"].to_numpy(dtype=float)
+    return pd.DataFrame({"group": _configurations(runs), "y": np.log(np.where(loss > 0, loss, np.nan))})
 
 
 def _configurations(runs: pd.DataFrame) -> Array:

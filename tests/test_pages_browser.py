@@ -1,7 +1,10 @@
 """Every page in a real browser: what it draws, its sliders and its URL, in light and dark."""
 
+import re
+
+import pandas as pd
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser import settle
 
@@ -69,3 +72,149 @@ def test_every_page_is_drawn_in_the_system_s_colours(page, request):
             assert not PLOTLY_BLUES & set(chart["colours"]), where
             assert chart["ticks"], where
             assert all((lightness(c) > 0.5) == (scheme == "dark") for c in chart["ticks"]), where
+
+
+# Sliders, the URL, pages
+
+
+def press(page: Page, field: str, key: str = "ArrowRight") -> str:
+    """Presses a key on a slider; returns the answer once it is another."""
+    before = answer(page)
+    slider = page.locator(f".st-key-w_{field} [role=slider], .st-key-w_{field} input[type=range]").first
+    slider.focus()
+    page.keyboard.press(key)
+    page.wait_for_function("before => document.querySelector('.st-key-answer')?.innerText !== before", arg=before)
+    settle(page)
+    return answer(page)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "charts"),
+    [
+        ("/", ["budget"], ["loss", "isoflop", "allocation"]),
+        ("/isoflop", ["budget"], ["isoflop", "n_opt", "d_opt"]),
+        ("/granularity", ["budget", "g"], ["excess", "best_g"]),
+        ("/dense_vs_moe", ["budget", "e"], ["gap", "losses"]),
+    ],
+)
+def test_sliders_change_the_answer_the_url_and_the_charts(page, path, fields, charts):
+    page.goto(path)
+    settle(page)
+    assert "?" not in page.url
+    answers = [answer(page)]
+    for field in fields:
+        answers.append(press(page, field))
+        expect(page).to_have_url(re.compile(rf"[?&]{field}=[\d.e]+"))
+    assert len(set(answers)) == len(answers)
+    drawn = page.evaluate(CHARTS)
+    assert all(drawn[key]["traces"] for key in charts)
+    page.reload()
+    settle(page)
+    assert answer(page) == answers[-1]
+
+
+def go(page: Page, title: str) -> None:
+    """To another page, by the sidebar."""
+    page.get_by_test_id("stSidebarNavLink").filter(has_text=title).click()
+    expect(page.get_by_test_id("stHeading").locator("h1")).to_have_text(title)
+    settle(page)
+
+
+def test_the_budget_survives_other_pages_and_a_reload(page):
+    page.goto("/")
+    settle(page)
+    press(page, "budget", "Home")
+    press(page, "budget")
+    chosen = re.search(r"At (\S+) FLOPs", answer(page))[1]
+    link = page.url
+    go(page, "Granularity")
+    assert f"At {chosen} FLOPs" in answer(page)
+    press(page, "g", "End")
+    assert "G = 256 loses" in answer(page)
+    go(page, "Reproductions")
+    page.reload()
+    settle(page)
+    assert re.search(r"/reproductions\?budget=[\d.e]+&g=256$", page.url)
+    go(page, "Granularity")
+    assert f"At {chosen} FLOPs" in answer(page)
+    assert "G = 256 loses" in answer(page)
+    go(page, "Overview")
+    assert f"At {chosen} FLOPs" in answer(page)
+    page.go_back()
+    if "/granularity" not in page.url:  # Streamlit's page change is one entry of the history, the state in the URL another
+        page.go_back()
+    expect(page).to_have_url(re.compile("/granularity"))
+    expect(page.get_by_test_id("stHeading").locator("h1")).to_have_text("Granularity")
+    settle(page)
+    assert f"At {chosen} FLOPs" in answer(page)
+    page.goto(link)
+    settle(page)
+    assert f"At {chosen} FLOPs" in answer(page)
+    assert page.url == link
+
+
+@pytest.mark.parametrize("path", ["/granularity?budget=3e22&g=4", "/fit"])
+def test_a_deep_link_may_be_the_first_request_of_a_server(fresh_server, new_page, path):
+    page = new_page(fresh_server(), path=path)
+    links = page.get_by_test_id("stSidebarNavLink")
+    expect(links).to_have_text(
+        [
+            re.compile(t + "$")
+            for t in ("Overview", "Runs", "Upload", "Fit", "IsoFLOP", "Granularity", "Dense vs MoE", "Reproductions")
+        ]
+    )
+    assert page.title() == "Scaling laws"
+    if path == "/fit":
+        assert "law holds 47 runs" in answer(page)
+        return
+    assert "At 3e22 FLOPs" in answer(page)
+    assert "G = 4 loses" in answer(page)
+    assert page.url.endswith(path)
+
+
+def test_a_chart_s_numbers_can_be_downloaded(page):
+    page.goto("/isoflop?budget=3e20")
+    settle(page)
+    with page.expect_download() as download:
+        page.locator(".st-key-csv_n_opt button:visible").click()
+    assert download.value.suggested_filename == "n_opt.csv"
+    table = pd.read_csv(download.value.path())
+    assert {"flops", "n_active", "tokens", "loss", "n_active_low", "n_active_high"} <= set(table.columns)
+    assert len(table) > 20
+    assert table["n_active"].is_monotonic_increasing
+    page.goto("/runs")
+    settle(page)
+    with page.expect_download() as download:
+        page.locator(".st-key-csv_runs button:visible").click()
+    assert len(pd.read_csv(download.value.path())) == 47
+    with page.expect_download() as download:
+        page.locator(".st-key-csv_all_runs button:visible").click()
+    assert len(pd.read_csv(download.value.path())) == 47
+
+
+def test_exact_values_can_be_typed(page):
+    page.goto("/")
+    settle(page)
+    page.get_by_test_id("stPopover").get_by_role("button", name="Type").click()
+    field = page.locator(".st-key-typed_budget input")
+    field.fill("3e21")
+    field.press("Enter")
+    expect(page.locator(".st-key-answer")).to_contain_text("At 3e21 FLOPs")
+    expect(page).to_have_url(re.compile(r"\?budget=3e21$"))
+    field.fill("abc")
+    field.press("Enter")
+    expect(page.get_by_test_id("stToast")).to_contain_text("nothing was changed")
+    settle(page)
+    assert "At 3e21 FLOPs" in answer(page)
+    assert page.url.endswith("?budget=3e21")
+
+
+def test_two_sessions_do_not_see_each_other_s_sliders(server, new_page):
+    one, two = (new_page(server, path="/dense_vs_moe") for _ in range(2))
+    before = answer(two)
+    press(one, "budget")
+    press(one, "e")
+    go(two, "Overview")
+    go(two, "Dense vs MoE")
+    assert answer(two) == before
+    assert answer(one) != before

@@ -153,3 +153,26 @@ class TestInAFit:
                 law = lawlib.fit(runs, "chinchilla", objective="squared_log", weights=name)
                 found.append(np.sqrt(np.mean(np.log(law.predict(TRUTH) / TRUTH["loss"]) ** 2)))
         assert np.mean(errors["seed_variance"]) < 0.7 * np.mean(errors["equal"])
+
+    @pytest.mark.parametrize("name", ["compute", "seed_variance"])
+    def test_excluded_runs_have_no_part_in_the_weights(self, name):
+        runs = repeats(0.01).assign(excluded=False)
+        runs.loc[[1, 2, 40], "excluded"] = True
+        runs.loc[[1, 2, 40], "loss"] *= 3
+        runs.loc[[1, 2, 40], "flops"] *= 100
+        alone = runs[~runs["excluded"]]
+        marked, gone = (lawlib.fit(r, "chinchilla", objective="squared_log", weights=name) for r in (runs, alone))
+        np.testing.assert_allclose(marked.fit.weights, gone.fit.weights, rtol=1e-12)
+        assert marked.objective == pytest.approx(gone.objective, rel=1e-12)
+
+    def test_excluded_repeats_are_no_noise(self):
+        runs = repeats(0.01).assign(excluded=False)
+        runs.loc[1, ["excluded", "loss"]] = [True, 9.0]
+        assert seed_noise(runs) == seed_noise(runs.drop(index=1))
+
+    def test_a_loss_that_is_not_positive_is_the_fits_error_not_a_warning(self):
+        runs = repeats(0.01)
+        runs.loc[4, "loss"] = 0.0
+        with pytest.raises(lawlib.FitError, match="1 runs have loss at or below zero"):
+            lawlib.fit(runs, "chinchilla", weights="seed_variance")
+        assert seed_noise(runs).repeats == len(runs) - 1

@@ -101,24 +101,17 @@ def backtest(law: lawlib.FittedLaw) -> Backtest | None:
         )
     if not names:
         return None
+
+    def make() -> Backtest:
+        with data.progress("Backtest, law") as report:
+            options = {"objective": state.get("objective"), "delta": state.get("delta"), "weights": state.get("weights")}
+            return lawlib.backtest(runs, names, nearest, progress=report, **options)
+
     try:
-        return _backtest(
-            state.get("dataset"),
-            data.store().version,
-            data.filters(),
-            tuple(names),
-            nearest,
-            state.get("objective"),
-            state.get("delta"),
-        )
+        return data.remember(law, ("backtest", tuple(names), nearest), make)
     except ValueError as error:
         st.warning(str(error))
         return None
-
-
-@st.cache_resource(max_entries=32, show_spinner="Backtest")
-def _backtest(dataset, version, chosen, names, cut, objective, delta) -> Backtest:
-    return lawlib.backtest(data.selection(), names, cut, objective=objective, delta=delta)
 
 
 def backtest_table(summary: pd.DataFrame) -> None:
