@@ -218,3 +218,19 @@ def test_two_sessions_do_not_see_each_other_s_sliders(server, new_page):
     go(two, "Dense vs MoE")
     assert answer(two) == before
     assert answer(one) != before
+
+
+def test_a_slider_released_gives_the_answer_at_its_value(page):
+    page.goto("/")
+    settle(page)
+    before = answer(page)
+    thumb = page.locator(".st-key-w_budget [role=slider], .st-key-w_budget input[type=range]").first.bounding_box()
+    page.mouse.move(thumb["x"] + thumb["width"] / 2, thumb["y"] + thumb["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(thumb["x"] - 100, thumb["y"] + thumb["height"] / 2, steps=5)
+    page.mouse.up()
+    expect(page.locator(".st-key-answer")).not_to_have_text(before)
+    settle(page)
+    chosen = re.search(r"budget=([\d.e]+)", page.url)[1]
+    assert float(re.search(r"At (\S+) FLOPs", answer(page))[1]) == pytest.approx(float(chosen), rel=0.01)
+    assert 1e17 < float(chosen) < 1e22
