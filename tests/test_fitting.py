@@ -356,3 +356,18 @@ class TestErrors:
             lawlib.fit(NOISY, "chinchilla", weights="w")
         with pytest.raises(ValueError, match="no FLOPs rule 'cubic'"):
             lawlib.compute_optimal(lawlib.fit(NOISY, "chinchilla", flops_rule="cubic"), 1e20)
+
+
+def test_the_joint_law_recovers_table_4_of_ludziejewski_from_noise_free_points_of_its_grid():
+    sizes, tokens, experts = np.geomspace(5e7, 2.7e9, 8), np.geomspace(2e9, 1.3e11, 6), (1, 2, 4, 8, 16, 32)
+    rows = [(n, d, float(e)) for n in sizes for d in tokens for e in experts]
+    runs = pd.DataFrame(rows, columns=["n_active", "tokens", "expansion"])
+    runs["loss"] = lawlib.published("ludziejewski2025").predict(runs)
+    fit = lawlib.fit(runs, "joint")
+    p, table = fit.params, seeds.table("joint_table4")
+    e = fit.log_ehat(table["expansion"].to_numpy())
+    np.testing.assert_allclose(p["a"] * np.exp(p["delta"] * e), table["m"], rtol=3e-3)
+    np.testing.assert_allclose(p["alpha"] + p["gamma"] * e, table["mu"], rtol=3e-3)
+    np.testing.assert_allclose(p["b"] * np.exp(p["omega"] * e), table["n"], rtol=3e-3)
+    np.testing.assert_allclose(p["beta"] + p["zeta"] * e, table["nu"], rtol=3e-3)
+    assert p["c"] == pytest.approx(1.3637, rel=3e-3)

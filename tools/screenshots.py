@@ -36,7 +36,8 @@ def main() -> None:
                 for name in args.pages:
                     page.goto(f"{server.url}/{name}?{args.query}")
                     settle(page, 60)
-                    page.wait_for_timeout(700)
+                    page.wait_for_load_state("networkidle")
+                    page.wait_for_timeout(1500)
                     height = page.evaluate("document.querySelector('[data-testid=\"stMainBlockContainer\"]').scrollHeight")
                     page.set_viewport_size({"width": width, "height": min(max(height + 80, 800), 4000)})
                     page.wait_for_timeout(500)

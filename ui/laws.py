@@ -14,6 +14,7 @@ from . import data, state
 
 PREFERRED_PUBLISHED = {"G": "krajewski2024-moe-e64", "E": "ludziejewski2025", "D": "besiroglu2024"}
 _HIDDEN = ("ling2025", "zhao2025")
+_OPTIONS = ("objective", "delta", "weights", "unit", "rule")
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,9 @@ def choose(need: str = "", field: str = "law") -> Choice:
             **state.bound(field, chosen),
         )
         if chosen in lawlib.FAMILIES:
-            _fit_options()
+            changed = [f for f in _OPTIONS if state.get(f) != state.FIELDS[f].default]
+            with st.expander(f"Fit options ({len(changed)} changed)" if changed else "Fit options", expanded=bool(changed)):
+                _fit_options()
         if reasons:
             with st.popover("Laws not offered", width="stretch"):
                 for name, why in reasons.items():

@@ -254,6 +254,9 @@ def summary(found: ingest.Import, mapping: ingest.Mapping) -> str:
         points = f", **{len(chosen):,} curve points** of {plain(mapping.loss)}" + (
             f" ({missing:,} without a value)" if missing else ""
         )
+        n_others = found.curves["split"].nunique() - 1
+        if n_others:
+            points += f", {len(found.curves):,} with {n_others} other {'losses' if n_others > 1 else 'loss'}"
     spans = [
         f"{words} {write(runs[column].min())} to {write(runs[column].max())}"
         for column, words, write in (
