@@ -1,6 +1,7 @@
 """Files dropped on the Upload page of a real browser: read, told about, stored, shown on the other pages."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -24,8 +25,9 @@ def drop(page: Page, name: str, content, mime="text/csv") -> None:
     """Drops a file on the opened Upload page and waits until it has been read."""
     file = {"name": name, "mimeType": mime, "buffer": content.encode() if isinstance(content, str) else content}
     page.locator(".st-key-file input[type=file]").set_input_files(file)
-    expect(page.get_by_test_id("stFileUploaderFile")).to_be_visible()
-    expect(page.locator(".st-key-understood, [data-testid=stAlertContentError]").first).to_be_visible()
+    expect(page.locator(".st-key-file")).to_contain_text(name)
+    read = page.get_by_text("What was understood").or_(page.get_by_test_id("stAlertContentError"))
+    expect(read.first).to_be_visible(timeout=20_000)
     settle(page)
 
 
@@ -36,6 +38,18 @@ def store(page: Page, name: str = "") -> None:
     page.locator(".st-key-store_button button").click()
     expect(page.get_by_test_id("stAlertContentSuccess").first).to_contain_text("Stored")
     settle(page)
+
+
+def rows(page: Page, header: str) -> list[list[str]]:
+    """The cells of the table on the page that has this column; a table below is drawn when it comes into sight."""
+    tables = page.get_by_test_id("stDataFrame")
+    for i in range(tables.count()):
+        tables.nth(i).scroll_into_view_if_needed()
+    table = tables.locator("table").filter(has=page.locator("th", has_text=re.compile(f"^{header}$")))
+    table.wait_for(state="attached")
+    return table.evaluate(
+        "t => [...t.querySelectorAll('tbody tr')].map(r => [...r.querySelectorAll('td')].map(c => c.innerText))"
+    )
 
 
 @pytest.fixture
@@ -77,3 +91,29 @@ def test_the_chinchilla_extraction_brings_its_refit(fresh_server, new_page, test
     expect(page.get_by_text("carry no licence")).to_have_count(0)
     go(page, "Fit")
     assert "law holds 245 runs" in answer(page)
+
+
+SUFFIXES = "name,params,tokens,loss\na,350M,7B,3.41\nb,700M,14B,3.102\nc,1.4B,28B,2.9\nd,350M,many,3.2\ne,2.8B,56B,2.7\n"
+
+
+def test_a_bad_row_is_left_out_by_consent_and_a_second_upload_adds_nothing(upload):
+    page = upload
+    drop(page, "suffixes.csv", SUFFIXES)
+    assert answer(page).startswith("4 runs: N 350M to 2.8B, D 7B to 56B")
+    expect(page.get_by_text("1 row has problems")).to_be_visible()
+    assert rows(page, "line") == [["5", "tokens", "many", "The token count must be a number, this is text."]]
+    button = page.locator(".st-key-store_button button")
+    expect(button).to_be_disabled()
+    page.locator(".st-key-consent label").click()
+    expect(button).to_be_enabled()
+    store(page)
+    expect(page.get_by_test_id("stAlertContentSuccess")).to_contain_text("Stored 4 runs as suffixes.")
+    page.reload()
+    settle(page)
+    drop(page, "suffixes.csv", SUFFIXES)
+    expect(page.locator(".st-key-store_button button")).to_be_disabled()
+    page.locator(".st-key-consent label").click()
+    expect(button).to_be_enabled()
+    store(page)
+    expect(page.get_by_test_id("stAlertContentSuccess")).to_contain_text("4 were there already and were skipped")
+    expect(page.get_by_label("suffixes: 4 runs, 0 curve points")).to_be_visible()

@@ -122,11 +122,11 @@ def problems(found: ingest.Import) -> bool:
     )
     n_lines = len({p.line for p in found.problems})
     st.markdown(
-        f"**{n_lines} rows have problems**"
+        (f"**{n_lines:,} rows have problems**" if n_lines > 1 else "**1 row has problems**")
         + (f", the first {SHOWN_PROBLEMS} shown" if len(found.problems) > SHOWN_PROBLEMS else "")
     )
     st.dataframe(table, hide_index=True, width="stretch", key="problems")
-    return st.checkbox(f"Leave these {n_lines} rows out", key="consent")
+    return st.checkbox(f"Leave these {n_lines:,} rows out" if n_lines > 1 else "Leave this row out", key="consent")
 
 
 def store_form(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Import, agreed: bool) -> None:
