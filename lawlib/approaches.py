@@ -101,7 +101,13 @@ def envelope_optima(
     budgets between the second lowest and the highest compute that at least three runs reach; runs at the ends of the range of
     sizes are left out there, as the envelope is then cut off by the sweep. Without curves the best run of each isoFLOP slice
     is taken. None where that gives fewer than two points. The interval is a bootstrap of runs.
+    Raises ValueError for curves of several splits: a line would jump between training and validation loss.
     """
+    if curves is not None and "split" in curves and curves["split"].nunique() > 1:
+        names = ", ".join(sorted(map(str, curves["split"].unique())))
+        raise ValueError(
+            f"The envelope needs one loss of each run, and these curves hold the splits {names}: choose one of them."
+        )
     runs = usable(runs)
     runs = runs[runs[["flops", "n_active", "tokens", "loss"]].notna().all(axis=1)].reset_index(drop=True)
     lines = _lines(runs, curves)

@@ -217,3 +217,11 @@ class TestEnvelope:
         silent = runs.iloc[[5]].assign(run_id="silent")
         found = envelope_optima(pd.concat([runs, silent], ignore_index=True), pd.concat([curves, stranger], ignore_index=True))
         pd.testing.assert_frame_equal(found.slices, envelope_optima(runs, curves).slices)
+
+    def test_curves_of_two_losses_are_refused(self):
+        runs, curves = self.planted()
+        both = pd.concat([curves.assign(split="train"), curves.assign(split="validation", loss=curves["loss"] + 0.1)])
+        with pytest.raises(ValueError, match=r"these curves hold the splits train, validation: choose one of them\."):
+            envelope_optima(runs, both)
+        chosen = envelope_optima(runs, both[both["split"] == "train"])
+        assert chosen.n_exponent == envelope_optima(runs, curves).n_exponent
