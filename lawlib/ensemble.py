@@ -19,6 +19,7 @@ from .laws import FittedLaw, run_arrays
 from .laws.law import Array
 from .laws.saturation import from_free, log_ehat, to_free
 from .objective import Objective
+from .percentiles import central
 from .solver import Model, minimise
 from .threads import one_blas_thread
 
@@ -92,9 +93,7 @@ class Ensemble:
         """(low, high) percentiles of `values(what)`: floats, or arrays for array quantities. NaN samples are left out."""
         if not 0 < level < 1:
             raise ValueError(f"level must lie between 0 and 1; got {level}.")
-        values = self.values(what)
-        with np.errstate(invalid="ignore"):
-            low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        low, high = central(self.values(what), level)
         return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
 
 

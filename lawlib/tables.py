@@ -18,6 +18,7 @@ from .frontier import isoflop, isoflop_losses, router_share
 from .gap import efficiency_gap
 from .laws import FittedLaw
 from .optimum import GRANULARITIES, Optimum, compute_optimal
+from .percentiles import central
 
 LEVEL = 0.95
 
@@ -122,8 +123,7 @@ def _frame(opt: Optimum) -> dict:
 
 
 def _interval(name: str, values: np.ndarray, level: float) -> dict:
-    with np.errstate(invalid="ignore"):
-        low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = central(values, level)
     return {f"{name}_low": low, f"{name}_high": high}
 
 

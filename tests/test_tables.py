@@ -1,13 +1,17 @@
 """The frames behind the charts: the same numbers as the functions they come from, with intervals, masks and rows in order."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import lawlib
 from lawlib import compute_optimal, efficiency_gap, granularity_frontier, isoflop, isoflop_losses
+from lawlib.ensemble import Ensemble
 from lawlib.extrapolation import inside
 from lawlib.gap import shared_rounding
+from lawlib.percentiles import central
 from lawlib.tables import gap_curves, granularity_curves, isoflop_curves, optimal_path, stacked
 from tests.planted import grid
 
@@ -180,3 +184,33 @@ def test_stacked_tables_keep_their_order_and_bear_their_names():
     assert both.index.tolist() == [0, 1, 2, 3, 4]
     assert both["loss"].tolist() == b["loss"].tolist() + a["loss"].tolist()
     assert "law" not in a
+
+
+class TestPercentiles:
+    @pytest.mark.parametrize("level", [0.5, 0.9, 0.95])
+    def test_of_finite_samples_they_are_numpys(self, level):
+        values = np.random.default_rng(0).normal(size=(41, 3, 2))
+        low, high = central(values, level)
+        assert [low.tolist(), high.tolist()] == quantiles(values, level).tolist()
+
+    def test_missing_samples_are_left_out(self):
+        low, high = central([[1.0, np.nan], [np.nan, np.nan], [3.0, np.nan]], 0.5)
+        assert (low[0], high[0]) == (1.5, 2.5)
+        assert np.isnan([low[1], high[1]]).all()
+
+    def test_infinite_samples_are_the_largest(self):
+        values = np.array([[1.0, np.inf], [2.0, np.inf], [3.0, np.inf], [np.inf, np.inf]])
+        low, high = central(values, 0.95)
+        assert low[0] == pytest.approx(1.075)
+        assert high[0] == np.inf
+        assert (low[1], high[1]) == (np.inf, np.inf)
+
+
+def test_a_dense_law_that_never_gets_there_has_an_infinite_interval():
+    poor = lawlib.published("hoffmann2022")  # its floor of 1.69 nats lies above Krajewski's losses at 1e26
+    many = Ensemble(replace(poor, theta=np.tile(poor.theta, (60, 1))), poor, "rounding")
+    frame = gap_curves({64.0: (MOE, poor)}, np.array([1e18, 1e26]), {64.0: (MANY_MOE, many)})
+    assert frame["gap"].tolist()[1] == np.inf
+    assert frame[["gap_low", "gap_high"]].to_numpy()[1].tolist() == [np.inf, np.inf]
+    assert np.isfinite(frame[["gap_low", "gap_high"]].to_numpy()[0]).all()
+    assert many.interval(lambda law: efficiency_gap(MOE, law, 1e26, 64)) == (np.inf, np.inf)
