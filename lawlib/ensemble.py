@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from .errors import OptimumError
 from .laws import FittedLaw, run_arrays
 from .laws.law import Array
-from .laws.saturation import from_free, log_ehat, to_free
+from .laws.saturation import log_ehat, to_free
 from .objective import Objective
 from .percentiles import central
 from .solver import Model, minimise
@@ -217,6 +217,6 @@ def fit_model(fit: FittedLaw) -> Model:
     with np.errstate(invalid="ignore"):
         x = {"N": np.log(n), "D": np.log(tokens), "G": np.log(granularity), "A": -np.log(expansion)}
     if fit.law.has_shapes:
-        x["Ehat"] = log_ehat(expansion, *from_free(fit.shapes))
+        x["Ehat"] = log_ehat(expansion, fit.shapes)
     log_loss = np.log(fit.fit.runs["loss"].to_numpy(dtype=float))
     return Model(fit.law, {v: x[v] for v in fit.law.variables}, log_loss, expansion if fit.fit.fit_shapes else None)

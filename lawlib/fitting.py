@@ -9,7 +9,7 @@ from .errors import FitError
 from .flops import FlopsRule, TotalRule, rule_of, total_rule_of
 from .laws import FitDetails, FittedLaw, Law, family, published, run_arrays
 from .laws.law import Array
-from .laws.saturation import from_free, log_ehat
+from .laws.saturation import log_ehat
 from .objective import Objective
 from .runs import usable
 from .search import starts
@@ -62,7 +62,7 @@ def fit(
     held, shapes, fit_shapes = _shapes(law, expansion)
     x = {"N": np.log(n), "D": np.log(tokens), "G": np.log(granularity), "A": -np.log(expansion)}
     if law.has_shapes:
-        x["Ehat"] = log_ehat(expansion, *from_free(shapes))
+        x["Ehat"] = log_ehat(expansion, shapes)
     x = {v: x[v] for v in law.variables}
     model = Model(law, x, log_loss, expansion if fit_shapes else None)
     first = starts(law, x, log_loss, expansion if fit_shapes else None, n_starts(law, fit_shapes))

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from .errors import OptimumError
 from .laws import FittedLaw
 from .laws.law import Array
-from .optimum import GRANULARITIES, compute_optimal, expansion_of, log_n, log_ratio_of, log_total
+from .optimum import GRANULARITIES, compute_optimal, expansion_of, granularities_of, log_n, log_ratio_of, log_total
 
 
 def granularity_frontier(
@@ -43,7 +43,7 @@ def switching_budgets(law: FittedLaw, expansion: float | None = None, low: float
 
     The loss at G and at 2 G cross once; bisected for all G at once. Pairs that do not cross in [low, high] are left out.
     """
-    options = np.array(GRANULARITIES, dtype=float)
+    options = granularities_of(law)
     lo, hi = np.full(len(options) - 1, np.log(low)), np.full(len(options) - 1, np.log(high))
 
     def finer_wins(log_c: Array) -> np.ndarray:

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .approaches import slice_labels
 from .ensemble import Ensemble
 from .laws import FittedLaw
 from .laws.law import Array
@@ -87,8 +86,8 @@ def shared_rounding(moe_law: FittedLaw, dense_law: FittedLaw, n: int, seed: int 
 def measured_gap(runs: pd.DataFrame) -> pd.DataFrame:
     """The gap between runs, without a law: columns expansion, flops, loss, gap; a row for each MoE budget that dense runs span.
 
-    At every E and isoFLOP slice the best MoE run is taken; the dense runs' lower envelope (lowest loss up to C),
-    interpolated in ln C, says which compute reaches the same loss. Nothing is extrapolated.
+    At every E only runs on the lower envelope count (no run of that E with less compute has a lower loss); the dense runs'
+    lower envelope, interpolated in ln C, says which compute reaches the same loss. Nothing is extrapolated.
     """
     runs = usable(runs)
     runs = runs[runs[["flops", "loss", "expansion"]].notna().all(axis=1)]
@@ -99,10 +98,9 @@ def measured_gap(runs: pd.DataFrame) -> pd.DataFrame:
         falls = np.r_[True, np.diff(lowest) < 0]
         log_c, envelope = np.log(dense["flops"].to_numpy())[falls], lowest[falls]
         for e, group in runs[runs["expansion"] > 1].groupby("expansion"):
-            labels = slice_labels(group)
-            for label in np.unique(labels):
-                best = group[labels == label].nsmallest(1, "loss").iloc[0]
-                if envelope[-1] <= best["loss"] <= envelope[0]:
-                    matched = np.exp(np.interp(-best["loss"], -envelope, log_c))
-                    rows.append({"expansion": e, "flops": best["flops"], "loss": best["loss"], "gap": matched / best["flops"]})
+            group = group.sort_values(["flops", "loss"])
+            for best in group[group["loss"] < group["loss"].cummin().shift(fill_value=np.inf)].itertuples():
+                if envelope[-1] <= best.loss <= envelope[0]:
+                    matched = np.exp(np.interp(-best.loss, -envelope, log_c))
+                    rows.append({"expansion": e, "flops": best.flops, "loss": best.loss, "gap": matched / best.flops})
     return pd.DataFrame(rows, columns=["expansion", "flops", "loss", "gap"])

@@ -80,7 +80,7 @@ def log_error(fitted: FittedLaw, quantity: Callable[[FittedLaw], Array]) -> floa
     values, cov = parameters(fitted), covariance(fitted)
     if not np.isfinite(cov).all():
         return np.inf
-    steps = 1e-4 * np.maximum(np.sqrt(np.diag(cov)), 1e-9)
+    steps = np.clip(1e-4 * np.sqrt(np.diag(cov)), 1e-10, 1e-3)
     shifted = values + np.concatenate([np.diag(steps), -np.diag(steps)])
     n_linear, p = len(fitted.law.linear), len(values)
     assert fitted.fit is not None

@@ -57,8 +57,8 @@ def compute_optimal(
 ) -> Optimum:
     """Compute-optimal model for each budget: argmin of L(N, D, G, E) subject to FLOPs(N, D, G, E) = budget.
 
-    Krajewski et al. 2024, section 5.4 (arXiv:2402.07871). Without `granularity` the best power of two from 1 to 256 is
-    taken (NaN for a law without G).
+    Krajewski et al. 2024, section 5.4 (arXiv:2402.07871). Without `granularity` the best power of two from 1 to 256 (or of
+    `law.granularities`) is taken (NaN for a law without G).
 
     Args:
         budget: training FLOPs; expansion: E; granularity: G. They broadcast.
@@ -71,7 +71,7 @@ def compute_optimal(
     if not np.all((c > 0) & np.isfinite(c)):
         raise OptimumError(f"The budget must be positive training FLOPs; got {budget}.")
     if "G" in law.law.variables and granularity is None:
-        options = np.array(GRANULARITIES, dtype=float)
+        options = granularities_of(law)
         c_b, e_b = np.broadcast_arrays(c, e)
         u, log_loss = solve(law, np.log(c_b)[..., None], e_b[..., None], options)
         best = np.argmin(np.where(np.isnan(log_loss), np.inf, log_loss), axis=-1)
@@ -92,6 +92,11 @@ def compute_optimal(
 def best_loss(law: FittedLaw, budget: ArrayLike, expansion: ArrayLike | None = None) -> Array:
     """Loss of the compute-optimal model at each budget, best granularity; samples first."""
     return np.asarray(compute_optimal(law, budget, expansion).loss)
+
+
+def granularities_of(law: FittedLaw) -> Array:
+    """The granularities searched for the best one."""
+    return np.array(law.granularities or GRANULARITIES, dtype=float)
 
 
 def check_law(law: FittedLaw, granularity: ArrayLike | None) -> None:

@@ -66,7 +66,7 @@ def guesses(law: Law, x: dict[str, Array], log_loss: Array, expansion: Array | N
         e_start = np.exp(np.log(1.05) + unit[:, -2] * np.log(6 / 1.05))
         e_max = np.exp(np.log(40) + unit[:, -1] * np.log(2000 / 40))
         shapes = to_free(e_start, e_max)
-        ehat = log_ehat(expansion[keep], e_start[:, None], e_max[:, None])
+        ehat = log_ehat(expansion[keep], shapes)
     theta = _slopes(law, slopes, unit, x, ehat)
     theta, error = _fill_amplitudes(law, theta, _term_slopes(law, theta, x, ehat), y, constants)
     return np.concatenate([theta, shapes], axis=1), error

@@ -17,7 +17,7 @@ from .extrapolation import inside
 from .frontier import isoflop, isoflop_losses, router_share
 from .gap import efficiency_gap
 from .laws import FittedLaw
-from .optimum import GRANULARITIES, Optimum, compute_optimal
+from .optimum import Optimum, compute_optimal, granularities_of
 from .percentiles import central
 
 LEVEL = 0.95
@@ -65,12 +65,12 @@ def granularity_curves(
     budgets: ArrayLike,
     expansion: float | None = None,
     samples: Ensemble | None = None,
-    granularities: ArrayLike = GRANULARITIES,
+    granularities: ArrayLike | None = None,
     level: float = LEVEL,
 ) -> pd.DataFrame:
     """The optimum at every (budget, G) with the loss's interval, the excess over the budget's best G, and the router's share."""
     budgets = np.atleast_1d(np.asarray(budgets, dtype=float))
-    options = np.asarray(granularities, dtype=float)
+    options = granularities_of(law) if granularities is None else np.asarray(granularities, dtype=float)
     opt = compute_optimal(law, budgets[:, None], expansion, options[None, :])
     loss = np.asarray(opt.loss)
     best = loss.min(axis=1, keepdims=True)

@@ -32,6 +32,7 @@ with place:
     ui.answer(
         f"{sentence}. Coarse experts would need **{numbers.times(gain)}** the compute for the same loss.",
         choice.notice,
+        ui.finest_note(law, float(best["granularity"])),
         ui.meaning(choice),
         ui.beyond(law, optimum),
         ui.facts(law),

@@ -21,7 +21,7 @@ else:
     ui.understood(table, mapping, found)
     ui.corrections(table, mapping)
     if found:
-        agreed = ui.problems(found)
+        agreed = ui.problems(table, found)
         ui.store_form(table, mapping, found, agreed)
 ui.own_datasets()
 ui.finish()

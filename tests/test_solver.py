@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import check_grad, minimize
 
 from lawlib.laws import FAMILIES
-from lawlib.laws.saturation import from_free, log_ehat, to_free
+from lawlib.laws.saturation import log_ehat, to_free
 from lawlib.objective import OBJECTIVES, Objective
 from lawlib.solver import Model, minimise
 from tests.planted import PARAMS, grid
@@ -23,7 +23,7 @@ def build(name, fit_shapes, noise=0.01):
     x = {v: np.log(runs[c].to_numpy()) for v, c in {"N": law.count, "D": "tokens", "G": "granularity"}.items()}
     x["A"] = -np.log(expansion)
     if law.has_shapes:
-        x["Ehat"] = log_ehat(expansion, *from_free(shapes))
+        x["Ehat"] = log_ehat(expansion, shapes)
     model = Model(law, x, np.log(runs["loss"].to_numpy()), expansion if fit_shapes else None)
     theta = law.theta(params)
     return model, np.concatenate([theta, shapes]) if fit_shapes else theta

@@ -1,6 +1,8 @@
 """Files dropped on the Upload page of a real browser: read, told about, stored, shown on the other pages."""
 
+import gzip
 import io
+import pickle
 import re
 
 import numpy as np
@@ -12,6 +14,8 @@ from tests.browser import settle
 from tests.test_pages_browser import answer, go
 
 pytestmark = pytest.mark.browser
+
+PNG = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010806000000") + bytes(40)
 
 
 def coloured(chart: Locator) -> int:
@@ -31,10 +35,15 @@ def drop(page: Page, name: str, content, mime="text/csv") -> None:
     settle(page)
 
 
+def data_set_name(page: Page) -> Locator:
+    """The field for the name under which the runs are stored."""
+    return page.get_by_test_id("stForm").get_by_label("Data set", exact=True)
+
+
 def store(page: Page, name: str = "") -> None:
     """Stores what was read, under another name where one is given; waits for the word that it is stored."""
     if name:
-        page.get_by_test_id("stForm").get_by_label("Data set", exact=True).fill(name)
+        data_set_name(page).fill(name)
     page.locator(".st-key-store_button button").click()
     expect(page.get_by_test_id("stAlertContentSuccess").first).to_contain_text("Stored")
     settle(page)
@@ -117,3 +126,37 @@ def test_a_bad_row_is_left_out_by_consent_and_a_second_upload_adds_nothing(uploa
     store(page)
     expect(page.get_by_test_id("stAlertContentSuccess")).to_contain_text("4 were there already and were skipped")
     expect(page.get_by_label("suffixes: 4 runs, 0 curve points")).to_be_visible()
+
+
+def test_consent_holds_for_one_file_only(upload):
+    page = upload
+    drop(page, "first.csv", SUFFIXES)
+    page.locator(".st-key-consent label").click()
+    expect(page.locator(".st-key-store_button button")).to_be_enabled()
+    drop(page, "second.csv", SUFFIXES.replace("700M", "800M"))
+    expect(data_set_name(page)).to_have_value("second")
+    settle(page)
+    expect(page.locator(".st-key-consent input")).not_to_be_checked()
+    expect(page.locator(".st-key-store_button button")).to_be_disabled()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("runs.pkl", pickle.dumps({"loss": [3.0]}), "pickle"),
+        ("empty.csv", b"", "empty"),
+        ("chart.png", PNG, "picture"),
+        ("runs.csv.gz", gzip.compress(SUFFIXES.encode())[:40], "ends too early"),
+        ("runs.parquet", b"PAR1" + bytes(40) + b"PAR1", "damaged"),
+        ("other.duckdb", bytes(8) + b"DUCK" + bytes(500), "damaged"),
+    ],
+    ids=["pickle", "empty", "PNG", "cut gzip", "parquet", "DuckDB"],
+)
+def test_a_broken_file_gets_a_sentence(upload, name, content, sentence):
+    page = upload
+    drop(page, name, content, "application/octet-stream")
+    error = page.get_by_test_id("stAlertContentError").inner_text()
+    assert re.search(sentence, error)
+    assert "Traceback" not in error
+    expect(page.locator(".st-key-store_button")).to_have_count(0)
+    page.guard.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ import streamlit as st
 
 import lawlib
 from lawlib.approaches import slice_labels
+from lawlib.optimum import GRANULARITIES
 from lawlib.store import Store
 
 from . import state
@@ -86,9 +88,13 @@ def _fit(dataset, version, chosen, family, arch, objective, delta, rule, weights
     if arch:
         found = found[found["arch"] == arch]
     try:
-        return lawlib.fit(found, family, objective=objective, delta=delta, flops_rule=rule or None, weights=weights)
+        law = lawlib.fit(found, family, objective=objective, delta=delta, flops_rule=rule or None, weights=weights)
     except (lawlib.LawlibError, ValueError) as error:
         return str(error)
+    if "granularity" not in law.ranges:
+        return law
+    low, high = law.ranges["granularity"]
+    return replace(law, granularities=tuple(g for g in GRANULARITIES if low <= g <= high) or (low, high))
 
 
 def ensemble(law: lawlib.FittedLaw, seed: int = 0) -> lawlib.Ensemble | None:

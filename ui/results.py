@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 import lawlib
-from lawlib import figures, numbers, tables
+from lawlib import figures, tables
 
 from . import data, state
 from .controls import Point, budget_range
@@ -221,4 +221,4 @@ def summary(optimum: lawlib.Optimum) -> str:
     if not np.isfinite(optimum.expansion) or optimum.expansion <= 1:
         return ""
     g = "" if np.isnan(optimum.granularity) else f" and G = **{optimum.granularity:g}**"
-    return f", with E = {optimum.expansion:g}{g} ({numbers.count(float(optimum.n_experts), 4)} experts)"
+    return f", with E = {optimum.expansion:g}{g} ({float(optimum.n_experts):,.0f} experts)"

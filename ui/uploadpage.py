@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import pandas as pd
@@ -113,11 +114,14 @@ def suggestions(found: ingest.Import) -> None:
             st.button("Apply", key=f"fix_{s.code}_{i}", on_click=uploading.correct, args=(s.fix,))
 
 
-def problems(found: ingest.Import) -> bool:
-    """The rows that cannot be used, by line; returns whether the user agrees to leave them out (or there are none)."""
+def problems(table: ingest.Table, found: ingest.Import) -> bool:
+    """The rows that cannot be used, by line; returns whether the user agrees to leave them out (or there are none).
+
+    The consent is to these rows of this file: another file or mapping asks again.
+    """
     if not found.problems:
         return True
-    table = pd.DataFrame(
+    listed = pd.DataFrame(
         [{"line": p.line, "column": p.column, "value": str(p.value), "reason": p.reason} for p in found.problems[:SHOWN_PROBLEMS]]
     )
     n_lines = len({p.line for p in found.problems})
@@ -125,8 +129,11 @@ def problems(found: ingest.Import) -> bool:
         (f"**{n_lines:,} rows have problems**" if n_lines > 1 else "**1 row has problems**")
         + (f", the first {SHOWN_PROBLEMS} shown" if len(found.problems) > SHOWN_PROBLEMS else "")
     )
-    st.dataframe(table, hide_index=True, width="stretch", key="problems")
-    return st.checkbox(f"Leave these {n_lines:,} rows out" if n_lines > 1 else "Leave this row out", key="consent")
+    st.dataframe(listed, hide_index=True, width="stretch", key="problems")
+    lines = ",".join(f"{p.line} {p.column}" for p in found.problems)
+    of_these = hashlib.sha256(f"{table.sha256} {lines}".encode()).hexdigest()[:12]
+    with st.container(key="consent"):
+        return st.checkbox(f"Leave these {n_lines:,} rows out" if n_lines > 1 else "Leave this row out", key=f"of_{of_these}")
 
 
 def store_form(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Import, agreed: bool) -> None:

@@ -43,6 +43,14 @@ def beyond(law: lawlib.FittedLaw, optimum: lawlib.Optimum) -> str:
     return f":orange[:material/warning: Extrapolated: {'; '.join(found)}.]" if found else ""
 
 
+def finest_note(law: lawlib.FittedLaw, best: float) -> str:
+    """Says so where the best granularity is the finest that the data have."""
+    if not law.granularities or best < max(law.granularities):
+        return ""
+    free = "" if law.flops_rule.name == "krajewski" else "; its FLOPs rule has no router, so finer experts cost nothing there"
+    return f"G = {best:g} is the finest of the runs, and the law still falls there{free}. Finer ones are not searched."
+
+
 def at_expansion(point: Point) -> str:
     """ " with E = 64", "" where the law has no E."""
     return f" with E = {point.expansion:g}" if point.expansion is not None else ""

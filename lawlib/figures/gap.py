@@ -52,13 +52,15 @@ def gap_figure(
                 font={"size": 11, "color": color},
             )
     if measured is not None and len(measured):
+        ramp = dict(zip(expansions, ramp_colors(style, len(expansions)), strict=True))
+        colors = [style.accent if e == chosen else ramp.get(e, style.series[1]) for e in measured["expansion"]]
         fig.add_trace(
             go.Scatter(
                 x=measured["flops"],
                 y=measured["gap"],
                 mode="markers",
                 name="measured (between runs)",
-                marker={"color": style.series[1], "size": 8, "symbol": "circle"},
+                marker={"color": colors, "size": 7, "line": {"width": 1, "color": style.page}},
                 text=[f"E {e:g}" for e in measured["expansion"]],
                 hovertemplate="%{text}: %{y:.3g}x at %{x:.2e} FLOPs<extra></extra>",
             )

@@ -91,26 +91,34 @@ def router_figure(curves: pd.DataFrame, style: Style, chosen: float) -> go.Figur
     return finish(fig)
 
 
+MAX_NAMED = 6
+"""Ladders that a legend may name."""
+
+
 def measured_granularity(runs: pd.DataFrame, style: Style) -> go.Figure:
-    """The measured losses against G: a line through the runs that share size, tokens and E."""
-    fig = figure(style, "granularity G", "loss (nats per token)")
+    """What G alone did to the loss: a line through the runs that share size, tokens and E, from their coarsest on."""
+    fig = figure(style, "granularity G", "loss above that of the coarsest (nats)")
     fig.update_xaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
     known = runs[runs["granularity"].notna() & (runs["n_experts"] > 1)]
     keys = [np.round(np.log(known[c].to_numpy(dtype=float)), 2) for c in ("n_active", "tokens", "expansion")]
     ladders = [part.sort_values("granularity") for _, part in known.groupby(keys) if part["granularity"].nunique() > 1]
-    colors = ramp_colors(style, max(len(ladders), 1))
-    for part, color in zip(sorted(ladders, key=lambda p: p["flops"].mean()), colors, strict=False):
+    fig.add_hline(y=0, line={"color": style.muted, "width": 1})
+    for part, color in zip(
+        sorted(ladders, key=lambda p: p["flops"].mean()), ramp_colors(style, max(len(ladders), 1)), strict=False
+    ):
         first = part.iloc[0]
+        name = f"{numbers.count(first['n_active'])}, {numbers.count(first['tokens'])} tokens, E {first['expansion']:g}"
         fig.add_trace(
             go.Scatter(
                 x=part["granularity"],
-                y=part["loss"],
+                y=part["loss"] - first["loss"],
                 mode="lines+markers",
-                line={"color": color, "width": 1.5},
-                marker={"color": color, "size": 7},
+                line={"color": color, "width": 1.2},
+                marker={"color": color, "size": 6},
                 customdata=hover_data(part),
-                hovertemplate="G %{x}: %{y:.4f}<br>%{customdata[0]}<extra></extra>",
-                name=f"{numbers.count(first['n_active'])}, {numbers.count(first['tokens'])} tokens, E {first['expansion']:g}",
+                hovertemplate="G %{x}: %{y:+.4f} nats<br>%{customdata[0]}<extra>%{fullData.name}</extra>",
+                name=name,
+                showlegend=len(ladders) <= MAX_NAMED,
             )
         )
     return finish(fig)

@@ -33,6 +33,7 @@ class FittedLaw:
         status: "converged", or what went wrong; "published" for a law without data.
         held: parameters that were not fitted, with their value's origin.
         ranges: lowest and highest of each quantity in the data.
+        granularities: the G that a search for the best one tries; empty for powers of two from 1 to 256.
     """
 
     law: Law
@@ -48,6 +49,7 @@ class FittedLaw:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     source: Record | None = None
     fit: FitDetails | None = None
+    granularities: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:
@@ -86,11 +88,7 @@ class FittedLaw:
 
     def log_ehat(self, expansion: ArrayLike, ndim: int | None = None) -> Array:
         """ln Ehat at E, shape of E (widened to `ndim` dimensions) with the samples in front."""
-        e = np.asarray(expansion, dtype=float)
-        ndim = e.ndim if ndim is None else ndim
-        e_start, e_max = from_free(self.shapes)
-        pad = self.shapes.shape[:-1] + (1,) * ndim
-        return log_ehat(e.reshape((1,) * (ndim - e.ndim) + e.shape), e_start.reshape(pad), e_max.reshape(pad))
+        return log_ehat(np.asarray(expansion, dtype=float), self.shapes, ndim)
 
     def loss(
         self, n: ArrayLike, tokens: ArrayLike = np.nan, granularity: ArrayLike = np.nan, expansion: ArrayLike = np.nan

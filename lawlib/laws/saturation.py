@@ -9,11 +9,20 @@ import numpy as np
 
 from .law import Array
 
+LIMIT = 60.0
+"""ln q and ln E_max act as if within plus and minus this: beyond, Ehat no longer changes at any E there is."""
 
-def log_ehat(expansion: Array, e_start: Array | float, e_max: Array | float) -> Array:
-    """ln Ehat of the expansion rate E >= 1; shapes broadcast."""
-    q = 1.0 / (1.0 / np.asarray(e_start, dtype=float) - 1.0 / np.asarray(e_max, dtype=float))
-    return -np.log(1.0 / (np.asarray(expansion, dtype=float) - 1.0 + q) + 1.0 / np.asarray(e_max, dtype=float))
+
+def log_ehat(expansion: Array | float, free: Array, ndim: int | None = None) -> Array:
+    """ln Ehat of the expansion rate E >= 1 at shapes (ln q, ln E_max), `free` of shape `(*batch, 2)`.
+
+    Result: the batch, then the shape of `expansion` widened to `ndim` dimensions.
+    """
+    e = np.asarray(expansion, dtype=float)
+    ndim = e.ndim if ndim is None else ndim
+    free = np.clip(free, -LIMIT, LIMIT).reshape(free.shape[:-1] + (1,) * ndim + (2,))
+    e = e.reshape((1,) * (ndim - e.ndim) + e.shape)
+    return -np.log(1.0 / (e - 1.0 + np.exp(free[..., 0])) + np.exp(-free[..., 1]))
 
 
 def to_free(e_start: Array | float, e_max: Array | float) -> Array:
@@ -26,8 +35,8 @@ def to_free(e_start: Array | float, e_max: Array | float) -> Array:
 
 def from_free(free: Array) -> tuple[Array, Array]:
     """(ln q, ln E_max) as (E_start, E_max)."""
-    e_max = np.exp(free[..., 1])
-    return 1.0 / (np.exp(-free[..., 0]) + 1.0 / e_max), e_max
+    free = np.clip(free, -LIMIT, LIMIT)
+    return 1.0 / (np.exp(-free[..., 0]) + np.exp(-free[..., 1])), np.exp(free[..., 1])
 
 
 def derivatives(expansion: Array, free: Array) -> tuple[Array, Array, Array]:
@@ -35,6 +44,7 @@ def derivatives(expansion: Array, free: Array) -> tuple[Array, Array, Array]:
 
     Shapes: expansion `(n,)`, free `(S, 2)`; results `(S, n)`, `(S, 2, n)`, `(S, 2, 2, n)`.
     """
+    free = np.clip(free, -LIMIT, LIMIT)
     q, e_max = np.exp(free[:, :1]), np.exp(free[:, 1:])
     a, b = 1.0 / (expansion - 1.0 + q), 1.0 / e_max
     h = a + b
