@@ -148,4 +148,9 @@ def facts(law: lawlib.FittedLaw) -> str:
         mark = MARKS[law.source.mark]
         return f"{law.source.citation} ({mark}) · {n} · {law.flops_rule.sentence}"
     assert law.fit is not None
-    return f"{len(law.fit.runs)} runs, {law.status}, rms residual {law.rmse:.2%} of the loss · {n} · {law.flops_rule.sentence}"
+    kind = data.datasets().set_index("dataset")["kind"].get(state.get("dataset"))
+    label = "SIMULATED runs: " if kind == "simulated" else ""
+    return (
+        label
+        + f"{len(law.fit.runs)} runs, {law.status}, rms residual {law.rmse:.2%} of the loss · {n} · {law.flops_rule.sentence}"
+    )
