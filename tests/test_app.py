@@ -296,9 +296,11 @@ def test_granularity_of_runs_that_vary_g_is_fitted_to_them():
     assert "Shown is a published law" not in captions(at)
     assert "112 runs, converged" in captions(at)
     truth = lawlib.fit(dense_and_moe(noise=0), "joint_granular")
-    frontier = lawlib.granularity_frontier(truth, 1e21, 16.0)
+    own = [g for g in (1, 2, 4, 8, 16, 32, 64, 128, 256) if g <= runs["granularity"].max()]
+    frontier = lawlib.granularity_frontier(truth, 1e21, 16.0, own)
     coarse = frontier.loc[frontier["granularity"] == 1, "loss"].iloc[0] - frontier["loss"].min()
     assert number_after(r"\(G = 1\) lose # ?nats", answer(at)) == pytest.approx(coarse, rel=0.05)
+    assert f"G = {own[-1]} is the finest of the runs" in captions(at)  # the law has no router cost and would go on
     drawn = figure(at, "measured_g")["data"]
     assert len(drawn) == 4 * 4 * 2  # a ladder of G for each size, token count and E
 
