@@ -1,0 +1,460 @@
+"""Every figure from tables of a real law, light and dark: what is drawn, on which axes, in whose colours, and whose words."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lawlib
+from lawlib import figures
+from lawlib.figures.style import LEGEND_WIDTH, fade, figure, finish, line, ramp_colors, set_decades, split_line, vertical
+from lawlib.gap import shared_rounding
+from lawlib.runs import as_runs
+from lawlib.tables import gap_curves, granularity_curves, isoflop_curves, optimal_path
+from tests.planted import grid
+
+ROOT = Path(__file__).resolve().parent.parent
+THEME = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
+NAUGHTY = '<a href="javascript:x">big</a> & <b>bold</b>'
+PLAIN = '&lt;a href="javascript:x"&gt;big&lt;/a&gt; &amp; &lt;b&gt;bold&lt;/b&gt;'
+BOTH = pytest.mark.parametrize("style", [figures.LIGHT, figures.DARK], ids=["light", "dark"])
+
+RUNS = as_runs(grid("chinchilla", noise=0.01, seed=3).assign(arch="dense"), "planted")
+RUNS.loc[0, "name"] = NAUGHTY
+FIT = lawlib.fit(RUNS, "chinchilla", objective="squared_log")
+BOOT = lawlib.bootstrap(FIT, 40, seed=1)
+LOW, HIGH = FIT.ranges["flops"]
+WIDE = np.geomspace(LOW, HIGH * 1e3, 30)
+CHOSEN = 1e20
+PATH = optimal_path(FIT, WIDE, samples=BOOT)
+ISOFLOPS = isoflop_curves(FIT, [1e19, CHOSEN, 1e21], samples=BOOT)
+MOE, DENSE = lawlib.published("krajewski2024-moe-e64"), lawlib.published("krajewski2024-dense")
+MANY = shared_rounding(MOE, DENSE, 40)
+GRANULAR = granularity_curves(MOE, [1e18, CHOSEN, 1e22], 64, MANY[0])
+MOE_PATH = optimal_path(MOE, np.geomspace(1e17, 1e24, 40), 64)
+SWITCHES = lawlib.switching_budgets(MOE, 64)
+JOINT = lawlib.published("ludziejewski2025")
+GAPS = gap_curves({64.0: (MOE, DENSE), 8.0: (JOINT, JOINT), 2.0: (JOINT, JOINT)}, np.geomspace(1e18, 1e24, 13), {64.0: MANY})
+GAPPED = pd.DataFrame({"expansion": [8.0, 8.0], "flops": [1e19, 1e20], "loss": [3.0, 2.8], "gap": [3.0, 4.0]})
+BACKTEST = lawlib.backtest(RUNS, ["chinchilla"], cut=1e20)
+LADDER = as_runs(
+    grid("fine_grained", sizes=[1e8, 1e9], tokens=[1e10, 1e11], noise=0.001).assign(n_experts=lambda r: 64 * r["granularity"])
+)
+CURVES = pd.DataFrame(
+    {
+        "run_id": np.repeat(["a", "b"], 4), "step": list(range(4)) * 2, "tokens": [0, 1e8, 2e8, 4e8] * 2,
+        "flops": [0, 1e17, 2e17, 4e17] * 2, "loss": [11.0, 6, np.nan, 4, 11, 7, 6, 5],
+    }
+)  # fmt: skip
+POWER, COUNT = "training compute C (FLOPs)", "active parameters N"
+LOSS = "loss (nats per token)"
+
+BUILDERS = {
+    "loss_frontier": lambda s: figures.loss_frontier(PATH, RUNS, s, CHOSEN, "95 %"),
+    "allocation_n": lambda s: figures.allocation({"mine": PATH, "other": PATH}, "mine", s, CHOSEN, "n_active", "95 %"),
+    "allocation_d": lambda s: figures.allocation({"mine": PATH}, "mine", s, CHOSEN, "tokens", "95 %"),
+    "isoflop": lambda s: figures.isoflop_figure(ISOFLOPS, RUNS, s, CHOSEN, "95 %"),
+    "excess": lambda s: figures.excess_figure(GRANULAR, s, CHOSEN, "95 %"),
+    "best": lambda s: figures.best_figure(MOE_PATH, SWITCHES, s, CHOSEN),
+    "router": lambda s: figures.router_figure(GRANULAR, s, CHOSEN),
+    "ladder": lambda s: figures.measured_granularity(LADDER, s),
+    "losses": lambda s: figures.losses_figure(GAPS, s, CHOSEN, 64.0),
+    "gap": lambda s: figures.gap_figure(GAPS, s, CHOSEN, 64.0, "95 %", GAPPED),
+    "residuals": lambda s: figures.residual_figure(FIT.fit.runs, FIT.fit.residuals, s, "tokens"),
+    "predictions": lambda s: figures.prediction_figure(FIT.fit.runs, FIT.predict(FIT.fit.runs), s),
+    "backtest": lambda s: figures.backtest_figure(BACKTEST.points, BACKTEST.cut, s),
+    "runs": lambda s: figures.runs_figure(RUNS, "flops", "n_active", s),
+    "curves": lambda s: figures.curves_figure(CURVES, {"a": NAUGHTY}, "tokens", s),
+}
+AXES = {
+    "loss_frontier": (POWER, "log", LOSS, None),
+    "allocation_n": (POWER, "log", "optimal active parameters N", "log"),
+    "allocation_d": (POWER, "log", "optimal training tokens D", "log"),
+    "isoflop": (COUNT, "log", LOSS, None),
+    "excess": ("granularity G (experts per feed-forward width)", "log", "loss above the best G (nats)", None),
+    "best": (POWER, "log", "best granularity G", "log"),
+    "router": ("granularity G", "category", "router's share of FLOPs", None),
+    "ladder": ("granularity G", "log", "loss above that of the coarsest (nats)", None),
+    "losses": (POWER, "log", "compute-optimal loss (nats per token)", None),
+    "gap": ("MoE training compute C (FLOPs)", "log", "dense FLOPs / MoE FLOPs at equal loss", "log"),
+    "residuals": ("training tokens D", "log", "predicted above measured (% of the loss)", None),
+    "predictions": ("measured loss (nats per token)", None, "predicted loss (nats per token)", None),
+    "backtest": (POWER, "log", "predicted minus measured loss (nats)", None),
+    "runs": (POWER, "log", LOSS, None),
+    "curves": ("training tokens D", "log", LOSS, None),
+}
+
+
+def palette(style):
+    return {style.text, style.muted, style.grid, style.page, style.accent, *style.series, *style.ramp}
+
+
+def strings(value, key=""):
+    """(key, text) of every text anywhere in a figure."""
+    if isinstance(value, dict):
+        return [s for k, v in value.items() for s in strings(v, k)]
+    if isinstance(value, list):
+        return [s for v in value for s in strings(v, key)]
+    return [(key, value)] if isinstance(value, str) else []
+
+
+def texts(fig):
+    return strings(json.loads(fig.to_json()))
+
+
+def bands(fig):
+    """(lower, upper) traces of every interval."""
+    return [(fig.data[i - 1], t) for i, t in enumerate(fig.data) if t.fill == "tonexty"]
+
+
+def drawn(trace):
+    """The points of a trace that are not gaps."""
+    x, y = np.asarray(trace.x, dtype=float), np.asarray(trace.y, dtype=float)
+    return x[np.isfinite(y)]
+
+
+class TestAllFigures:
+    def test_every_builder_is_tested_here(self):
+        builders = {n for n in figures.__all__ if n.endswith("_figure")} | {"loss_frontier", "allocation", "measured_granularity"}
+        source = Path(__file__).read_text()
+        assert not [n for n in builders if f"figures.{n}(" not in source]
+
+    @BOTH
+    @pytest.mark.parametrize("name", BUILDERS)
+    def test_colours_are_the_styles_own(self, name, style):
+        found = {text.lower() for _, text in texts(BUILDERS[name](style)) if re.fullmatch(r"#[0-9a-fA-F]{3,8}|rgba?\(.*\)", text)}
+        faded = {fade(c, a) for c in palette(style) for a in (0.18, 0.7)} | {"rgba(0,0,0,0)"}
+        assert found
+        assert found <= palette(style) | faded
+
+    @BOTH
+    @pytest.mark.parametrize("name", BUILDERS)
+    def test_every_mark_has_a_colour_of_its_own(self, name, style):
+        """What has none takes plotly's default cycle or the order of traces."""
+        for trace in BUILDERS[name](style).data:
+            if trace.type == "bar" or "markers" in trace.mode:
+                assert trace.marker.color is not None
+            elif trace.fill == "tonexty":
+                assert trace.fillcolor
+            elif trace.line.width != 0:
+                assert trace.line.color is not None
+
+    @BOTH
+    @pytest.mark.parametrize("name", BUILDERS)
+    def test_axes_have_titles_with_units_and_the_right_scale(self, name, style):
+        fig = BUILDERS[name](style)
+        assert (fig.layout.xaxis.title.text, fig.layout.xaxis.type, fig.layout.yaxis.title.text, fig.layout.yaxis.type) == AXES[
+            name
+        ]
+
+    @BOTH
+    @pytest.mark.parametrize("name", BUILDERS)
+    def test_something_is_drawn_and_it_is_finite(self, name, style):
+        fig = BUILDERS[name](style)
+        assert sum(len(drawn(t)) if t.type != "bar" else len(t.y) for t in fig.data) > 3
+        for axis, log in ((t.x, fig.layout.xaxis.type) for t in fig.data):
+            if log == "log":
+                assert (np.asarray(axis, dtype=float) > 0).all()
+        assert "Infinity" not in fig.to_json()
+
+    @BOTH
+    @pytest.mark.parametrize("name", BUILDERS)
+    def test_no_users_words_are_markup(self, name, style):
+        for key, text in texts(BUILDERS[name](style)):
+            assert key == "hovertemplate" or not re.search(r"<\s*/?\w", text), f"{key}: {text}"
+            assert NAUGHTY not in text
+
+    @BOTH
+    @pytest.mark.parametrize("name", BUILDERS)
+    def test_the_legend_has_room(self, name, style):
+        fig = BUILDERS[name](style)
+        names = [t.name for t in fig.data if t.showlegend is not False and t.name]
+        assert fig.layout.showlegend is bool(names)
+        needed = sum(52 + 6.3 * len(n) for n in names) / LEGEND_WIDTH
+        assert fig.layout.margin.t >= 14 + 20 * needed
+        assert fig.layout.margin.t <= 14 + 20 * len(names)
+        assert fig.layout.legend.yref == "container"
+
+
+@pytest.mark.parametrize("name", ["residuals", "predictions", "loss_frontier", "isoflop", "runs", "curves"])
+def test_a_run_called_in_tags_is_shown_as_it_is_spelt(name):
+    assert PLAIN in [text for _, text in texts(BUILDERS[name](figures.LIGHT))]
+
+
+class TestStyle:
+    @BOTH
+    def test_the_palette_is_the_themes(self, style):
+        theme = THEME[style.name]
+        assert list(style.series) == theme["chartCategoricalColors"]
+        assert list(style.ramp) == theme["chartSequentialColors"]
+        assert (style.page, style.text) == (theme["backgroundColor"], theme["textColor"])
+        assert style.accent == style.series[2]
+        assert style.dense == style.muted == theme["grayColor"]
+
+    def test_the_style_follows_the_pages_theme(self):
+        assert figures.style("dark") is figures.DARK
+        assert figures.style("light") is figures.style(None) is figures.LIGHT
+
+    @BOTH
+    @pytest.mark.parametrize("n", [1, 2, 5, 12])
+    def test_ramp_colours_run_one_way_and_do_not_fade_into_the_page(self, style, n):
+        colors = ramp_colors(style, n)
+        assert len(colors) == n
+        places = [style.ramp.index(c) for c in colors]
+        assert places == sorted(places)
+        assert min(places) >= 2
+        if n > 1:
+            assert (places[-1], len(set(places))) == (9, min(n, len(style.ramp) - (2 if style.name == "light" else 3)))
+
+    def test_fading(self):
+        assert fade("#ca4b0e", 0.18) == "rgba(202,75,14,0.18)"
+
+    def test_a_legend_of_many_names_gets_more_rows(self):
+        tops = []
+        for n in (0, 1, 2, 6, 12):
+            fig = figure(figures.LIGHT, "x", "y")
+            fig.add_traces([line([1, 2], [1, 2], "#1763d1", "a name of twenty-five c") for _ in range(n)])
+            tops.append(finish(fig).layout.margin.t)
+        assert tops == [14, 34, 34, 74, 134]
+
+    def test_names_that_are_not_in_the_legend_take_no_room(self):
+        fig = figure(figures.LIGHT, "x", "y").add_traces([line([1], [1], "#1763d1", "hidden", showlegend=False)] * 9)
+        assert (finish(fig).layout.margin.t, fig.layout.showlegend) == (14, False)
+
+    @pytest.mark.parametrize(("decades", "step"), [(0.5, 1), (6, 1), (6.5, 2), (13, 3)])
+    def test_at_most_six_ticks_along_x(self, decades, step):
+        fig = figure(figures.LIGHT, "x", "y")
+        set_decades(fig, [1e18, 10 ** (18 + decades)])
+        assert fig.layout.xaxis.dtick == step
+
+    def test_the_marker_line_is_at_the_budget_on_either_axis(self):
+        for log in (True, False):
+            fig = figure(figures.LIGHT, "x", "y", log_x=log)
+            vertical(fig, 1e20, figures.LIGHT, "1e20")
+            assert fig.layout.shapes[0].x0 == 1e20
+            assert fig.layout.annotations[0].x == (20 if log else 1e20)
+            assert fig.layout.annotations[0].text == "1e20"
+
+
+class TestDashes:
+    X, Y = np.arange(1.0, 7.0), np.arange(6.0)
+
+    def split(self, inside):
+        return split_line(self.X, self.Y, np.array(inside, dtype=bool), "#1763d1", "law")
+
+    def test_solid_inside_and_dashed_outside_meet_without_a_gap(self):
+        solid, dashed = self.split([0, 0, 1, 1, 1, 0])
+        assert (solid.line.dash, dashed.line.dash) == ("solid", "dash")
+        assert drawn(solid).tolist() == [3, 4, 5]
+        assert drawn(dashed).tolist() == [1, 2, 3, 5, 6]
+        assert (solid.showlegend, dashed.showlegend) == (None, False)
+        assert solid.legendgroup == dashed.legendgroup
+
+    def test_one_line_where_all_is_inside_or_all_outside(self):
+        (solid,), (dashed,) = self.split([1] * 6), self.split([0] * 6)
+        assert (solid.line.dash, dashed.line.dash) == ("solid", "dash")
+        assert drawn(solid).tolist() == drawn(dashed).tolist() == self.X.tolist()
+
+    @pytest.mark.parametrize("name", ["loss_frontier", "allocation_n", "allocation_d"])
+    def test_budgets_beyond_the_runs_are_dashed(self, name):
+        fig = BUILDERS[name](figures.LIGHT)
+        dashed = next(t for t in fig.data if t.line.dash == "dash")
+        outside = PATH.loc[~PATH["inside"], "flops"]
+        assert set(outside) <= set(drawn(dashed))
+        assert len(drawn(dashed)) - len(outside) <= 2, "and no more than where the dashes begin"
+
+    def test_gaps_of_each_e_are_dashed_beyond_its_law(self):
+        fig = BUILDERS["gap"](figures.LIGHT)
+        for e in (2.0, 8.0, 64.0):
+            lines = [t for t in fig.data if t.name == f"E = {e:g}" and t.fill is None]
+            solid = np.concatenate([drawn(t) for t in lines if t.line.dash == "solid"] or [np.empty(0)])
+            part = GAPS[GAPS["expansion"] == e]
+            assert set(solid) == set(part.loc[part["inside"], "flops"])
+
+
+class TestBands:
+    @pytest.mark.parametrize(
+        ("name", "frame", "column", "x"),
+        [
+            ("loss_frontier", PATH, "loss", "flops"), ("allocation_n", PATH, "n_active", "flops"),
+            ("allocation_d", PATH, "tokens", "flops"), ("isoflop", ISOFLOPS[ISOFLOPS["flops"] == CHOSEN], "loss", "n_active"),
+            ("excess", GRANULAR[GRANULAR["flops"] == CHOSEN], "excess", "granularity"),
+            ("gap", GAPS[GAPS["expansion"] == 64], "gap", "flops"),
+        ],
+    )  # fmt: skip
+    def test_the_band_is_the_tables_interval(self, name, frame, column, x):
+        ((low, high),) = bands(BUILDERS[name](figures.LIGHT))
+        np.testing.assert_array_equal(low.y, frame[f"{column}_low"])
+        np.testing.assert_array_equal(high.y, frame[f"{column}_high"])
+        np.testing.assert_array_equal(low.x, frame[x])
+        assert high.fillcolor == fade(figures.LIGHT.accent, 0.18)
+        assert (high.name, low.showlegend) == ("95 %", False)
+
+    def test_no_band_without_an_ensemble(self):
+        bare = PATH[[c for c in PATH if not c.endswith(("_low", "_high"))]]
+        assert bands(figures.loss_frontier(bare, None, figures.LIGHT, CHOSEN, "")) == []
+        assert bands(figures.allocation({"a": bare}, "a", figures.LIGHT, CHOSEN)) == []
+        assert bands(figures.isoflop_figure(isoflop_curves(FIT, [CHOSEN]), None, figures.LIGHT, CHOSEN)) == []
+        assert bands(figures.excess_figure(granularity_curves(MOE, [CHOSEN], 64), figures.LIGHT, CHOSEN)) == []
+        assert bands(figures.gap_figure(GAPS.drop(columns=["gap_low", "gap_high"]), figures.LIGHT, CHOSEN, 64.0)) == []
+
+    def test_only_the_chosen_budget_and_e_have_one(self):
+        assert bands(figures.excess_figure(GRANULAR, figures.LIGHT, 1e18))[0][0].y == pytest.approx(
+            GRANULAR.loc[GRANULAR["flops"] == 1e18, "excess_low"].to_numpy()
+        )
+        ((low, _),) = bands(figures.gap_figure(GAPS, figures.LIGHT, CHOSEN, 8.0)) or [(None, None)]
+        assert low is None or len(low.x) == 0, "E = 8 has no samples"
+
+
+class TestEachFigure:
+    def test_loss_frontier_shows_runs_when_there_are_some(self):
+        with_runs, without = (figures.loss_frontier(PATH, r, figures.LIGHT, CHOSEN, "95 %") for r in (RUNS, None))
+        assert len(with_runs.data) == len(without.data) + 1 == 5
+        points = next(t for t in with_runs.data if t.mode == "markers")
+        assert points.y.tolist() == RUNS["loss"].tolist()
+        assert points.x.tolist() == RUNS["flops"].tolist()
+
+    def test_allocation_draws_other_laws_thin_and_usable_vertices_as_points(self):
+        optima = pd.DataFrame(
+            {
+                "flops": [1e19, 1e20, 1e21], "n_opt": [1e8, 2e8, 4e8], "tokens_opt": [1e9, 2e9, 4e9],
+                "inside": [True, False, True], "opens_up": [True, True, False],
+            }
+        )  # fmt: skip
+        fig = figures.allocation({NAUGHTY: PATH, "b": PATH, "c": PATH}, "b", figures.LIGHT, CHOSEN, "tokens", optima=optima)
+        assert [t.line.dash for t in fig.data if t.name in (PLAIN, "c")] == ["dot", "dot"]
+        points = next(t for t in fig.data if t.mode == "markers")
+        assert (points.x.tolist(), points.y.tolist()) == ([1e19], [1e9])
+
+    def test_isoflops_share_the_runs_out_among_the_nearest_budgets(self):
+        fig = BUILDERS["isoflop"](figures.LIGHT)
+        points = [t for t in fig.data if t.name and t.name.startswith("runs at")]
+        assert [t.name for t in points] == ["runs at 1e19", "runs at 1e20", "runs at 1e21"]
+        assert sum(len(t.x) for t in points) == len(RUNS)
+        diamond = next(t for t in fig.data if t.mode == "markers+text")
+        best = lawlib.compute_optimal(FIT, CHOSEN)
+        assert (diamond.x[0], diamond.y[0]) == pytest.approx((best.n_active, best.loss), rel=1e-8)
+        low, high = fig.layout.yaxis.range
+        assert low < ISOFLOPS["loss"].min()
+        assert high > ISOFLOPS.loc[ISOFLOPS["optimal"], "loss"].max()
+
+    def test_slices_are_the_budgets_that_several_sizes_share(self):
+        flops = [1e19, 1.02e19, 1e20, 1e20, 1e21, 3e21]
+        runs = RUNS.iloc[:6].assign(flops=flops, n_active=[1e8, 2e8, 1e8, 1e8, 1e8, 2e8])
+        assert figures.slices(runs) == [pytest.approx(np.sqrt(1e19 * 1.02e19), rel=1e-9)]
+        many = pd.concat([RUNS.iloc[:2].assign(flops=10.0 ** (18 + i / 4), n_active=[1e8, 2e8]) for i in range(20)])
+        assert len(figures.slices(many)) == 12
+        assert figures.slices(many, most=3) == pytest.approx([1e18, 10.0**20.25, 10.0**22.75])
+
+    def test_excess_has_a_line_a_budget_and_the_chosen_one_thick(self):
+        fig = BUILDERS["excess"](figures.LIGHT)
+        lines = [t for t in fig.data if t.mode == "lines+markers"]
+        assert [t.name for t in lines] == ["1e18 FLOPs", "1e20 FLOPs", "1e22 FLOPs"]
+        assert [t.line.width for t in lines] == [1.5, 3, 1.5]
+        assert lines[1].line.color == figures.LIGHT.accent
+        assert min(lines[1].y) == 0
+
+    def test_the_staircase_names_its_steps(self):
+        fig = BUILDERS["best"](figures.LIGHT)
+        (stairs,) = fig.data
+        assert stairs.line.shape == "hv"
+        assert stairs.y.tolist() == MOE_PATH["granularity"].tolist()
+        seen = SWITCHES[SWITCHES["flops"].between(1e17, 1e24)]
+        words = [a.text for a in fig.layout.annotations if a.text.startswith("from ")]
+        assert words == [f"from {lawlib.numbers.flops(f)}" for f in seen["flops"]]
+        assert len(words) >= 2
+
+    def test_the_routers_best_bar_stands_out(self):
+        (bars,) = BUILDERS["router"](figures.LIGHT).data
+        part = GRANULAR[GRANULAR["flops"] == CHOSEN]
+        assert bars.y.tolist() == part["router_share"].tolist()
+        assert [c == figures.LIGHT.accent for c in bars.marker.color] == part["best"].tolist()
+
+    def test_ladders_are_runs_that_differ_in_g_alone(self):
+        fig = figures.measured_granularity(LADDER, figures.LIGHT)
+        assert len(fig.data) == 4, "two sizes by two token counts"
+        assert all(t.x.tolist() == [1, 2, 4, 8, 16] for t in fig.data)
+        first = LADDER.sort_values(["flops", "granularity"]).iloc[:5]
+        np.testing.assert_allclose(fig.data[0].y, first["loss"] - first["loss"].iloc[0])
+        one = figures.measured_granularity(LADDER[LADDER["granularity"] == 1], figures.LIGHT)
+        assert (len(one.data), one.layout.showlegend) == (0, False)
+
+    def test_dense_is_grey_and_the_chosen_e_is_the_accent(self):
+        fig = BUILDERS["losses"](figures.LIGHT)
+        colors = {t.name: t.line.color for t in fig.data}
+        assert colors["dense"] == figures.LIGHT.dense
+        assert colors["E = 64"] == figures.LIGHT.accent
+        assert {colors["E = 2"], colors["E = 8"]} <= set(figures.LIGHT.ramp)
+
+    def test_an_infinite_gap_is_left_out_of_the_line(self):
+        curves = GAPS.assign(gap=GAPS["gap"].where((GAPS["expansion"] != 8) | (GAPS["flops"] < 1e22), np.inf))
+        fig = figures.gap_figure(curves, figures.LIGHT, CHOSEN, 64.0)
+        eight = np.concatenate([drawn(t) for t in fig.data if t.name == "E = 8"])
+        assert eight.max() < 1e22
+        assert all(np.isfinite(a.y) for a in fig.layout.annotations)
+
+    def test_measured_gaps_are_points(self):
+        points = next(t for t in BUILDERS["gap"](figures.LIGHT).data if t.mode == "markers")
+        assert (points.x.tolist(), points.y.tolist()) == ([1e19, 1e20], [3.0, 4.0])
+
+    def test_residuals_are_in_per_cent(self):
+        (points,) = BUILDERS["residuals"](figures.LIGHT).data
+        np.testing.assert_allclose(points.y, 100 * FIT.fit.residuals)
+
+    def test_predictions_lie_about_the_diagonal(self):
+        diagonal, points = BUILDERS["predictions"](figures.LIGHT).data
+        assert list(diagonal.x) == list(diagonal.y)
+        assert diagonal.x[0] <= min(*points.x, *points.y)
+        assert diagonal.x[1] >= max(*points.x, *points.y)
+
+    def test_backtest_errors_are_predicted_minus_measured_with_their_band(self):
+        points = BACKTEST.points
+        (trace,) = BUILDERS["backtest"](figures.LIGHT).data
+        np.testing.assert_allclose(trace.y, points["predicted"] - points["loss"])
+        np.testing.assert_allclose(trace.y + trace.error_y.array, points["high"] - points["loss"])
+        np.testing.assert_allclose(trace.y - trace.error_y.arrayminus, points["low"] - points["loss"])
+
+    def test_runs_are_grouped_and_excluded_ones_are_crosses(self):
+        marked = RUNS.assign(excluded=RUNS.index < 3)
+        fig = figures.runs_figure(marked, "tokens", "n_active", figures.LIGHT)
+        assert len(fig.data) == RUNS["n_active"].nunique()
+        symbols = np.concatenate([np.atleast_1d(t.marker.symbol) for t in fig.data])
+        assert (symbols == "x-thin-open").sum() == 3
+        assert sorted(i for t in fig.data for i in t.ids) == sorted(RUNS["run_id"])
+
+    def test_users_words_name_the_groups_of_runs_as_they_are(self):
+        runs = RUNS.assign(status=np.where(RUNS.index % 2, NAUGHTY, ""))
+        names = {t.name for t in figures.runs_figure(runs, "flops", "status", figures.LIGHT).data}
+        assert names == {PLAIN, "(none)"}
+
+    def test_many_values_of_a_quantity_are_a_colour_bar(self):
+        fig = figures.runs_figure(RUNS, "n_active", "flops", figures.DARK)
+        assert len(fig.data) == 1
+        assert [c for _, c in fig.data[0].marker.colorscale] == list(figures.DARK.ramp[2:])
+
+    def test_thousands_of_runs_are_drawn_in_webgl(self):
+        many = pd.concat([RUNS] * 30, ignore_index=True)
+        assert {t.type for t in figures.runs_figure(many, "flops", "arch", figures.LIGHT).data} == {"scattergl"}
+        assert {t.type for t in figures.runs_figure(RUNS, "flops", "arch", figures.LIGHT).data} == {"scatter"}
+
+    def test_dense_runs_are_grey_among_expert_counts(self):
+        runs = as_runs(grid("joint", sizes=[1e9], tokens=[1e10]).assign(n_experts=lambda r: r["expansion"]))
+        fig = figures.runs_figure(runs, "flops", "expansion", figures.LIGHT)
+        assert [t.name for t in fig.data] == ["dense", "E 2", "E 4", "E 8", "E 16", "E 32"]
+        assert [t.marker.color == figures.LIGHT.dense for t in fig.data] == [True] + [False] * 5
+
+    def test_missing_quantities_are_written_as_dashes(self):
+        runs = RUNS.assign(granularity=np.nan, expansion=np.nan, tokens=np.nan)
+        row = figures.measured(runs, "flops", figures.LIGHT).customdata[0]
+        assert (row[2], row[5], row[6]) == ("–", "–", "–")
+
+    def test_curves_leave_out_what_has_no_place_on_the_axes(self):
+        logarithmic, linear = (figures.curves_figure(CURVES, {}, "tokens", figures.LIGHT, log_x=x) for x in (True, False))
+        assert [t.x.tolist() for t in logarithmic.data] == [[1e8, 4e8], [1e8, 2e8, 4e8]]
+        assert [t.x.tolist() for t in linear.data] == [[0, 1e8, 4e8], [0, 1e8, 2e8, 4e8]]
+        assert [t.name for t in linear.data] == ["a", "b"]
+        assert linear.layout.xaxis.type is None
