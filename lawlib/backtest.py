@@ -76,7 +76,9 @@ def backtest(
         rows.append(_summary(name, fitted, judged))
         if progress is not None:
             progress(i + 1, len(names))
-    return Backtest(cut, pd.DataFrame(rows), pd.concat(points, ignore_index=True) if points else pd.DataFrame(), fits)
+    return Backtest(
+        cut, pd.DataFrame(rows, columns=_SUMMARY), pd.concat(points, ignore_index=True) if points else pd.DataFrame(), fits
+    )
 
 
 def verdicts(summary: pd.DataFrame) -> list[str]:
@@ -122,6 +124,12 @@ def _judge(fitted: FittedLaw, samples: Ensemble, test: pd.DataFrame) -> pd.DataF
     bands = {"loss": loss, "predicted": predicted, "low": np.exp(low), "high": np.exp(high)}
     inside = (np.log(loss) >= low) & (np.log(loss) <= high)
     return pd.DataFrame(columns | bands | {"inside": inside})
+
+
+_SUMMARY = [
+    "law", "n_parameters", "n_train", "n_test", "rmse_train", "rmse_test", "bias_test", "bias_nats", "coverage", "loso", "aic",
+    "bic", "error",
+]  # fmt: skip
 
 
 def _summary(name: str, fitted: FittedLaw, judged: pd.DataFrame) -> dict:

@@ -143,3 +143,12 @@ class TestVerdicts:
     def test_one_that_predicts_better_earns_them(self):
         (sentence,) = verdicts(self.frame([("chinchilla", 5, 0.010), ("joint", 9, 0.004)]))
         assert "joint (9 parameters, adds Ehat) earns its parameters" in sentence
+
+
+def test_a_summary_without_any_fitted_law_has_all_its_columns():
+    runs = grid("chinchilla", sizes=[1e8, 2e8], tokens=[1e9, 2e9, 4e9])
+    test = backtest(runs, ["chinchilla"], runs["flops"].min())
+    assert test.fits == {}
+    assert "rmse_test" in test.summary
+    assert test.summary["error"].str.len().gt(10).all()
+    assert verdicts(test.summary) == []
