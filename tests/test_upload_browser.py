@@ -29,7 +29,7 @@ def drop(page: Page, name: str, content, mime="text/csv") -> None:
     """Drops a file on the opened Upload page and waits until it has been read."""
     file = {"name": name, "mimeType": mime, "buffer": content.encode() if isinstance(content, str) else content}
     page.locator(".st-key-file input[type=file]").set_input_files(file)
-    expect(page.locator(".st-key-file")).to_contain_text(name)
+    expect(page.locator(".st-key-file").get_by_title(name, exact=True)).to_be_visible()
     read = page.get_by_text("What was understood").or_(page.get_by_test_id("stAlertContentError"))
     expect(read.first).to_be_visible(timeout=20_000)
     settle(page)
@@ -59,6 +59,25 @@ def rows(page: Page, header: str) -> list[list[str]]:
     return table.evaluate(
         "t => [...t.querySelectorAll('tbody tr')].map(r => [...r.querySelectorAll('td')].map(c => c.innerText))"
     )
+
+
+def hovered(page: Page, chart: str) -> list[str]:
+    """The first line of what a chart says of each of its points under the mouse."""
+    points = page.locator(f".st-key-{chart} .trace .point")
+    points.first.scroll_into_view_if_needed()
+    said = []
+    for box in [point.bounding_box() for point in points.all()]:
+        page.mouse.move(0, 0)
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        label = page.locator(f".st-key-{chart} .hoverlayer .hovertext .nums")
+        expect(label.first).to_be_visible()
+        said.append(label.first.locator("tspan").first.text_content())
+    return said
+
+
+def by_quantity(page: Page) -> dict[str, list[str]]:
+    """What was understood: quantity -> column, unit, rule."""
+    return {row[0]: row[1:] for row in rows(page, "quantity")}
 
 
 @pytest.fixture
@@ -160,3 +179,50 @@ def test_a_broken_file_gets_a_sentence(upload, name, content, sentence):
     assert "Traceback" not in error
     expect(page.locator(".st-key-store_button")).to_have_count(0)
     page.guard.check()
+
+
+def test_a_perplexity_is_logged_on_a_click_only(upload):
+    page = upload
+    drop(page, "ppl.csv", "name,n,d,loss\na,1e8,2e9,30.0\nb,2e8,4e9,25.0\nc,4e8,8e9,20.0\n")
+    offer = page.locator('[class*="st-key-fix_perplexity"] button')
+    expect(page.get_by_text("looks like perplexity")).to_contain_text("its median is 25")
+    assert by_quantity(page)["loss"][1] == "nats per token"
+    offer.click()
+    expect(offer).to_have_count(0)
+    settle(page)
+    assert by_quantity(page)["loss"][1] == "perplexity"
+    store(page)
+    go(page, "Runs")
+    assert "losses 2.996 to 3.401 nats per token" in answer(page)
+
+
+NAMES = ["<img src=x onerror=alert(1)>", "**bold**", "[link](http://127.0.0.1:9/x)", "$x^2$ :red[hot]"]
+
+
+def test_names_stay_text(upload):
+    page = upload
+    dialogs = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    names = [*NAMES, *(f"{name} again" for name in NAMES)]
+    lines = "".join(
+        f"{name},{2 ** (i % 4)}e8,{2**i}e9,{6 * 2 ** (i % 4 + i)}e17,{step},{3 - i / 10 - step / 100}\n"
+        for i, name in enumerate(names)
+        for step in (1, 2, 3)
+    )
+    drop(page, "<img src=x onerror=alert(1)> **b**.csv", "run name,params,tokens,flops,step,loss\n" + lines)
+    assert "8 runs" in answer(page)
+    store(page, "odd **names** <b>x</b>")
+    expect(page.get_by_test_id("stAlertContentSuccess")).to_contain_text("Stored 8 runs")
+    go(page, "Runs")
+    legend = page.locator(".st-key-curves .legendtext")
+    expect(legend).to_have_count(len(names))
+    assert [re.sub(r"\s+", " ", t) for t in legend.all_text_contents()] == names
+    assert sorted({r[0] for r in rows(page, "name")}) == sorted(names)
+    assert set(hovered(page, "runs")) == set(names)
+    for title in ("Overview", "Fit", "Upload"):
+        go(page, title)
+        expect(page.get_by_test_id("stSidebar")).to_contain_text("odd **names** <b>x</b>")
+        if title == "Overview":
+            assert set(hovered(page, "loss")) == set(names)
+    assert not dialogs
+    assert page.locator("img[onerror], img[src=x]").count() == 0
