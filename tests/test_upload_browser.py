@@ -5,6 +5,7 @@ import io
 import pickle
 import re
 
+import duckdb
 import numpy as np
 import pytest
 from PIL import Image
@@ -226,3 +227,68 @@ def test_names_stay_text(upload):
             assert set(hovered(page, "loss")) == set(names)
     assert not dialogs
     assert page.locator("img[onerror], img[src=x]").count() == 0
+
+
+def test_rename_delete_undo_back_up_and_restore(fresh_server, new_page, tmp_path):
+    page = new_page(fresh_server(), path="/upload")
+    drop(page, "mine.csv", "name,params,tokens,loss\na,350M,7B,3.41\nb,700M,14B,3.102\n")
+    store(page)
+    sidebar = page.get_by_test_id("stSidebar")
+    title = page.get_by_label("mine: 2 runs, 0 curve points")
+    title.fill("Mine & **yours**")
+    title.press("Enter")
+    expect(sidebar).to_contain_text("Mine & **yours** · uploaded")
+    with page.expect_download() as download:
+        page.locator(".st-key-backup button:visible").click()
+    backup = tmp_path / "backup.duckdb"
+    download.value.save_as(backup)
+
+    page.locator(".st-key-delete_mine button").click()
+    expect(page.get_by_text("Deleted: Mine & **yours** (2 runs)")).to_be_visible()
+    expect(sidebar).not_to_contain_text("Mine & **yours**")
+    page.locator(".st-key-undo_mine button").click()
+    expect(title).to_have_value("Mine & **yours**")
+    page.locator(".st-key-delete_mine button").click()
+    expect(page.get_by_text("Deleted: Mine & **yours** (2 runs)")).to_be_visible()
+
+    page.get_by_role("button", name="Restore a backup").click()
+    chooser = page.locator(".st-key-restore_file input[type=file]")
+    button = page.get_by_test_id("stPopoverBody").get_by_role("button", name="Restore")
+    expect(button).to_be_disabled()
+    chooser.set_input_files({"name": "no.duckdb", "mimeType": "application/octet-stream", "buffer": b"no backup"})
+    expect(button).to_be_enabled()
+    button.click()
+    expect(page.get_by_test_id("stAlertContentError")).to_be_visible()
+    chooser.set_input_files(backup)
+    expect(page.get_by_test_id("stPopoverBody").get_by_title("backup.duckdb")).to_be_visible()
+    settle(page)
+    button.click()
+    expect(title).to_have_value("Mine & **yours**")
+    page.reload()
+    settle(page)
+    expect(title).to_have_value("Mine & **yours**")
+    expect(page.locator(".st-key-undo_mine")).to_have_count(0)
+
+
+def test_a_table_of_a_duckdb_file_is_chosen_and_stored(upload, tmp_path):
+    page = upload
+    path = tmp_path / "own.duckdb"
+    with duckdb.connect(path) as connection:
+        connection.execute("create table notes as select unnest(['x', 'y']) as note")
+        connection.execute(
+            "create table runs as select 'r' || i as name, 1e8 * i as params, 2e9 * i as tokens, 4 - 0.1 * i as loss "
+            "from range(1, 6) t(i)"
+        )
+        connection.execute("create view small as select * from runs where params < 3e8")
+    page.locator(".st-key-file input[type=file]").set_input_files(path)
+    menu = page.locator(".st-key-duckdb_table").get_by_role("combobox")
+    expect(menu).to_have_value("notes (2 rows)")
+    expect(page.locator(".st-key-answer")).to_contain_text("no runs were found")
+    menu.click()
+    page.get_by_role("option", name="runs (5 rows)").click()
+    expect(page.locator(".st-key-answer")).to_contain_text("5 runs: N 100M to 500M, D 2B to 10B")
+    settle(page)
+    store(page, "from duckdb")
+    expect(page.get_by_test_id("stAlertContentSuccess")).to_contain_text("Stored 5 runs as from-duckdb")
+    go(page, "Runs")
+    assert "5 of 5 selected runs" in answer(page)
