@@ -208,7 +208,7 @@ def others() -> Section:
 
 
 def coarse_fine() -> Section:
-    """Krajewski 2025's four comparisons beside the gain that the E = 16 law of 2024 predicts (G = 1 to G = 8)."""
+    """Krajewski 2025's two comparisons beside the gain that the E = 16 law of 2024 predicts (G = 1 to G = 8)."""
     table, law = seeds.table("coarse_fine"), fitted("krajewski2024-moe-e16")
     rows = []
     for name, pair in table.groupby("comparison", sort=False):
