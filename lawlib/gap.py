@@ -28,6 +28,9 @@ def efficiency_gap(
     compute-optimal at the FLOPs where its loss is the same. Infinite where the dense law never gets there. Two ensembles
     are paired sample by sample; with one, the other is kept. Shape: that of `budget`, samples first.
     """
+    if moe_law.n_samples and dense_law.n_samples and moe_law.n_samples != dense_law.n_samples:
+        shorter = min(moe_law.n_samples, dense_law.n_samples)  # bootstraps of which different numbers failed
+        moe_law, dense_law = moe_law.first(shorter), dense_law.first(shorter)
     dense_e = 1.0 if {"Ehat", "A"} & set(dense_law.law.variables) else None
     dense_g = 1.0 if "G" in dense_law.law.variables else None
     log_c = np.log(np.asarray(budget, dtype=float))
@@ -91,7 +94,7 @@ def measured_gap(runs: pd.DataFrame) -> pd.DataFrame:
     """
     runs = usable(runs)
     runs = runs[runs[["flops", "loss", "expansion"]].notna().all(axis=1)]
-    dense = runs[runs["expansion"] == 1].sort_values("flops")
+    dense = runs[runs["expansion"] == 1].sort_values(["flops", "loss"])
     rows = []
     if dense["flops"].nunique() >= 2:
         lowest = np.minimum.accumulate(dense["loss"].to_numpy())

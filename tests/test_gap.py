@@ -1,11 +1,13 @@
 """The efficiency gap against the figures computed from Krajewski's coefficients and against bisection."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import brentq
 
 import lawlib
-from lawlib import compute_optimal, efficiency_gap
+from lawlib import compute_optimal, efficiency_gap, measured_gap
+from lawlib.gap import shared_rounding
 
 MOE, DENSE = lawlib.published("krajewski2024-moe-e64"), lawlib.published("krajewski2024-dense")
 BUDGETS = np.array([1e18, 1e20, 1e22, 1e25])
@@ -73,3 +75,72 @@ def test_ensembles_are_answered_as_their_samples_one_by_one(which):
         np.testing.assert_allclose(together[i], efficiency_gap(m, d, BUDGETS, 64), rtol=1e-8)
     one = efficiency_gap(moe, dense, 1e20, 64)
     np.testing.assert_allclose(one, together[:, 1], rtol=1e-8)
+
+
+class TestMeasured:
+    """Dense losses on a straight line in ln C, so that interpolation between runs is exact, and MoE runs that save `ratio`."""
+
+    DENSE = np.geomspace(1e18, 1e22, 9)
+
+    @staticmethod
+    def loss(flops):
+        return 8 - 0.12 * np.log(flops)
+
+    def runs(self, ratios, budgets=(1e18, 3e18, 1e19, 7e19)):
+        dense = pd.DataFrame({"flops": self.DENSE, "loss": self.loss(self.DENSE), "expansion": 1.0})
+        blocks = [
+            pd.DataFrame({"flops": budgets, "loss": self.loss(np.array(budgets) * r), "expansion": float(e)})
+            for e, r in ratios.items()
+        ]
+        return pd.concat([dense, *blocks], ignore_index=True)
+
+    def test_the_planted_ratio_comes_back_at_every_budget(self):
+        found = measured_gap(self.runs({8: 5.0, 64: 20.0}))
+        assert found["expansion"].tolist() == [8.0] * 4 + [64.0] * 4
+        np.testing.assert_allclose(found["gap"], [5.0] * 4 + [20.0] * 4, rtol=1e-9)
+        assert found["flops"].tolist() == [1e18, 3e18, 1e19, 7e19] * 2
+        np.testing.assert_allclose(found["loss"], self.loss(found["flops"] * found["gap"]), rtol=1e-12)
+
+    def test_a_moe_that_loses_has_a_gap_below_one(self):
+        assert measured_gap(self.runs({8: 0.5}, (1e19, 1e20)))["gap"].tolist() == pytest.approx([0.5, 0.5])
+
+    def test_other_sizes_at_the_same_compute_change_nothing_in_any_order(self):
+        runs = self.runs({8: 5.0}, (1e17, 1e18, 1e20))
+        worse = pd.concat([runs.assign(loss=runs["loss"] + more) for more in (0.05, 0.1, 0.2)])
+        for together in (pd.concat([runs, worse]), pd.concat([worse, runs])):
+            found = measured_gap(together)
+            assert found["flops"].tolist() == [1e18, 1e20], "at 1e17 a dense model needs less than the smallest that was run"
+            np.testing.assert_allclose(found["gap"], 5.0, rtol=1e-9)
+
+    def test_nothing_is_extrapolated(self):
+        found = measured_gap(self.runs({8: 5.0}, (1e16, 1.9e17, 2.1e17, 1.9e21, 2.1e21, 1e23)))
+        assert found["flops"].tolist() == [2.1e17, 1.9e21]
+
+    def test_a_run_worse_than_a_cheaper_one_does_not_count(self):
+        runs = self.runs({8: 5.0}, (1e18, 1e19, 1e20))
+        runs.loc[(runs["expansion"] == 8) & (runs["flops"] == 1e19), "loss"] += 1
+        assert measured_gap(runs)["flops"].tolist() == [1e18, 1e20]
+        diverged = self.runs({8: 5.0})
+        diverged.loc[4, "loss"] += 1
+        np.testing.assert_allclose(measured_gap(diverged)["gap"], 5.0, rtol=1e-9)
+
+    def test_excluded_and_incomplete_runs_do_not_count(self):
+        runs = self.runs({8: 5.0}).assign(excluded=False)
+        lucky = runs.assign(loss=runs["loss"] - 1, excluded=True)
+        holed = runs.assign(loss=np.nan)
+        pd.testing.assert_frame_equal(measured_gap(pd.concat([lucky, runs, holed])), measured_gap(runs))
+
+    @pytest.mark.parametrize("kept", ["dense only", "moe only", "one dense budget"])
+    def test_without_both_there_is_no_row(self, kept):
+        runs = self.runs({8: 5.0})
+        dense = runs["expansion"] == 1
+        part = {"dense only": runs[dense], "moe only": runs[~dense], "one dense budget": runs[~dense | (runs["flops"] == 1e20)]}
+        found = measured_gap(part[kept])
+        assert (len(found), list(found)) == (0, ["expansion", "flops", "loss", "gap"])
+
+
+def test_shared_rounding_draws_the_irreducible_loss_once():
+    moe, dense = shared_rounding(MOE, DENSE, 50, seed=3)
+    assert moe.params["c"].tolist() == pytest.approx(dense.params["L_inf"].tolist(), rel=1e-12)
+    assert moe.params["c"].nunique() == 50
+    assert np.corrcoef(moe.params["a"], dense.params["A"])[0, 1] < 0.5, "the others are drawn apart"
