@@ -1,10 +1,23 @@
 """Iso-FLOP curves, the granularity frontier and switching budgets against the figures computed from Krajewski's law."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import lawlib
-from lawlib import OptimumError, compute_optimal, granularity_frontier, isoflop, isoflop_losses, router_share, switching_budgets
+from lawlib import (
+    FlopsRule,
+    OptimumError,
+    allocation_exponents,
+    compute_optimal,
+    granularity_frontier,
+    granularity_gain,
+    isoflop,
+    isoflop_losses,
+    router_share,
+    switching_budgets,
+)
 from lawlib.architecture import Transformer, krajewski_flops
 
 INROUNDING = "krajewski2024-moe-e64-inrounding"
@@ -101,3 +114,67 @@ def test_a_law_without_granularity_has_no_frontier():
         granularity_frontier(lawlib.published("ludziejewski2025"), 1e20, 8)
     with pytest.raises(OptimumError, match="no granularity"):
         switching_budgets(lawlib.published("hoffmann2022"))
+
+
+def test_switches_outside_the_range_and_of_a_law_without_router_cost_are_left_out():
+    law = lawlib.published("krajewski2024-moe-e64")
+    whole = switching_budgets(law, 64)
+    part = switching_budgets(law, 64, low=1e18, high=1e23)
+    expected = whole[whole["flops"].between(1e18, 1e23)]
+    assert part["granularity"].tolist() == expected["granularity"].tolist()
+    np.testing.assert_allclose(part["flops"], expected["flops"], rtol=1e-5)
+    free = switching_budgets(replace(law, flops_rule=FlopsRule("6ND")), 64)
+    assert (len(free), list(free)) == (0, ["granularity", "flops"]), "without a router finer is better at every budget"
+
+
+@pytest.mark.parametrize("budget", [1e18, 1e20, 1e24])
+def test_coarse_experts_need_the_gain_times_the_compute(budget):
+    law = lawlib.published("krajewski2024-moe-e64")
+    gain = granularity_gain(law, budget, 64)
+    assert gain > 1
+    best, coarse = compute_optimal(law, budget, 64), compute_optimal(law, budget * gain, 64, 1)
+    assert coarse.loss == pytest.approx(best.loss, rel=1e-9)
+
+
+def test_granularity_gains_nothing_where_coarse_is_best():
+    law = lawlib.published("krajewski2024-moe-e64")
+    none = replace(law, theta=law.law.theta(law.params | {"g": 1e-9}))
+    assert compute_optimal(none, 1e20, 64).granularity == 1
+    assert granularity_gain(none, 1e20, 64) == pytest.approx(1.0, rel=1e-9)
+
+
+def test_coarse_experts_may_never_get_there():
+    law = lawlib.published("krajewski2024-moe-e64")
+    steep = replace(law, theta=law.law.theta(law.params | {"g": 1e3, "gamma": 2.0}))
+    assert granularity_gain(steep, 1e20, 64) == np.inf
+
+
+@pytest.mark.parametrize("budget", [1e18, 1e22, np.array([1e17, 1e20, 1e25])])
+@pytest.mark.parametrize("name", ["hoffmann2022", "besiroglu2024"])
+def test_allocation_exponents_are_hoffmanns_closed_form(name, budget):
+    law = lawlib.published(name)
+    alpha, beta = law.params["alpha"], law.params["beta"]
+    n, d = allocation_exponents(law, budget)
+    np.testing.assert_allclose(n, np.broadcast_to(beta / (alpha + beta), np.shape(budget)), rtol=1e-6)
+    np.testing.assert_allclose(d, np.broadcast_to(alpha / (alpha + beta), np.shape(budget)), rtol=1e-6)
+
+
+def test_allocation_exponents_of_an_ensemble_are_those_of_its_samples():
+    many = lawlib.published("besiroglu2024").rounding(6, seed=2)
+    n, d = allocation_exponents(many.law, [1e20, 1e22])
+    assert n.shape == d.shape == (6, 2)
+    p = many.params
+    np.testing.assert_allclose(n, np.stack([p["beta"] / (p["alpha"] + p["beta"])] * 2, axis=1), rtol=1e-6)
+
+
+def test_allocation_exponents_hold_the_granularity_of_the_budget():
+    law = lawlib.published("krajewski2024-moe-e64")
+    switch = switching_budgets(law, 64).set_index("granularity")["flops"][16.0]
+    # Right at a switch the best G jumps; the exponent is that of one G.
+    n, d = allocation_exponents(law, switch, 64)
+    sides = [allocation_exponents(law, switch, 64, g)[0] for g in (8, 16)]
+    assert min(np.abs(n - s) for s in sides) < 1e-6
+    assert 0 < n < 1
+    assert n + d != pytest.approx(1.0, abs=1e-3), "the router makes FLOPs a token fall behind N"
+    fixed = allocation_exponents(replace(law, flops_rule=FlopsRule("6ND")), switch, 64, 16)
+    assert sum(fixed) == pytest.approx(1.0, abs=1e-9)
