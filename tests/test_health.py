@@ -1,14 +1,16 @@
 """Every health check on a planted case that trips it, and silence on runs that have no such fault."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import lawlib
 from lawlib import Finding
-from lawlib.health import MAX_CONDITION, MIN_DECADES, MIN_RAY_SPREAD
+from lawlib.health import MAX_CONDITION, MAX_DISAGREEMENT, MAX_PULL, MIN_DECADES, MIN_RAY_SPREAD, UNMOVED
 from lawlib.identification import gauss_newton
-from tests.planted import PARAMS, grid
+from tests.planted import PARAMS, chinchilla, grid
 
 
 def fit(runs, law="chinchilla", **options):
@@ -139,3 +141,142 @@ def test_warnings_come_first():
     assert order == sorted(order, reverse=True)
     assert {"warning", "note"} == set(order)
     assert all(isinstance(f, Finding) and f.sentence.endswith(".") and f.remedy.endswith(".") for f in found)
+
+
+def isoflops(budgets=(1e19, 1e20, 1e21), shift=0.0, n=7, noise=0.0):
+    """IsoFLOP slices of the planted Chinchilla law; sizes a factor of 4.5 to both sides of the optimum, shifted by `shift` in ln N."""
+    p = PARAMS["chinchilla"]
+    ratio = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / (p["alpha"] + p["beta"]))
+    blocks = []
+    for c, s in zip(budgets, np.broadcast_to(shift, len(budgets)), strict=True):
+        best = ratio * (c / 6) ** (p["beta"] / (p["alpha"] + p["beta"]))
+        size = best * np.exp(np.linspace(-1.5, 1.5, n) + s)
+        tokens = c / (6 * size)
+        blocks.append(pd.DataFrame({"n_active": size, "tokens": tokens, "flops": c, "loss": chinchilla(p, size, tokens, 1, 1)}))
+    runs = pd.concat(blocks, ignore_index=True)
+    runs["loss"] *= np.exp(noise * np.random.default_rng(0).normal(size=len(runs)))
+    return runs.assign(name=[f"run {i}" for i in range(len(runs))])
+
+
+def one(fitted, code):
+    (found,) = [f for f in fitted.health() if f.code == code]
+    assert found.severity == "warning"
+    return found
+
+
+def test_a_parameter_that_never_moved():
+    fitted = fit(SOUND)
+    start = fitted.fit.start.copy()
+    assert "unmoved" not in codes(fitted)
+    start[fitted.law.linear.index("beta")] = fitted.params["beta"]
+    stuck = replace(fitted, fit=replace(fitted.fit, start=start))
+    assert one(stuck, "unmoved").sentence == f"beta ended where the search had started (change below {UNMOVED:.0e})."
+    # A change in the sixth digit is a change.
+    start[fitted.law.linear.index("beta")] *= 1 + 1e-6
+    assert "unmoved" not in codes(replace(fitted, fit=replace(fitted.fit, start=start)))
+
+
+def test_a_shape_that_never_moved():
+    fitted = fit(grid("joint", noise=0.001), "joint")
+    assert fitted.fit.fit_shapes
+    start = fitted.fit.start.copy()
+    start[-1] = fitted.shapes[-1]
+    assert one(replace(fitted, fit=replace(fitted.fit, start=start)), "unmoved").sentence.startswith("E_max ended where")
+    # Held shapes are no news.
+    held = fit(grid("joint", noise=0.001, expansions=(1.0, 2.0, 8.0, 32.0)), "joint")
+    assert "unmoved" not in codes(held)
+
+
+@pytest.mark.parametrize(
+    ("law", "pooled", "silent"),
+    [("chinchilla", {"E", "G"}, set()), ("joint", {"G"}, {"E"}), ("joint_granular", set(), {"E", "G"})],
+)
+def test_runs_pooled_over_what_the_law_does_not_have(law, pooled, silent):
+    runs = grid("joint_granular", noise=0.001, granularities=(1.0, 4.0, 16.0), expansions=(1.0, 8.0, 32.0))
+    fitted = fit(runs, law)
+    for word in pooled:
+        low, n = 1, 3
+        high = 32 if word == "E" else 16
+        found = one(fitted, f"pooled-{word}")
+        assert found.sentence == f"Runs of {n} different {word} ({low} to {high}) are pooled by a law without {word}."
+        assert found.remedy.startswith(f"Filter to one {word}")
+    assert not {f"pooled-{word}" for word in silent} & codes(fitted)
+
+
+def test_one_e_and_one_g_are_not_pooled():
+    runs = SOUND.assign(granularity=8.0, expansion=64.0)
+    assert not {"pooled-E", "pooled-G"} & codes(fit(runs))
+    runs.loc[3, "granularity"] = np.nan
+    assert "pooled-G" not in codes(fit(runs)), "not known is not another"
+    runs.loc[3, "granularity"] = 4.0
+    assert "pooled-G" in codes(fit(runs))
+    assert "pooled-G" not in codes(fit(runs.assign(excluded=runs.index == 3))), "an excluded run is not pooled"
+
+
+def test_a_single_run_that_the_optimum_hangs_on():
+    runs = isoflops()
+    fitted = fit(runs)
+    assert "pull" not in codes(fitted)
+    off = runs.assign(loss=runs["loss"].where(runs.index != 20, runs["loss"] * 1.15))
+    fitted = fit(off)
+    found = one(fitted, "pull")
+    table = lawlib.pulls(fitted, 1e21)
+    strong = table[table["n_pull"].abs() > MAX_PULL]
+    assert found.sentence.startswith(
+        f"{len(strong)} single runs move the optimal size at 1e21 FLOPs by more than 28% when left out"
+    )
+    assert all(name in found.sentence for name in strong["name"].head(3))
+    assert "run 20" in set(strong["name"])
+
+
+def test_runs_without_flops_or_a_law_without_an_optimum_hang_on_nothing():
+    off = isoflops().drop(columns="flops")
+    off.loc[20, "loss"] *= 1.15
+    assert not {"pull", "isoflop-shape", "approaches-disagree"} & codes(fit(off))
+    assert "pull" not in codes(fit(grid("routed", noise=0.002), "routed"))
+
+
+@pytest.mark.parametrize(("shift", "words"), [(2.5, "minimum outside"), (-2.5, "minimum outside")])
+def test_an_isoflop_slice_on_one_side_of_its_minimum(shift, words):
+    assert "isoflop-shape" not in codes(fit(isoflops()))
+    found = one(fit(isoflops(shift=[0.0, 0.0, shift])), "isoflop-shape")
+    assert found.sentence == f"1 of 3 isoFLOP slices have no minimum between their sizes: 1e21 ({words})."
+
+
+def test_an_isoflop_slice_that_opens_downwards():
+    runs = isoflops()
+    last = runs["flops"] == 1e21
+    runs.loc[last, "loss"] = 2 * runs.loc[last, "loss"].mean() - runs.loc[last, "loss"]
+    assert "1e21 (opens downwards)" in one(fit(runs), "isoflop-shape").sentence
+
+
+def test_isoflop_slices_of_several_experts_are_not_judged_as_one():
+    runs = isoflops(shift=[0.0, 0.0, 2.5])
+    fine = pd.concat([runs.assign(granularity=g, expansion=64.0, n_total=runs["n_active"] * 43) for g in (1.0, 4.0, 16.0)])
+    assert not {"isoflop-shape", "approaches-disagree"} & codes(
+        fit(fine.assign(loss=fine["loss"] * fine["granularity"] ** -0.02), "fine_grained")
+    )
+
+
+def test_a_law_that_the_parabolas_contradict():
+    fitted = fit(isoflops())
+    assert "approaches-disagree" not in codes(fitted)
+    p = fitted.params
+    exponent = p["alpha"] + p["beta"]
+    for factor, trips in ((np.exp(0.35), False), (np.exp(0.5), True)):
+        # N_opt goes as (A/B)^(1/(alpha+beta)).
+        moved = replace(fitted, theta=fitted.law.theta(p | {"A": p["A"] * factor**exponent}))
+        found = [f for f in moved.health() if f.code == "approaches-disagree"]
+        assert bool(found) is trips
+    sizes = lawlib.compute_optimal(moved, 1e19).n_active
+    assert any(
+        f"the law's optimal size is {lawlib.numbers.count(sizes)}, that of the isoFLOP parabolas" in f.sentence for f in found
+    )
+    assert all(f"(ratio above {np.exp(MAX_DISAGREEMENT):.2g})" in f.sentence for f in found)
+
+
+def test_a_law_that_the_envelope_contradicts():
+    fitted = fit(isoflops(n=5))
+    p = fitted.params
+    moved = replace(fitted, theta=fitted.law.theta(p | {"A": p["A"] * 4}))
+    assert any("envelope of the runs (approach 1)" in f.sentence for f in moved.health() if f.code == "approaches-disagree")
