@@ -71,7 +71,7 @@ def backtest(
             rows.append({"law": name, "n_train": len(train), "n_test": len(test), "error": str(error)})
             continue
         fits[name] = fitted
-        judged = _judge(fitted, samples, test)
+        judged = _judge(fitted, samples, test[np.isfinite(fitted.predict(test))])
         points.append(judged.assign(law=name))
         rows.append(_summary(name, fitted, judged))
         if progress is not None:

@@ -6,7 +6,7 @@ Everything that takes a `FittedLaw` takes an ensemble's `law` too and answers fo
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,12 +38,14 @@ class Ensemble:
         kind: "bootstrap" (runs resampled), "left out" (runs left out one by one or by group) or "rounding" (coefficients
             within half of their last printed digit).
         n_failed: replicates that could not be refitted and are left out.
+        unit: what the bootstrap drew: "runs", or the name of the groups.
     """
 
     law: FittedLaw
     point: FittedLaw
     kind: str
     n_failed: int = 0
+    unit: str = "runs"
 
     def __len__(self) -> int:
         return len(self.law.theta)
@@ -59,7 +61,7 @@ class Ensemble:
     @property
     def label(self) -> str:
         """What the intervals mean, in three words."""
-        return "bootstrap of runs" if self.kind == "bootstrap" else "print rounding"
+        return f"bootstrap of {self.unit}" if self.kind == "bootstrap" else "print rounding"
 
     def values(self, what: Quantity) -> Array:
         """A parameter (by letter) or anything computed from a law, for every sample: shape `(n_samples, ...)`.
@@ -115,6 +117,8 @@ def bootstrap(
     if fit.fit is None:
         raise ValueError(f"{fit.name} is a published law without runs; use its rounding() instead of a bootstrap.")
     samples = refit(fit, _resample(fit, n_resamples, seed, groups), "bootstrap", progress)
+    if groups is not None:
+        samples = replace(samples, unit=groups if isinstance(groups, str) else "groups")
     factor = small_sample_factor(fit)
     if factor == 1.0:
         return samples
@@ -146,7 +150,7 @@ def refit(fit: FittedLaw, counts: Array, kind: str, progress: Callable[[int, int
     chunks = [counts[i : i + CHUNK] for i in range(0, len(counts), CHUNK)]
     phi = np.concatenate([fit.theta, fit.shapes]) if fit.fit.fit_shapes else fit.theta
     parts, done = [], 0
-    work = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(delayed(_refit)(fit, phi, c) for c in chunks)
+    work = _parallel(delayed(_refit)(fit, phi, c) for c in chunks)
     try:
         for part in work:
             parts.append(part)
@@ -193,6 +197,8 @@ def _resample(fit: FittedLaw, n_resamples: int, seed: int, groups: str | ArrayLi
     values = fit.fit.runs[groups] if isinstance(groups, str) else pd.Series(np.asarray(groups))
     if len(values) != n:
         raise ValueError(f"groups must have one value for each of the {n} fitted runs; got {len(values)}.")
+    if values.isna().any():
+        raise ValueError(f"groups must name a group for every run; {int(values.isna().sum())} of {n} have none.")
     codes, names = pd.factorize(values)
     if len(names) < 2:
         raise ValueError("A bootstrap of groups needs at least two groups.")
@@ -200,9 +206,19 @@ def _resample(fit: FittedLaw, n_resamples: int, seed: int, groups: str | ArrayLi
     return draws[:, codes].astype(float)
 
 
+def _parallel(tasks: Iterable) -> Generator:
+    """The tasks' results in their order, as they come where the joblib backend can say so (Ray's cannot)."""
+    tasks = list(tasks)
+    try:
+        results = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(tasks)
+    except ValueError:
+        results = Parallel(n_jobs=-1, prefer="threads")(tasks)
+    yield from results
+
+
 @one_blas_thread
 def _refit(fit: FittedLaw, phi: Array, counts: Array) -> tuple[Array, np.ndarray]:
-    """Refitted parameters `(n_chunk, n_parameters)` and which of them converged to something finite."""
+    """Refitted parameters `(n_chunk, n_parameters)` and which of them are finite."""
     assert fit.fit is not None
     model = fit_model(fit)
     goal = Objective(fit.fit.objective_name, fit.fit.delta)

@@ -28,8 +28,8 @@ def checked(law: FittedLaw) -> list[str]:
 
 
 def inside(law: FittedLaw, optimum: Optimum) -> np.ndarray:
-    """Which optima lie within the law's data, shape of the optimum. A law without ranges counts as outside nowhere."""
-    good = np.ones(np.shape(optimum.loss), dtype=bool)
+    """Which optima lie within the law's data, shape of the optimum; none for a law whose data's range is not on record."""
+    good = np.full(np.shape(optimum.loss), bool(checked(law)))
     for quantity in checked(law):
         low, high = law.ranges[quantity]
         value = np.asarray(getattr(optimum, quantity), dtype=float)
@@ -39,7 +39,7 @@ def inside(law: FittedLaw, optimum: Optimum) -> np.ndarray:
 
 def sentences(law: FittedLaw, optimum: Optimum) -> list[str]:
     """What of one optimum (floats) lies beyond the law's data, and by how much."""
-    out = []
+    out = [] if checked(law) else ["the range of this law's data is not on record here"]
     for quantity in checked(law):
         low, high = law.ranges[quantity]
         value = float(getattr(optimum, quantity))

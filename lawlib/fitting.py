@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import FitError
-from .flops import FlopsRule, TotalRule, rule_of, total_rule_of
+from .flops import FlopsRule, rule_of, total_rule_of
 from .laws import FitDetails, FittedLaw, Law, family, published, run_arrays
 from .laws.law import Array
 from .laws.saturation import log_ehat
@@ -28,7 +28,13 @@ VANISHED = 1e-6
 ROUGH_STEPS, N_POLISHED, MAX_STEPS = 100, 6, 400
 """All starts may take `ROUGH_STEPS`; the best `N_POLISHED` of them go on to the end, for `MAX_STEPS` more at most."""
 _STARTS = {2: 3, 3: 8}
-_QUANTITY = {"N": "size", "D": "training tokens", "G": "granularity", "Ehat": "expansion", "A": "active share"}
+_QUANTITY = {
+    "N": "size",
+    "D": "training tokens",
+    "G": "granularity",
+    "Ehat": "expansion",
+    "A": "expansion (experts over active experts)",
+}
 
 
 @one_blas_thread
@@ -89,7 +95,7 @@ def fit(
         theta=theta,
         shapes=phi[0, len(law.linear) :] if fit_shapes else shapes,
         flops_rule=FlopsRule(flops_rule) if isinstance(flops_rule, str) else flops_rule or rule_of(kept),
-        total_rule=_total_rule(law, kept),
+        total_rule=total_rule_of(kept),
         expansion=_single_expansion(law, kept),
         objective=float(found.value[best]),
         rmse=float(np.sqrt(np.average(residuals**2, weights=w))),
@@ -145,7 +151,7 @@ def _prepare(runs: pd.DataFrame, law: Law, weights: str | Array | None) -> tuple
         i for i, v in enumerate(("N", "D", "G", "E")) if v in law.variables or (v == "E" and {"Ehat", "A"} & set(law.variables))
     ]
     arrays = arrays[[*needed, 4]]
-    names = [*(c for c in ("N", "D", "G", "E")), "loss"]
+    names = [law.count, "tokens", "granularity", "expansion", "loss"]
     w = np.ones(len(runs))
     if isinstance(weights, str):
         w = run_weights(runs, weights) if weights in WEIGHTS else _weight_column(runs, weights)
@@ -201,10 +207,6 @@ def _shapes(law: Law, expansion: Array) -> tuple[dict[str, str], Array, bool]:
     assert source.source
     why = f"held at {source.source.citation}: the runs have {n_different} different E, {MIN_EXPANSIONS} are needed to fit it"
     return {"E_start": why, "E_max": why}, source.shapes, False
-
-
-def _total_rule(law: Law, runs: pd.DataFrame) -> TotalRule:
-    return TotalRule("share", 1.0, source="N_active = N_total (1 - S)") if law.name == "sparsity" else total_rule_of(runs)
 
 
 def _single_expansion(law: Law, runs: pd.DataFrame) -> float | None:

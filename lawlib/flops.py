@@ -15,6 +15,7 @@ from scipy.optimize import nnls
 
 from .architecture import KRAJEWSKI_ASPECT, Array, krajewski_flops
 
+RULES = ("6ND", "krajewski", "measured")
 _POWERS = (1.0, 2 / 3, 1 / 3)
 """N (weights), N^(2/3) (attention and router at a fixed aspect ratio), N^(1/3) (head)."""
 
@@ -30,6 +31,10 @@ class FlopsRule:
     measured: tuple[tuple[float, float], ...] = ()
     rms: float = 0.0
 
+    def __post_init__(self):
+        if self.name not in RULES:
+            raise ValueError(f"There is no FLOPs rule {self.name!r}; known are {', '.join(RULES)}.")
+
     def terms(self, log_ratio: ArrayLike = 0.0) -> list[tuple[Array, float]]:
         """(ln coefficient, power) of every monomial in N_active. `log_ratio` = ln(E·G), used by the router's term only."""
         if self.name == "6ND":
@@ -39,7 +44,7 @@ class FlopsRule:
             return [(np.log(6.0), 1.0), (np.log(router) + np.asarray(log_ratio, dtype=float), 2 / 3)]  # type: ignore[list-item]
         if self.name == "measured":
             return [(np.log(c), p) for c, p in self.measured]  # type: ignore[misc]
-        raise ValueError(f"There is no FLOPs rule {self.name!r}; known are 6ND, krajewski, measured.")
+        raise AssertionError(self.name)
 
     def log_per_token(self, u: Array, log_ratio: ArrayLike = 0.0) -> tuple[Array, Array, Array]:
         """ln(FLOPs per token) at u = ln N_active, with its first and second derivative in u."""

@@ -10,8 +10,8 @@ from .laws import FittedLaw
 from .laws.law import Array
 from .optimum import compute_optimal
 
-MAX_RUNS = 600
-"""Above this many runs only those with the largest residuals are left out one by one."""
+MAX_WORK = 400_000
+"""Runs times refits that leave-one-out may take: beyond, only the runs with the largest residuals are left out."""
 MAX_GROUPS = 12
 """Sizes are merged to at most this many groups for leave-one-size-out."""
 
@@ -25,11 +25,11 @@ def pulls(fit: FittedLaw, budget: float, expansion: float | None = None) -> pd.D
     """How far the optimum at a budget moves when one run is left out, largest first.
 
     Columns: run_id, name, residual (ln L_pred - ln L), n_pull and loss_pull: change of ln N_opt and ln loss without the run
-    (NaN for a law without optimum). Above 600 runs only the 600 largest residuals are tried.
+    (NaN for a law without optimum). In large data only the runs with the largest residuals are tried.
     """
     assert fit.fit is not None
     residuals = np.abs(fit.fit.residuals)
-    chosen = np.sort(np.argsort(-residuals)[:MAX_RUNS])
+    chosen = np.sort(np.argsort(-residuals)[: max(MAX_WORK // len(residuals), 10)])
     left_out = np.zeros((len(chosen), len(residuals)), dtype=bool)
     left_out[np.arange(len(chosen)), chosen] = True
     many = without(fit, left_out)

@@ -131,7 +131,7 @@ def expansion_of(law: FittedLaw, expansion: ArrayLike | None) -> Array:
     if not has_e and law.expansion is not None and not np.allclose(e, law.expansion):
         raise OptimumError(
             f"The {law.name} law holds at E = {law.expansion:g} only; asked for E = {expansion}. "
-            "Laws with E: joint, joint_granular, sparsity."
+            "Laws with E: joint, joint_granular, inference_optimal, sparsity."
         )
     return e
 

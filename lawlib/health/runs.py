@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..approaches import envelope_optima, isoflop_optima
 from ..errors import OptimumError
-from ..laws import FittedLaw
+from ..laws import FittedLaw, run_arrays
 from ..numbers import count, flops
 from ..optimum import compute_optimal
 from .finding import Finding
@@ -84,6 +84,21 @@ def pooled(fitted: FittedLaw) -> list[Finding]:
                     f"Filter to one {word}, or choose a law that has it.",
                 )
             )
+    for column, word in (("n_experts", "expert counts"), ("top_k", "top-k"), ("loss_name", "losses")):
+        if column not in fitted.fit.runs or (column != "loss_name" and {"Ehat", "A"} & set(fitted.law.variables)):
+            continue
+        values = fitted.fit.runs[column].dropna().unique()
+        explained = column != "loss_name" and any(f.code == "pooled-E" for f in out)
+        if len(values) > 1 and not explained:
+            shown = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in sorted(values)[:4])
+            out.append(
+                Finding(
+                    f"pooled-{column}",
+                    "warning",
+                    f"Runs of {len(values)} different {word} ({shown}{', ...' if len(values) > 4 else ''}) are pooled as if they were alike.",
+                    f"Filter to one, or make sure that the {word} do not matter here.",
+                )
+            )
     return out
 
 
@@ -146,5 +161,5 @@ def largest_budget(fitted: FittedLaw) -> tuple[float, float | None] | None:
     expansion = None
     if {"Ehat", "A"} & set(fitted.law.variables):
         assert fitted.fit is not None
-        expansion = float(fitted.fit.runs["expansion"].median())
+        expansion = float(np.median(run_arrays(fitted.law, fitted.fit.runs)[3]))
     return fitted.ranges["flops"][1], expansion

@@ -101,8 +101,10 @@ class FittedLaw:
         return np.exp(np.logaddexp.reduce(np.broadcast_arrays(*self.law.term_logs(self.theta, x, ndim))))
 
     def predict(self, runs: pd.DataFrame) -> Array:
-        """The loss of every run, shape `(n_runs,)`: N is taken from the column `law.count` as it stands.
+        """The loss of every run, shape `(n_runs,)`.
 
+        N is read from n_active or n_total (`law.law.count`) as it stands: for a published law that counts embeddings
+        (`law.count` says so) the column must hold that count, since runs do not tell their vocabulary.
         Raises ValueError naming a missing column.
         """
         return self.loss(*run_arrays(self.law, runs))
@@ -110,6 +112,10 @@ class FittedLaw:
     def at(self, index: int) -> FittedLaw:
         """One sample of an ensemble as a law of its own."""
         return replace(self, theta=self.theta[index], shapes=self.shapes[index] if self.law.has_shapes else self.shapes)
+
+    def first(self, n: int) -> FittedLaw:
+        """The first `n` samples of an ensemble."""
+        return replace(self, theta=self.theta[:n], shapes=self.shapes[:n])
 
     def health(self) -> list[Finding]:
         """What a careful reader would hold against this fit, each with its remedy; empty for a published law."""
