@@ -125,14 +125,14 @@ def allocation_exponents(
     return np.asarray((n[0] - n[1]) / width), np.asarray((d[0] - d[1]) / width)
 
 
-def granularity_gain(law: FittedLaw, budget: float, expansion: float | None = None) -> float:
-    """Compute that coarse experts (G = 1) need over the best granularity at this budget, for equal loss; floats."""
+def granularity_gain(law: FittedLaw, budget: float, expansion: float | None = None, coarse: float = 1.0) -> float:
+    """Compute that coarse experts (granularity `coarse`) need over the best granularity at this budget, for equal loss."""
     target = float(compute_optimal(law, budget, expansion).loss)
     lo, hi = np.log(budget), np.log(budget * 1e6)
-    if float(compute_optimal(law, np.exp(hi), expansion, 1.0).loss) > target:
+    if float(compute_optimal(law, np.exp(hi), expansion, coarse).loss) > target:
         return np.inf
     for _ in range(60):
         mid = 0.5 * (lo + hi)
-        above = float(compute_optimal(law, np.exp(mid), expansion, 1.0).loss) > target
+        above = float(compute_optimal(law, np.exp(mid), expansion, coarse).loss) > target
         lo, hi = (mid, hi) if above else (lo, mid)
     return float(np.exp(0.5 * (lo + hi)) / budget)

@@ -42,6 +42,11 @@ def plain(value: float, digits: int = 4) -> str:
     return f"{value:.{digits}g}" if np.isfinite(value) else "–"
 
 
+def span(low: float, high: float, write=loss) -> str:
+    """An interval: [low, high]."""
+    return f"[{write(low)}, {write(high)}]"
+
+
 def _significant(value: float, digits: int) -> str:
     if value == 0:
         return "0"

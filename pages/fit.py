@@ -40,7 +40,9 @@ left, right = st.columns([3, 2])
 with left:
     st.markdown("**Coefficients**")
     ui.coefficient_table(table)
-    st.caption(f"Intervals: 95 %, bootstrap of the {len(law.fit.runs)} runs, {ui.N_RESAMPLES} resamples. {law.law.paper}.")
+    st.caption(
+        f"Intervals: 95 %, {choice.samples.label}, {len(choice.samples)} refits of {len(law.fit.runs)} runs. {law.law.paper}."
+    )
     ui.pull_table(law)
 with right:
     ui.health_card(findings)

@@ -18,17 +18,17 @@ chosen = curves[curves["flops"] == point.budget]
 best = chosen[chosen["best"]].iloc[0]
 shown = chosen[chosen["granularity"] == (point.granularity or best["granularity"])]
 optimum = ui.optimum(law, point)
-coarse = chosen[chosen["granularity"] == 1].iloc[0]
+coarse = chosen[chosen["granularity"] == chosen["granularity"].min()].iloc[0]
 
 with place:
     sentence = (
         f"At **{numbers.flops(point.budget, 3)} FLOPs** the best MoE{ui.at_expansion(point)} splits each expert in "
         f"**{best['granularity']:g}** ({numbers.count(best['n_active'])} active parameters, {numbers.count(best['tokens'])} tokens); "
-        f"coarse experts (G = 1) lose **{numbers.loss(coarse['excess'])} nats**{ui.bracket(coarse, 'excess', numbers.loss)} to it"
+        f"coarse experts (G = {coarse['granularity']:g}) lose **{numbers.loss(coarse['excess'])} nats**{ui.bracket(coarse, 'excess', numbers.loss)} to it"
     )
     if point.granularity is not None and len(shown):
         sentence += f", G = {point.granularity:g} loses **{shown.iloc[0]['excess']:.4f}**"
-    gain = lawlib.granularity_gain(law, point.budget, point.expansion)
+    gain = lawlib.granularity_gain(law, point.budget, point.expansion, float(coarse["granularity"]))
     ui.answer(
         f"{sentence}. Coarse experts would need **{numbers.times(gain)}** the compute for the same loss.",
         choice.notice,

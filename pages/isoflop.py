@@ -20,7 +20,7 @@ at = ui.path(choice, point, [point.budget]).iloc[0]
 
 with place:
     ui.answer(
-        f"At **{numbers.flops(point.budget, 3)} FLOPs** the loss is lowest at **{numbers.count(optimum.n_active)} active parameters**"
+        f"At **{numbers.flops(point.budget, 3)} FLOPs** the loss is lowest at **{numbers.count(optimum.n_active)} {ui.active(optimum)}**"
         f"{ui.bracket(at, 'n_active', numbers.count)}; there the optimal size grows as **C^{exponents['n_active'].text}** and the "
         f"optimal tokens as **C^{exponents['tokens'].text}**{ui.experts(optimum)}.",
         choice.notice,

@@ -16,7 +16,7 @@ at = ui.path(choice, point, [point.budget]).iloc[0]
 
 with place:
     ui.answer(
-        f"At **{numbers.flops(point.budget, 3)} FLOPs** the optimum has **{numbers.count(optimum.n_active)} active parameters**"
+        f"At **{numbers.flops(point.budget, 3)} FLOPs** the optimum has **{numbers.count(optimum.n_active)} {ui.active(optimum)}**"
         f"{ui.bracket(at, 'n_active', numbers.count)} and trains on **{numbers.count(optimum.tokens)} tokens**"
         f"{ui.bracket(at, 'tokens', numbers.count)}, {numbers.plain(optimum.tokens_per_parameter, 3)} tokens per parameter; "
         f"expected loss **{numbers.loss(optimum.loss)}**{ui.bracket(at, 'loss', numbers.loss)} nats per token"

@@ -15,4 +15,4 @@ from .runspage import curves, dataset_facts, exclusion, loss_names, released_mod
 from .uploading import built, file_at_hand, mapping_of
 from .uploadpage import corrections, own_datasets, problems, store_form, stored, suggestions, understood
 from .uploadpage import summary as import_summary
-from .words import at_expansion, at_granularity, beyond, bracket, finest_note, meaning
+from .words import active, at_expansion, at_granularity, beyond, bracket, finest_note, meaning

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,8 +19,13 @@ from . import state
 
 N_RESAMPLES = 300
 """Bootstrap replicates behind the bands of the pages."""
+UNITS = {"runs": "runs", "slices": "isoFLOP slices", "sizes": "sizes"}
+"""What a bootstrap may draw."""
 MEMORY = 400
 """Results of laws that are kept: ensembles and tables."""
+
+
+_MEMORY_LOCK = threading.Lock()
 
 
 @st.cache_resource(show_spinner=False, on_release=lambda store: store.close())
@@ -105,7 +111,9 @@ def ensemble(law: lawlib.FittedLaw, seed: int = 0) -> lawlib.Ensemble | None:
     def make() -> lawlib.Ensemble:
         assert law.fit is not None
         with progress(f"Bootstrap of {len(law.fit.runs)} runs") as report:
-            return lawlib.bootstrap(law, N_RESAMPLES, seed, groups=_groups(law.fit.runs, unit), progress=report)
+            groups = _groups(law.fit.runs, unit)
+            samples = lawlib.bootstrap(law, N_RESAMPLES, seed, groups=groups, progress=report)
+            return samples if groups is None else replace(samples, unit=UNITS[unit])
 
     unit = state.get("unit")
     return remember(law, ("ensemble", seed, unit), make)
@@ -125,11 +133,14 @@ def remember(law: lawlib.FittedLaw, key: tuple, make: Callable[[], Any]) -> Any:
     """What `make` gives for this law and key, computed once: laws are cached objects that never change."""
     memory = _memory()
     full = (id(law), key)
-    if full not in memory:
-        memory[full] = (law, make())  # the law is kept with it, so that its id stays its own
-        while len(memory) > MEMORY:
-            memory.pop(next(iter(memory)), None)
-    return memory[full][1]
+    found = memory.get(full)
+    if found is None:
+        found = (law, make())  # the law is kept with it, so that its id stays its own
+        with _MEMORY_LOCK:
+            memory[full] = found
+            while len(memory) > MEMORY:
+                del memory[next(iter(memory))]
+    return found[1]
 
 
 def health(law: lawlib.FittedLaw) -> list[lawlib.Finding]:

@@ -11,6 +11,7 @@ from lawlib.gap import shared_rounding
 
 from . import data, laws, state
 from .controls import Point
+from .page import plain
 from .results import Duel
 
 DENSE_OF = {
@@ -51,7 +52,7 @@ def choose_pair() -> Duel:
         moe, dense = data.fit(family, "moe"), data.fit("chinchilla", "dense")
         for law in (moe, dense):
             if isinstance(law, str):
-                st.warning(law)
+                st.warning(plain(law))
                 st.stop()
         assert isinstance(moe, lawlib.FittedLaw)
         assert isinstance(dense, lawlib.FittedLaw)
@@ -59,7 +60,7 @@ def choose_pair() -> Duel:
         return Duel(moe, dense, (first, second) if first and second else None, notice)
     law = data.fit(chosen) if chosen in lawlib.FAMILIES else lawlib.published(chosen)
     if isinstance(law, str):
-        st.warning(law)
+        st.warning(plain(law))
         st.stop()
     assert isinstance(law, lawlib.FittedLaw)
     samples = data.ensemble(law)

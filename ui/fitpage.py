@@ -12,6 +12,7 @@ from lawlib.backtest import Backtest, verdicts
 
 from . import data, state
 from .laws import Choice
+from .page import plain
 
 
 def coefficients(choice: Choice) -> pd.DataFrame:
@@ -41,7 +42,7 @@ def health_card(findings: list[lawlib.Finding]) -> None:
         st.success("No finding: the parameters are identified, the residuals show no trend.", icon=":material/check:")
     for f in findings:
         show = st.warning if f.severity == "warning" else st.info
-        show(f"{f.sentence}  \n*{f.remedy}*")
+        show(f"{plain(f.sentence)}  \n*{plain(f.remedy)}*")
 
 
 def pull_table(law: lawlib.FittedLaw) -> None:
@@ -110,7 +111,7 @@ def backtest(law: lawlib.FittedLaw) -> Backtest | None:
     try:
         return data.remember(law, ("backtest", tuple(names), nearest), make)
     except ValueError as error:
-        st.warning(str(error))
+        st.warning(plain(error))
         return None
 
 
@@ -136,4 +137,4 @@ def backtest_table(summary: pd.DataFrame) -> None:
     for sentence in verdicts(summary):
         st.caption(sentence)
     for row in summary[summary["error"] != ""].itertuples():
-        st.caption(f"{lawlib.FAMILIES[row.law].title}: {row.error}")
+        st.caption(f"{lawlib.FAMILIES[row.law].title}: {plain(row.error)}")

@@ -11,6 +11,7 @@ import lawlib
 from lawlib.laws import COUNTS, MARKS
 
 from . import data, state
+from .page import plain
 
 PREFERRED_PUBLISHED = {"G": "krajewski2024-moe-e64", "E": "ludziejewski2025", "D": "besiroglu2024"}
 _HIDDEN = ("ling2025", "zhao2025")
@@ -102,10 +103,10 @@ def choose(need: str = "", field: str = "law") -> Choice:
         if reasons:
             with st.popover("Laws not offered", width="stretch"):
                 for name, why in reasons.items():
-                    st.markdown(f"**{lawlib.FAMILIES[name].title}** — {why}")
+                    st.markdown(f"**{lawlib.FAMILIES[name].title}** — {plain(why)}")
     law = data.fit(chosen) if chosen in lawlib.FAMILIES else lawlib.published(chosen)
     if isinstance(law, str):
-        st.warning(law)
+        st.warning(plain(law))
         st.stop()
     assert isinstance(law, lawlib.FittedLaw)
     return Choice(law, label(chosen), notice)
@@ -129,11 +130,10 @@ def _fit_options() -> None:
         st.selectbox("Huber delta", deltas, format_func=lambda v: f"{v:g}", **state.bound("delta", state.get("delta")))
     words = {"equal": "equal", "compute": "by compute", "seed_variance": "by seed variance"}
     st.selectbox("Weights of the runs", list(words), format_func=words.get, **state.bound("weights", state.get("weights")))
-    units = {"runs": "single runs", "slices": "isoFLOP slices", "sizes": "sizes"}
     st.selectbox(
         "Bootstrap draws",
-        list(units),
-        format_func=units.get,
+        list(data.UNITS),
+        format_func=data.UNITS.get,
         help="What is drawn with replacement for the intervals: whole slices or sizes where their runs share an error.",
         **state.bound("unit", state.get("unit")),
     )

@@ -7,6 +7,7 @@ import streamlit as st
 
 from . import data
 from .laws import Choice
+from .page import plain
 
 
 def next_steps(choice: Choice) -> None:
@@ -14,7 +15,7 @@ def next_steps(choice: Choice) -> None:
     st.markdown("**What to look at next**")
     findings = data.health(choice.law)
     for f in [f for f in findings if f.severity == "warning"][:3]:
-        st.warning(f.sentence, icon=":material/warning:")
+        st.warning(plain(f.sentence), icon=":material/warning:")
     if choice.law.fit is not None and not any(f.severity == "warning" for f in findings):
         st.success("Nothing is held against this fit.", icon=":material/check:")
     st.page_link("pages/fit.py", label="Coefficients, health and backtest", icon=":material/function:")

@@ -14,6 +14,7 @@ from lawlib import figures, tables
 from . import data, state
 from .controls import Point, budget_range
 from .laws import Choice, label
+from .page import plain
 
 PER_DECADE = 6
 COMPARED = ("besiroglu2024", "krajewski2024-moe-e64", "ludziejewski2025")
@@ -25,7 +26,7 @@ def optimum(law: lawlib.FittedLaw, point: Point) -> lawlib.Optimum:
     try:
         return lawlib.compute_optimal(law, point.budget, point.expansion, point.granularity)
     except lawlib.OptimumError as error:
-        st.warning(str(error))
+        st.warning(plain(error))
         st.stop()
 
 
@@ -180,8 +181,11 @@ class Duel:
     def meaning(self) -> str:
         if self.samples is None:
             return ""
-        words = "the bootstrap of the runs" if self.samples[0].kind == "bootstrap" else "the print rounding of the coefficients"
-        return f"Brackets: 95 % from {words}."
+        first, second = self.samples
+        failed = max(first.n_failed, second.n_failed)
+        more = f", {failed} refits failed" if failed else ""
+        words = first.label if first.kind == "bootstrap" else "print rounding of the coefficients"
+        return f"Brackets: 95 % of the {words}{more}."
 
     @property
     def dense_facts(self) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 
-from lawlib import figures
+from lawlib import StoreError, figures
 from lawlib.architecture import granularity_of
 
 from . import data, state
@@ -118,10 +120,17 @@ def exclusion(chosen: list[str]) -> None:
     if out and not reason.strip():
         st.warning("Give the reason: it is kept with the runs and shown wherever they are missing.")
     elif out:
-        data.store().exclude(state.get("dataset"), chosen, reason.strip())
-        st.rerun()
+        _mark(lambda: data.store().exclude(state.get("dataset"), chosen, reason.strip()))
     elif back:
-        data.store().include(state.get("dataset"), chosen)
+        _mark(lambda: data.store().include(state.get("dataset"), chosen))
+
+
+def _mark(change: Callable[[], None]) -> None:
+    try:
+        change()
+    except (StoreError, ValueError) as error:
+        st.error(plain(error), icon=":material/error:")
+    else:
         st.rerun()
 
 

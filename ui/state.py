@@ -51,6 +51,15 @@ def _compact(value: object) -> str:
     return text.replace("e+", "e")
 
 
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(text)
+        return text
+
+    return read
+
+
 def _numbers(text: str) -> tuple[float, ...]:
     return tuple(_number(part) for part in text.split(",") if part)
 
@@ -64,11 +73,11 @@ FIELDS: dict[str, Field] = {
     "law": Field("", str),
     "law_g": Field("", str),
     "law_e": Field("", str),
-    "objective": Field("huber", str),
+    "objective": Field("huber", _one_of("huber", "squared_log", "squared")),
     "delta": Field(1e-3, _number, _compact),
-    "rule": Field("", str),
-    "weights": Field("equal", str),
-    "unit": Field("runs", str),
+    "rule": Field("", _one_of("6ND", "krajewski")),
+    "weights": Field("equal", _one_of("compute", "seed_variance")),
+    "unit": Field("runs", _one_of("slices", "sizes")),
     "budget": Field(None, _within("budget"), _compact),
     "e": Field(None, _within("e"), _compact),
     "g": Field(None, _within("g"), _compact),
@@ -76,7 +85,7 @@ FIELDS: dict[str, Field] = {
     "cmax": Field(None, _number, _compact),
     "experts": Field((), _numbers, _number_list),
     "grans": Field((), _numbers, _number_list),
-    "arch": Field("", str),
+    "arch": Field("", _one_of("dense", "moe")),
     "split": Field("", str),
     "cut": Field(None, _number, _compact),
 }

@@ -208,9 +208,7 @@ def own_datasets() -> None:
     for row in store.deleted().itertuples():
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"Deleted: {plain(row.title)} ({row.n_runs:,} runs)")
-            st.button(
-                "Undo", key=f"undo_{row.dataset}", on_click=store.restore_deleted, args=(row.dataset,), icon=":material/undo:"
-            )
+            st.button("Undo", key=f"undo_{row.dataset}", on_click=_undo, args=(row.dataset,), icon=":material/undo:")
     left, right = st.columns(2)
     with left:
         st.download_button(
@@ -245,8 +243,19 @@ def _rename(dataset: str, key: str) -> None:
         st.toast(plain(str(error)), icon=":material/error:")
 
 
+def _undo(dataset: str) -> None:
+    try:
+        data.store().restore_deleted(dataset)
+    except (lawlib.StoreError, ValueError) as error:
+        st.toast(plain(str(error)), icon=":material/error:")
+
+
 def _delete(dataset: str) -> None:
-    data.store().delete(dataset)
+    try:
+        data.store().delete(dataset)
+    except (lawlib.StoreError, ValueError) as error:
+        st.toast(plain(str(error)), icon=":material/error:")
+        return
     if state.get("dataset") == dataset:
         state.clear("dataset")
 

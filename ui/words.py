@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 import lawlib
-from lawlib import extrapolation
+from lawlib import extrapolation, numbers
 
 from .controls import Point
 from .laws import Choice
@@ -17,7 +17,7 @@ from .laws import Choice
 def bracket(row: pd.Series, column: str, write: Callable[[float], str]) -> str:
     """ " [low, high]" of a table's column, "" where the table has no interval."""
     low, high = row.get(f"{column}_low", np.nan), row.get(f"{column}_high", np.nan)
-    return f" [{write(low)}, {write(high)}]" if np.isfinite(low) else ""
+    return f" {numbers.span(low, high, write)}" if np.isfinite(low) else ""
 
 
 def meaning(choice: Choice) -> str:
@@ -34,13 +34,25 @@ def meaning(choice: Choice) -> str:
         )
         return f"Brackets: 95 % of the print rounding of the published coefficients only; {own}."
     failed = f", {samples.n_failed} failed" if samples.n_failed else ""
-    return f"Brackets: 95 % of a bootstrap of the runs ({len(samples)} refits{failed})."
+    return f"Brackets: 95 % of a {samples.label} ({len(samples)} refits{failed})."
 
 
 def beyond(law: lawlib.FittedLaw, optimum: lawlib.Optimum) -> str:
     """The extrapolation line of an answer, "" inside the data."""
     found = extrapolation.sentences(law, optimum)
     return f":orange[:material/warning: Extrapolated: {'; '.join(found)}.]" if found else ""
+
+
+def active(optimum: lawlib.Optimum) -> str:
+    """ "active parameters", with the other count where the law's has embeddings in it."""
+    if not optimum.count.endswith("with_embeddings"):
+        return "active parameters"
+    bare = optimum.n_active_nonembedding
+    return (
+        f"active parameters, embeddings included ({numbers.count(bare)} without)"
+        if np.isfinite(bare)
+        else "parameters, embeddings included"
+    )
 
 
 def finest_note(law: lawlib.FittedLaw, best: float) -> str:
