@@ -24,8 +24,8 @@ def without(fit: FittedLaw, left_out: Array) -> Ensemble:
 def pulls(fit: FittedLaw, budget: float, expansion: float | None = None) -> pd.DataFrame:
     """How far the optimum at a budget moves when one run is left out, largest first.
 
-    Columns: run_id, name, residual (ln L_pred - ln L), n_pull and loss_pull: change of ln N_opt and ln loss without the run
-    (NaN for a law without optimum). In large data only the runs with the largest residuals are tried.
+    Columns: run_id, name, residual (ln L_pred - ln L), n_pull and loss_pull: change of ln N_opt and ln loss without the run.
+    In large data only the runs with the largest residuals are tried. Raises as `compute_optimal`.
     """
     assert fit.fit is not None
     residuals = np.abs(fit.fit.residuals)

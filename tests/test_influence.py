@@ -5,7 +5,7 @@ import pytest
 
 import lawlib
 from lawlib import OptimumError, compute_optimal, leave_one_size_out, pulls
-from lawlib.influence import MAX_GROUPS, MAX_RUNS, without
+from lawlib.influence import MAX_GROUPS, without
 from tests.planted import grid
 
 RUNS = grid("chinchilla", sizes=np.geomspace(3e7, 3e9, 5), tokens=np.geomspace(1e9, 1e11, 4), noise=0.01, seed=4)
@@ -69,11 +69,11 @@ def test_a_law_without_optimum_has_no_pulls():
         pulls(fit(grid("routed", noise=0.002), "routed"), 1e21)
 
 
-def test_of_many_runs_the_worst_fitted_are_tried(monkeypatch):
-    assert MAX_RUNS == 600
-    monkeypatch.setattr("lawlib.influence.MAX_RUNS", 5)
+@pytest.mark.parametrize(("work", "tried"), [(20 * 15, 15), (20 * 15 + 19, 15), (1, 10), (10**9, 20)])
+def test_of_many_runs_the_worst_fitted_are_tried(monkeypatch, work, tried):
+    monkeypatch.setattr("lawlib.influence.MAX_WORK", work)
     table = pulls(FIT, 1e21)
-    worst = np.argsort(-np.abs(FIT.fit.residuals))[:5]
+    worst = np.argsort(-np.abs(FIT.fit.residuals))[:tried]
     assert sorted(table["run_id"]) == sorted(f"id{i}" for i in worst)
 
 
