@@ -27,14 +27,21 @@ def checked(law: FittedLaw) -> list[str]:
     return [q for q in (*sizes, "granularity", "expansion", "tokens_per_parameter") if q in law.ranges]
 
 
+def within(law: FittedLaw, **quantities) -> np.ndarray:
+    """Where all these quantities (by their column, arrays that broadcast) lie within the law's data."""
+    good = np.asarray(bool(law.ranges))
+    for name, values in quantities.items():
+        if name in law.ranges:
+            low, high = law.ranges[name]
+            value = np.asarray(values, dtype=float)
+            good = good & (np.isnan(value) | ((value >= low / SLACK) & (value <= high * SLACK)))
+    return good
+
+
 def inside(law: FittedLaw, optimum: Optimum) -> np.ndarray:
     """Which optima lie within the law's data, shape of the optimum; none for a law whose data's range is not on record."""
-    good = np.full(np.shape(optimum.loss), bool(checked(law)))
-    for quantity in checked(law):
-        low, high = law.ranges[quantity]
-        value = np.asarray(getattr(optimum, quantity), dtype=float)
-        good &= np.isnan(value) | ((value >= low / SLACK) & (value <= high * SLACK))
-    return good
+    good = within(law, **{quantity: getattr(optimum, quantity) for quantity in checked(law)})
+    return np.broadcast_to(good, np.shape(optimum.loss)).copy()
 
 
 def sentences(law: FittedLaw, optimum: Optimum) -> list[str]:

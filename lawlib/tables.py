@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .ensemble import Ensemble
-from .extrapolation import inside
+from .extrapolation import inside, within
 from .frontier import isoflop, isoflop_losses, router_share
 from .gap import efficiency_gap
 from .laws import FittedLaw
@@ -37,6 +37,8 @@ def optimal_path(
     frame = _frame(opt) | {"inside": inside(law, opt)}
     if samples is not None:
         many = compute_optimal(samples.law, budgets, expansion, granularity)
+        frame |= _interval("tokens_per_parameter", np.asarray(many.tokens_per_parameter), level)
+        frame |= _interval("granularity", np.asarray(many.granularity), level) if "G" in law.law.variables else {}
         for column in ("n_active", "tokens", "loss"):
             frame |= _interval(column, np.asarray(getattr(many, column)), level)
     return pd.DataFrame(frame)
@@ -53,6 +55,9 @@ def isoflop_curves(
 ) -> pd.DataFrame:
     """`frontier.isoflop` for several budgets, with the interval of the loss at every size."""
     frame = isoflop(law, np.asarray(list(budgets), dtype=float), expansion, granularity, span, n_points=61)
+    columns = {q: frame[q].to_numpy() for q in ("flops", "n_active", "granularity") if q in frame}
+    good = within(law, expansion=np.nan if expansion is None else expansion, **columns)
+    frame = frame.assign(inside=np.broadcast_to(good, len(frame)))
     if samples is not None:
         g = frame["granularity"].to_numpy() if "G" in law.law.variables else None
         _, losses = isoflop_losses(samples.law, frame["flops"].to_numpy(), frame["n_active"].to_numpy(), expansion, g)

@@ -13,6 +13,7 @@ point = ui.controls(law)
 optimum = ui.optimum(law, point)
 style = ui.style()
 own = runs if law.fit is not None else None
+same, others = ui.at_point(own, optimum)
 curves = ui.isoflops(choice, point, own)
 path = ui.path(choice, point)
 exponents = ui.exponents(choice, point)
@@ -30,19 +31,19 @@ with place:
     )
 
 ui.chart(
-    figures.isoflop_figure(curves, own, style, point.budget, choice.interval),
+    figures.isoflop_figure(curves, same, style, point.budget, choice.interval, others=others),
     "isoflop",
     "Loss against size at fixed compute",
     curves,
 )
 left, right = st.columns(2)
 with left:
-    found = ui.isoflop_optima(own)
+    found = ui.isoflop_optima(law, same)
     minima = found.slices if found else None
     figure = figures.allocation({choice.label: path}, choice.label, style, point.budget, "n_active", choice.interval, minima)
     ui.chart(figure, "n_opt", "Optimal size against compute", path)
 with right:
     figure = figures.allocation({choice.label: path}, choice.label, style, point.budget, "tokens", choice.interval, minima)
     ui.chart(figure, "d_opt", "Optimal tokens against compute", path)
-ui.approaches_table(ui.approaches(choice, own, exponents))
+ui.approaches_table(ui.approaches(choice, same, exponents))
 ui.finish()

@@ -18,7 +18,8 @@ with place:
     ui.answer(
         f"At **{numbers.flops(point.budget, 3)} FLOPs** the optimum has **{numbers.count(optimum.n_active)} {ui.active(optimum)}**"
         f"{ui.bracket(at, 'n_active', numbers.count)} and trains on **{numbers.count(optimum.tokens)} tokens**"
-        f"{ui.bracket(at, 'tokens', numbers.count)}, {numbers.plain(optimum.tokens_per_parameter, 3)} tokens per parameter; "
+        f"{ui.bracket(at, 'tokens', numbers.count)}, {numbers.plain(optimum.tokens_per_parameter, 3)}{ui.bracket(at, 'tokens_per_parameter', numbers.count)} "
+        "tokens per parameter; "
         f"expected loss **{numbers.loss(optimum.loss)}**{ui.bracket(at, 'loss', numbers.loss)} nats per token"
         f"{ui.experts(optimum)}.",
         choice.notice,
@@ -34,8 +35,9 @@ with left:
     ui.chart(figures.loss_frontier(path, own, style, point.budget, choice.interval), "loss", "Optimal loss against compute", path)
 with right:
     curves = ui.isoflops(choice, point, own)
+    same, others = ui.at_point(own, optimum)
     ui.chart(
-        figures.isoflop_figure(curves, own, style, point.budget, choice.interval, height=380),
+        figures.isoflop_figure(curves, same, style, point.budget, choice.interval, 380, others),
         "isoflop",
         "Loss against size",
         curves,

@@ -115,7 +115,7 @@ def test_the_overview_of_the_marin_runs_is_that_of_a_fit_to_them():
     assert f"expected loss **{best.loss:.3f}**" in line
     assert re.search(r"\*\*14\.4B active parameters\*\* \[[\d.]+B, [\d.]+B\]", line)
     assert "47 runs, converged" in captions(at)
-    assert "bootstrap of the runs (300 refits)" in captions(at)
+    assert "bootstrap of runs (300 refits)" in captions(at)
     assert "Extrapolated: 1e22 training FLOPs is 10x above the data (1e18 to 1e21)" in captions(at)
     assert at.selectbox(key="w_law").value == "chinchilla"
 

@@ -93,12 +93,11 @@ def test_granularity_and_expansion_of_a_published_law():
     assert any("expansion rate E is 10x above the data" in s for s in found)
 
 
-def test_a_law_without_ranges_is_outside_nowhere():
+def test_a_law_whose_data_are_not_on_record_is_inside_nowhere():
     law = at()
     assert checked(law) == []
-    opt = compute_optimal(law, [1e10, 1e30])
-    assert inside(law, opt).all()
-    assert sentences(law, compute_optimal(law, 1e30)) == []
+    assert inside(law, compute_optimal(law, [1e18, 1e20])).tolist() == [False, False]
+    assert sentences(law, compute_optimal(law, 1e20)) == ["the range of this law's data is not on record here"]
 
 
 def test_a_quantity_that_the_optimum_does_not_have_is_no_reason():

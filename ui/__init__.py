@@ -9,7 +9,19 @@ from .laws import Choice, choose, facts, has
 from .overview import approaches_table, next_steps
 from .page import ICON, answer, begin, finish, plain
 from .papers import missing_refit, paper_sections, show_section
-from .results import approaches, compared_paths, decades, exponents, gaps, isoflop_optima, isoflops, optimum, path, switches
+from .results import (
+    approaches,
+    at_point,
+    compared_paths,
+    decades,
+    exponents,
+    gaps,
+    isoflop_optima,
+    isoflops,
+    optimum,
+    path,
+    switches,
+)
 from .results import summary as experts
 from .runspage import curves, dataset_facts, exclusion, loss_names, released_models, run_axes, run_table
 from .uploading import built, file_at_hand, mapping_of

@@ -32,6 +32,6 @@ def approaches_table(table: pd.DataFrame | None) -> None:
     st.markdown("**Three ways to the optimum**")
     st.dataframe(table, hide_index=True, width="stretch", height="content", key="approaches")
     st.caption(
-        "Approaches of Hoffmann et al. 2022; brackets: 95 % of a bootstrap. 1 and 2 use no law and pool the selected runs; 3 is the "
-        "fitted law at the chosen budget."
+        "Approaches of Hoffmann et al. 2022; brackets: 95 % of a bootstrap. 1 and 2 use no law, and only the runs at the chosen E and G; "
+        "3 is the fitted law at the chosen budget."
     )

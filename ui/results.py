@@ -46,6 +46,17 @@ def _budgets(law: lawlib.FittedLaw, per_decade: int = PER_DECADE) -> np.ndarray:
     return np.geomspace(low, high, n)
 
 
+def at_point(own: pd.DataFrame | None, optimum: lawlib.Optimum) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """(runs at the optimum's E and G, the other runs): curves are of one E and G, and only runs of those lie on them."""
+    if own is None:
+        return None, None
+    same = pd.Series(True, index=own.index)
+    for column, value in (("expansion", optimum.expansion), ("granularity", optimum.granularity)):
+        if np.isfinite(value) and own[column].nunique() > 1:
+            same &= np.isclose(own[column].fillna(-1.0), value)
+    return own[same].reset_index(drop=True), own[~same].reset_index(drop=True)
+
+
 def isoflops(choice: Choice, point: Point, own: pd.DataFrame | None) -> pd.DataFrame:
     """Iso-FLOP curves of the data's slices and of the chosen budget."""
     if own is None:
@@ -109,30 +120,14 @@ def exponents(choice: Choice, point: Point) -> dict[str, Exponent]:
     return out
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
-def _isoflop_optima(dataset: str, version: int, chosen: tuple) -> lawlib.IsoflopOptima | None:
-    return lawlib.isoflop_optima(data.selection())
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def _envelope_optima(dataset: str, version: int, chosen: tuple) -> lawlib.IsoflopOptima | None:
-    runs = data.selection()
-    names = runs["loss_name"].mode()
-    split = names.iloc[0] if len(names) else ""
-    store = data.store()
-    curves = store.curves(dataset, split=split, max_points=200) if split in store.splits(dataset) else None
-    return lawlib.envelope_optima(runs, curves)
-
-
 def approaches(choice: Choice, own: pd.DataFrame | None, fitted: dict[str, Exponent]) -> pd.DataFrame | None:
     """The exponents of N_opt and D_opt by the three approaches of Hoffmann 2022, a row each; None without runs."""
     if own is None:
         return None
-    key = (state.get("dataset"), data.store().version, data.filters())
     rows = []
     for words, found in (
-        ("1, envelope of the runs", _envelope_optima(*key)),
-        ("2, isoFLOP parabolas", isoflop_optima(own)),
+        ("1, envelope of the runs", envelope_optima(choice.law, own)),
+        ("2, isoFLOP parabolas", isoflop_optima(choice.law, own)),
     ):
         if found is None or not np.isfinite(found.n_exponent):
             rows.append({"approach": words, "N_opt ~ C^": "not to be had from these runs", "D_opt ~ C^": "", "points": 0})
@@ -152,11 +147,24 @@ def approaches(choice: Choice, own: pd.DataFrame | None, fitted: dict[str, Expon
     return pd.DataFrame(rows)
 
 
-def isoflop_optima(own: pd.DataFrame | None) -> lawlib.IsoflopOptima | None:
-    """Approach 2 on the selection, cached."""
+def isoflop_optima(law: lawlib.FittedLaw, own: pd.DataFrame | None) -> lawlib.IsoflopOptima | None:
+    """Approach 2 on these runs."""
     if own is None:
         return None
-    return _isoflop_optima(state.get("dataset"), data.store().version, data.filters())
+    return data.remember(law, ("approach 2", tuple(own["run_id"])), lambda: lawlib.isoflop_optima(own))
+
+
+def envelope_optima(law: lawlib.FittedLaw, own: pd.DataFrame) -> lawlib.IsoflopOptima | None:
+    """Approach 1 on these runs, along their training curves where there are any."""
+
+    def make() -> lawlib.IsoflopOptima | None:
+        names, store, dataset = own["loss_name"].mode(), data.store(), state.get("dataset")
+        split = names.iloc[0] if len(names) else ""
+        has_curves = split in store.splits(dataset)
+        curves = store.curves(dataset, own["run_id"].tolist(), split=split, max_points=200) if has_curves else None
+        return lawlib.envelope_optima(own, curves)
+
+    return data.remember(law, ("approach 1", tuple(own["run_id"])), make)
 
 
 def decades(law: lawlib.FittedLaw, budget: float) -> list[float]:

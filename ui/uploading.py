@@ -11,7 +11,7 @@ import streamlit as st
 
 import lawlib
 from lawlib import ingest
-from lawlib.store import Added
+from lawlib.store import Added, Addition
 
 from . import data, state
 from .page import plain
@@ -51,7 +51,7 @@ def file_at_hand() -> ingest.Table | None:
         return None
     content = file.getvalue()
     if content[8:12] == b"DUCK":
-        return _duckdb_table(file.name, content)
+        return _duckdb_table(file.file_id, file.name, content)
     found = _open(file.file_id, file.name, content)
     if isinstance(found, str):
         st.error(plain(found), icon=":material/error:")
@@ -59,26 +59,34 @@ def file_at_hand() -> ingest.Table | None:
     return found
 
 
-def _duckdb_table(name: str, content: bytes) -> ingest.Table | None:
-    try:
-        with data.store().open_external(content) as external:
-            tables = external.tables()
-            if tables.empty:
-                st.error(f"{plain(name)} holds no tables.")
-                return None
-            labels = {r.table: f"{r.table} ({r.rows:,} rows)" for r in tables.itertuples()}
-            chosen = st.selectbox("Table", list(labels), format_func=labels.get, key="duckdb_table")
-            frame = external.read(chosen)
-    except lawlib.StoreError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+def _duckdb_table(file_id: str, name: str, content: bytes) -> ingest.Table | None:
+    tables = _duckdb_tables(file_id, content)
+    if isinstance(tables, str):
+        st.error(plain(tables), icon=":material/error:")
         return None
-    return ingest.Table(
-        f"{name}: {chosen}",
-        frame,
-        np.arange(1, len(frame) + 1),
-        "duckdb",
-        sha256=hashlib.sha256(content + chosen.encode()).hexdigest(),
-    )
+    if tables.empty:
+        st.error(f"{plain(name)} holds no tables.")
+        return None
+    labels = {r.table: f"{r.table} ({r.rows:,} rows)" for r in tables.itertuples()}
+    chosen = st.selectbox("Table", list(labels), format_func=labels.get, key="duckdb_table")
+    frame = _duckdb_frame(file_id, chosen, content)
+    sha256 = hashlib.sha256(f"{file_id}:{chosen}".encode()).hexdigest()
+    return ingest.Table(f"{name}: {chosen}", frame, np.arange(1, len(frame) + 1), "duckdb", sha256=sha256)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Opening the database")
+def _duckdb_tables(file_id: str, _content: bytes) -> pd.DataFrame | str:
+    try:
+        with data.store().open_external(_content) as external:
+            return external.tables()
+    except lawlib.StoreError as error:
+        return str(error)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading the table")
+def _duckdb_frame(file_id: str, table: str, _content: bytes) -> pd.DataFrame:
+    with data.store().open_external(_content) as external:
+        return external.read(table)
 
 
 def mapping_of(table: ingest.Table) -> ingest.Mapping:
@@ -128,12 +136,12 @@ def suggested_name(table: ingest.Table) -> str:
 def commit(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Import, name: str, split: bool) -> list[Added]:
     """Stores the runs with their curves and derivations, remembers the mapping, and opens the new data set.
 
-    One transaction for each data set. Raises StoreError with nothing of that data set written.
+    One transaction for all of the file. Raises StoreError with nothing written.
     """
     store = data.store()
     groups = found.groups if split else {}
     parts = [(f"{name} {title}", ids) for title, ids in groups.items()] or [(name, found.runs["run_id"].tolist())]
-    added = []
+    additions = []
     derivations = found.derivations.rename(columns={"column": "source"})
     for title, ids in parts:
         inside = set(ids)
@@ -141,8 +149,8 @@ def commit(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Import, n
         def of(frame: pd.DataFrame, inside=inside) -> pd.DataFrame:
             return frame[frame["run_id"].isin(inside)].reset_index(drop=True)
 
-        added.append(
-            store.add(
+        additions.append(
+            Addition(
                 of(found.runs),
                 title,
                 title,
@@ -152,6 +160,7 @@ def commit(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Import, n
                 derivations=of(derivations),
             )
         )
+    added = store.add_all(additions)
     store.remember(ingest.signature(table), mapping.to_json())
     state.put("dataset", added[0].dataset)
     state.clear("cmin", "cmax", "experts", "grans", "arch", "budget", "e", "g", "split", "cut", "law", "law_g", "law_e", "rule")

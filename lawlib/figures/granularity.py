@@ -29,7 +29,7 @@ def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: s
                 y=part["excess"],
                 mode="lines+markers",
                 name=f"{numbers.flops(budget)} FLOPs",
-                line={"color": color, "width": 3 if is_chosen else 1.5},
+                line={"color": color, "width": 3 if is_chosen else 1.5, "dash": "solid" if part["inside"].all() else "dash"},
                 marker={"size": 7 if is_chosen else 4, "color": color},
                 customdata=np.stack(
                     [

@@ -9,13 +9,22 @@ import plotly.graph_objects as go
 from .. import numbers
 from ..approaches import slice_labels
 from .optimum import marker, measured
-from .style import Style, band, figure, finish, line, ramp_colors
+from .style import Style, band, fade, figure, finish, ramp_colors, split_line
 
 
 def isoflop_figure(
-    curves: pd.DataFrame, runs: pd.DataFrame | None, style: Style, chosen: float, interval: str = "", height: int = 440
+    curves: pd.DataFrame,
+    runs: pd.DataFrame | None,
+    style: Style,
+    chosen: float,
+    interval: str = "",
+    height: int = 440,
+    others: pd.DataFrame | None = None,
 ) -> go.Figure:
-    """curves: `tables.isoflop_curves`; the chosen budget carries the accent, its optimum and its interval."""
+    """curves: `tables.isoflop_curves`; the chosen budget carries the accent, its optimum and its interval.
+
+    runs: those at the curves' E and G, in the colour of their budget. others: runs of other E or G, faint.
+    """
     fig = figure(style, "active parameters N", "loss (nats per token)", height=height)
     budgets = sorted(curves["flops"].unique())
     colors = dict(zip(budgets, ramp_colors(style, len(budgets)), strict=True))
@@ -25,16 +34,9 @@ def isoflop_figure(
         color = style.accent if is_chosen else colors[budget]
         if is_chosen and "loss_low" in part:
             fig.add_traces(band(part["n_active"], part["loss_low"], part["loss_high"], color, interval))
-        fig.add_trace(
-            line(
-                part["n_active"],
-                part["loss"],
-                color,
-                f"{numbers.flops(budget)} FLOPs",
-                legendrank=1000,
-                showlegend=bool(is_chosen),
-            )
-        )
+        name = f"{numbers.flops(budget)} FLOPs"
+        for trace in split_line(part["n_active"], part["loss"], part["inside"], color, name):
+            fig.add_trace(trace.update(showlegend=bool(is_chosen) and trace.showlegend is not False))
         best = part[part["optimal"]].iloc[0]
         if is_chosen:
             fig.add_trace(marker(best["n_active"], best["loss"], style, f"{numbers.count(best['n_active'])}"))
@@ -59,6 +61,8 @@ def isoflop_figure(
             xshift=4,
             font={"size": 11, "color": color},
         )
+    if others is not None and len(others):
+        fig.add_trace(measured(others, "n_active", style, name="runs at other E or G", color=fade(style.muted, 0.25), size=5))
     if runs is not None and len(runs):
         known = runs[runs["n_active"].notna() & runs["flops"].notna()]
         nearest = np.array(budgets)[np.argmin(np.abs(np.log(known["flops"].to_numpy()[:, None] / np.array(budgets))), axis=1)]

@@ -18,6 +18,23 @@ DERIVATION_COLUMNS = ("run_id", "quantity", "source", "factor", "rule")
 _NUMBERS = {"step", "tokens", "flops", "loss", "value", "factor"}
 
 
+@dataclass(frozen=True, eq=False)
+class Addition:
+    """What `Store.add` takes, for several data sets at once."""
+
+    runs: pd.DataFrame
+    dataset: str
+    title: str | None = None
+    kind: str = "uploaded"
+    source: str = ""
+    licence: str = ""
+    notes: str = ""
+    flops_rule: str = ""
+    curves: pd.DataFrame | None = None
+    derivations: pd.DataFrame | None = None
+    evaluations: pd.DataFrame | None = None
+
+
 @dataclass(frozen=True)
 class Added:
     """What `add` did: the data set's id, runs written, runs left out because they were there already, curve points written."""

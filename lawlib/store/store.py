@@ -16,7 +16,7 @@ import pandas as pd
 from lawlib.errors import StoreError
 from lawlib.runs import as_runs
 from lawlib.store import adding, backup, reading, shipped
-from lawlib.store.adding import Added
+from lawlib.store.adding import Added, Addition
 from lawlib.store.database import Database, now, share
 from lawlib.store.external import External
 
@@ -171,29 +171,44 @@ class Store:
             StoreError: the data set is a bundled or a deleted one; curves or evaluations name other runs; it cannot be saved.
             ValueError: the name has no letters or digits, the kind is unknown, or there is nothing to add.
         """
-        name = adding.slug(dataset)
-        canonical = as_runs(runs, name)
-        texts = {"title": title or dataset.strip(), "kind": kind, "source": source, "licence": licence, "notes": notes}
+        return self.add_all(
+            [Addition(runs, dataset, title, kind, source, licence, notes, flops_rule, curves, derivations, evaluations)]
+        )[0]
 
-        def change(cursor: duckdb.DuckDBPyConnection) -> Added:
-            own = cursor.execute("select deleted from workspace.datasets where dataset = ?", [name]).fetchall()
-            if not own:
-                if self._is_shipped(name):
-                    raise StoreError(f'Data set "{name}" comes with the program and cannot be changed. Choose another name.')
-                if canonical.empty:
-                    raise ValueError(f'There are no runs to make data set "{name}" of.')
-                adding.insert_dataset(cursor, name, **texts, flops_rule=flops_rule, created=now())
-            elif own[0][0]:
-                raise StoreError(f'Data set "{name}" was deleted: restore it first, or choose another name.')
-            n_runs = adding.insert_runs(cursor, name, canonical)
-            n_points = 0 if curves is None else adding.insert_curves(cursor, name, curves)
-            if derivations is not None:
-                adding.insert_derivations(cursor, name, derivations)
-            if evaluations is not None:
-                adding.insert_evaluations(cursor, name, evaluations)
-            return Added(name, n_runs, len(canonical) - n_runs, n_points)
+    def add_all(self, additions: Iterable[Addition]) -> list[Added]:
+        """`add` for several data sets in one transaction: all are stored, or none. Raises as `add`."""
+        prepared = [(a, adding.slug(a.dataset)) for a in additions]
+        frames = [as_runs(a.runs, name) for a, name in prepared]
+
+        def change(cursor: duckdb.DuckDBPyConnection) -> list[Added]:
+            return [self._insert(cursor, a, name, runs) for (a, name), runs in zip(prepared, frames, strict=True)]
 
         return self._db.write(change)
+
+    def _insert(self, cursor: duckdb.DuckDBPyConnection, a: Addition, name: str, runs: pd.DataFrame) -> Added:
+        own = cursor.execute("select deleted from workspace.datasets where dataset = ?", [name]).fetchall()
+        if not own:
+            if self._is_shipped(name):
+                raise StoreError(f'Data set "{name}" comes with the program and cannot be changed. Choose another name.')
+            if runs.empty:
+                raise ValueError(f'There are no runs to make data set "{name}" of.')
+            texts = {
+                "title": a.title or a.dataset.strip(),
+                "kind": a.kind,
+                "source": a.source,
+                "licence": a.licence,
+                "notes": a.notes,
+            }
+            adding.insert_dataset(cursor, name, **texts, flops_rule=a.flops_rule, created=now())
+        elif own[0][0]:
+            raise StoreError(f'Data set "{name}" was deleted: restore it first, or choose another name.')
+        n_runs = adding.insert_runs(cursor, name, runs)
+        n_points = 0 if a.curves is None else adding.insert_curves(cursor, name, a.curves)
+        if a.derivations is not None:
+            adding.insert_derivations(cursor, name, a.derivations)
+        if a.evaluations is not None:
+            adding.insert_evaluations(cursor, name, a.evaluations)
+        return Added(name, n_runs, len(runs) - n_runs, n_points)
 
     def exclude(self, dataset: str, run_ids: Iterable[str], reason: str) -> None:
         """Leaves runs out of fits, with a reason; works for bundled data sets too and is kept in the workspace."""
