@@ -132,7 +132,7 @@ def refits(fit: FittedLaw) -> None:
 
     exact_seconds, exact = scipys(with_gradient, True)
     numeric_seconds, numeric = scipys(objective, False)
-    ours = np.array([objective(boot.law.theta[i], counts[i].astype(float)) for i in range(N_SCIPY_REFITS)])
+    ours = np.array([objective((boot.refits or boot.law).theta[i], counts[i].astype(float)) for i in range(N_SCIPY_REFITS)])
     worst = np.max(ours / np.minimum(exact, numeric) - 1)
     print(f"{N_REFITS:,} bootstrap refits of it ({boot.n_failed} failed); scipy measured on {N_SCIPY_REFITS} of them and scaled")
     print(f"  lawlib.bootstrap                  {seconds:10.2f} s")

@@ -24,12 +24,14 @@ SLACK = 1.05
 def checked(law: FittedLaw) -> list[str]:
     """The quantities that bound this law: FLOPs where the data have them, else sizes and tokens; G, E and D/N besides."""
     sizes = ["flops"] if "flops" in law.ranges else ["n_active", "n_total", "tokens"]
+    if not any(q in law.ranges for q in sizes):
+        return []
     return [q for q in (*sizes, "granularity", "expansion", "tokens_per_parameter") if q in law.ranges]
 
 
 def within(law: FittedLaw, **quantities) -> np.ndarray:
     """Where all these quantities (by their column, arrays that broadcast) lie within the law's data."""
-    good = np.asarray(bool(law.ranges))
+    good = np.asarray(bool(checked(law)))
     for name, values in quantities.items():
         if name in law.ranges:
             low, high = law.ranges[name]

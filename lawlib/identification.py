@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from .ensemble import fit_model
+from .gap import efficiency_gap
 from .laws import FittedLaw
 from .laws.law import Array
 from .objective import Objective
@@ -85,6 +86,21 @@ def log_error(fitted: FittedLaw, quantity: Callable[[FittedLaw], Array]) -> floa
     n_linear, p = len(fitted.law.linear), len(values)
     assert fitted.fit is not None
     shapes = shifted[:, n_linear:] if fitted.fit.fit_shapes else np.tile(fitted.shapes, (2 * p, 1))
-    logs = np.log(np.asarray(quantity(replace(fitted, theta=shifted[:, :n_linear], shapes=shapes)), dtype=float))
-    slope = (logs[:p] - logs[p:]) / (2 * steps)
-    return float(np.sqrt(slope @ cov @ slope))
+    with np.errstate(all="ignore"):
+        logs = np.log(np.asarray(quantity(replace(fitted, theta=shifted[:, :n_linear], shapes=shapes)), dtype=float))
+        slope = (logs[:p] - logs[p:]) / (2 * steps)
+        error = float(np.sqrt(slope @ cov @ slope))
+    return error if np.isfinite(error) else np.inf
+
+
+def gap_error(
+    moe: FittedLaw, dense: FittedLaw, budget: float, expansion: float | None, granularity: float | None = None
+) -> float:
+    """Standard error of the logarithm of the efficiency gap: of one law for both, or of two fits to different runs."""
+
+    def gap(moe_law: FittedLaw, dense_law: FittedLaw) -> Array:
+        return np.asarray(efficiency_gap(moe_law, dense_law, budget, expansion, granularity))
+
+    if moe is dense:
+        return log_error(moe, lambda law: gap(law, law))
+    return float(np.hypot(log_error(moe, lambda law: gap(law, dense)), log_error(dense, lambda law: gap(moe, law))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .ensemble import Ensemble, refit
+from .ensemble import LEFT_OUT, Ensemble, refit
 from .laws import FittedLaw
 from .laws.law import Array
 from .optimum import compute_optimal
@@ -18,7 +18,7 @@ MAX_GROUPS = 12
 
 def without(fit: FittedLaw, left_out: Array) -> Ensemble:
     """Refits that leave runs out: `left_out` is boolean, shape `(n_refits, n_runs)`; started from the fit."""
-    return refit(fit, (~np.asarray(left_out, dtype=bool)).astype(float), "left out")
+    return refit(fit, (~np.asarray(left_out, dtype=bool)).astype(float), LEFT_OUT)
 
 
 def pulls(fit: FittedLaw, budget: float, expansion: float | None = None) -> pd.DataFrame:

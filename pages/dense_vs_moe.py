@@ -23,6 +23,7 @@ with place:
         f"{numbers.loss(at['loss_dense'])}.",
         duel.notice,
         duel.meaning,
+        duel.unknown(point),
         ui.beyond(duel.moe, optimum),
         ui.facts(duel.moe),
         duel.dense_facts,

@@ -82,7 +82,9 @@ def test_tokens_per_parameter_count_besides_the_flops():
 
 def test_granularity_and_expansion_of_a_published_law():
     low, high = MOE.ranges["granularity"]
-    law = replace(MOE, ranges={q: r for q, r in MOE.ranges.items() if q in ("granularity", "expansion")})
+    law = replace(
+        MOE, ranges={q: r for q, r in MOE.ranges.items() if q in ("granularity", "expansion", "flops")} | {"flops": (1e19, 1e21)}
+    )
     mask = inside(law, compute_optimal(law, 1e20, 64, [low, high, 4 * high]))
     assert mask.tolist() == [True, True, False]
     (found,) = sentences(law, compute_optimal(law, 1e20, 64, 4 * high))
@@ -101,7 +103,7 @@ def test_a_law_whose_data_are_not_on_record_is_inside_nowhere():
 
 
 def test_a_quantity_that_the_optimum_does_not_have_is_no_reason():
-    law = at(granularity=(2.0, 4.0), expansion=(8.0, 16.0))
+    law = at(granularity=(2.0, 4.0), expansion=(8.0, 16.0), flops=(1e19, 1e21))
     opt = replace(compute_optimal(law, 1e20), expansion=np.nan)
     assert np.isnan(opt.granularity)
     assert inside(law, opt)

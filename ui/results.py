@@ -10,6 +10,7 @@ import streamlit as st
 
 import lawlib
 from lawlib import figures, tables
+from lawlib.identification import WEAK, gap_error
 
 from . import data, state
 from .controls import Point, budget_range
@@ -195,9 +196,25 @@ class Duel:
         words = first.label if first.kind == "bootstrap" else "print rounding of the coefficients"
         return f"Brackets: 95 % of the {words}{more}."
 
+    def unknown(self, point: Point) -> str:
+        """Says so where the runs do not identify the gap."""
+        if self.moe.fit is None or self.dense.fit is None:
+            return ""
+        key = ("gap error", point.budget, point.expansion, point.granularity, id(self.dense))
+        error = data.remember(self.moe, key, lambda: gap_error(self.moe, self.dense, *_arguments(point)))
+        if error <= WEAK:
+            return ""
+        return (
+            ":orange[:material/warning: The runs do not identify this gap: do not quote it, and read its interval as too narrow.]"
+        )
+
     @property
     def dense_facts(self) -> str:
         return "" if self.dense is self.moe else f"Dense: {label(self.dense.name)}"
+
+
+def _arguments(point: Point) -> tuple[float, float | None, float | None]:
+    return point.budget, point.expansion, point.granularity
 
 
 def gaps(duel: Duel, point: Point, budgets: list[float] | None = None) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import OptimumError
-from ..identification import WEAK, gauss_newton, log_error, not_identified
+from ..identification import WEAK, gap_error, gauss_newton, log_error, not_identified
 from ..laws import FittedLaw
 from ..numbers import flops
 from ..optimum import compute_optimal
@@ -120,6 +120,19 @@ def weak(fitted: FittedLaw) -> list[Finding]:
         }
     except OptimumError:
         return out
+    if {"Ehat", "A"} & set(fitted.law.variables) and fitted.ranges.get("expansion", (2.0, 2.0))[0] == 1:
+        top = fitted.ranges["expansion"][1]
+        error = gap_error(fitted, fitted, where[0], top)
+        if not error <= WEAK:
+            out.append(
+                Finding(
+                    "not-identified-gap",
+                    "warning",
+                    f"These runs do not identify how much compute E = {top:g} saves over dense at {flops(where[0])} FLOPs "
+                    f"(standard error of its logarithm {min(error, 9.99):.2f}).",
+                    "Add dense and MoE runs of equal compute, near the largest of the data.",
+                )
+            )
     far = [f"{name} (±{error:.0%})" for name, (error, limit) in errors.items() if not error <= limit]
     if far:
         out.append(
