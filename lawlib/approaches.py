@@ -12,6 +12,10 @@ from .runs import usable
 
 SLICE_WIDTH = 0.05
 """Runs whose ln C differ by less belong to one isoFLOP slice."""
+MAX_SPAN = 0.2
+"""A slice is at most this wide in ln C: runs of scattered compute are cut into bins instead of chained into one slice."""
+MIN_SIZES = 4
+"""A parabola through fewer sizes has no residual to judge it by."""
 ENVELOPE_POINTS = 60
 
 
@@ -37,7 +41,11 @@ def slice_labels(runs: pd.DataFrame) -> Array:
     known = np.isfinite(log_c)
     labels = np.full(len(runs), -1)
     order = np.argsort(log_c[known], kind="stable")
-    groups = np.cumsum(np.r_[0, np.diff(log_c[known][order]) > SLICE_WIDTH])
+    x = log_c[known][order]
+    chains = np.cumsum(np.r_[0, np.diff(x) > SLICE_WIDTH])[: len(x)]
+    starts = x[np.searchsorted(chains, chains)] if len(x) else x
+    within = np.floor((x - starts) / MAX_SPAN)
+    groups = np.cumsum(np.r_[0, (np.diff(chains) > 0) | (np.diff(within) > 0)])[: len(x)]
     back = np.empty(len(order), dtype=int)
     back[order] = groups
     labels[known] = back
@@ -45,7 +53,7 @@ def slice_labels(runs: pd.DataFrame) -> Array:
 
 
 def isoflop_optima(runs: pd.DataFrame, n_resamples: int = 400, seed: int = 0) -> IsoflopOptima | None:
-    """Approach 2: a parabola of the loss in ln N_active through each slice of three or more sizes; None without a slice.
+    """Approach 2: a parabola of the loss in ln N_active through each slice of four or more sizes; None without a slice.
 
     D_opt is C over the slice's FLOPs per token, interpolated at N_opt. Runs of different E or G are pooled: select one
     configuration first.
@@ -57,7 +65,7 @@ def isoflop_optima(runs: pd.DataFrame, n_resamples: int = 400, seed: int = 0) ->
     rng = np.random.default_rng(seed)
     for label in np.unique(labels[labels >= 0]):
         part = runs[labels == label]
-        if part["n_active"].nunique() < 3:
+        if part["n_active"].nunique() < MIN_SIZES:
             continue
         x, y = np.log(part["n_active"].to_numpy()), part["loss"].to_numpy()
         log_d = np.log(part["tokens"].to_numpy())

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lawlib import envelope_optima, isoflop_optima
-from lawlib.approaches import SLICE_WIDTH, slice_labels
+from lawlib.approaches import MAX_SPAN, SLICE_WIDTH, slice_labels
 
 BUDGETS = np.array([1e18, 1e19, 1e20, 1e21])
 EXPONENT = 0.46
@@ -225,3 +225,11 @@ class TestEnvelope:
             envelope_optima(runs, both)
         chosen = envelope_optima(runs, both[both["split"] == "train"])
         assert chosen.n_exponent == envelope_optima(runs, curves).n_exponent
+
+
+def test_runs_of_scattered_compute_are_not_chained_into_one_slice():
+    runs = pd.DataFrame({"flops": np.geomspace(1e18, 1e22, 1500), "n_active": 1e8, "tokens": 1e9, "loss": 3.0})
+    labels = slice_labels(runs)
+    spans = np.log(runs["flops"]).groupby(labels).agg(np.ptp)
+    assert spans.max() <= MAX_SPAN
+    assert len(spans) > 40
