@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,8 @@ N_RESAMPLES = 300
 """Bootstrap replicates behind the bands of the pages."""
 UNITS = {"runs": "runs", "slices": "isoFLOP slices", "sizes": "sizes"}
 """What a bootstrap may draw."""
+MAX_EXTRA = 20_000
+"""Runs up to which the log's other columns are offered as filters."""
 MEMORY = 400
 """Results of laws that are kept: ensembles and tables."""
 
@@ -62,7 +65,7 @@ def selection() -> pd.DataFrame:
 @st.cache_data(max_entries=32, show_spinner=False)
 def _selection(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
     found = _runs(dataset, version)
-    cmin, cmax, experts, grans, arch = chosen
+    cmin, cmax, experts, grans, arch, extra = chosen
     keep = pd.Series(True, index=found.index)
     if cmin is not None:
         keep &= ~(found["flops"] < cmin / 1.001)
@@ -74,12 +77,27 @@ def _selection(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
         keep &= found["granularity"].isin(grans)
     if arch:
         keep &= found["arch"] == arch
+    key, _, values = extra.partition("=")
+    options = extra_options(dataset, version)
+    if key in options:
+        keep &= options[key].isin(values.split("|"))
     return found[keep].reset_index(drop=True)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def extra_options(dataset: str, version: int) -> dict[str, pd.Series]:
+    """What else the log says of the runs and splits them into 2 to 20 kinds: key -> its value for every run, as text."""
+    found = _runs(dataset, version)
+    if (found["extra"] == "").all() or len(found) > MAX_EXTRA:
+        return {}
+    table = pd.DataFrame([json.loads(text) if text else {} for text in found["extra"]], index=found.index)
+    kinds = {str(c): table[c].map(lambda v: "" if v is None or v != v else str(v)) for c in table.columns}
+    return {c: values for c, values in kinds.items() if 2 <= values.nunique() <= 20}
 
 
 def filters() -> tuple:
     """The filters as a hashable key."""
-    return tuple(state.get(k) for k in ("cmin", "cmax", "experts", "grans", "arch"))
+    return tuple(state.get(k) for k in ("cmin", "cmax", "experts", "grans", "arch", "extra"))
 
 
 def fit(family: str, arch: str = "") -> lawlib.FittedLaw | str:

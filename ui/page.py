@@ -94,7 +94,21 @@ def _dataset_menu(filters: bool) -> None:
     def changed(new: object) -> None:
         state.put("dataset", new)
         state.clear(
-            "cmin", "cmax", "experts", "grans", "arch", "budget", "e", "g", "split", "cut", "law", "law_g", "law_e", "rule"
+            "cmin",
+            "cmax",
+            "experts",
+            "grans",
+            "arch",
+            "extra",
+            "budget",
+            "e",
+            "g",
+            "split",
+            "cut",
+            "law",
+            "law_g",
+            "law_e",
+            "rule",
         )
 
     with st.sidebar:
@@ -129,12 +143,39 @@ def _filters() -> None:
             st.selectbox(
                 "Architecture", ["", *archs], format_func=lambda a: a or "dense and MoE", **state.bound("arch", state.get("arch"))
             )
+        _extra_filter()
         if active:
             st.button("Clear filters", on_click=_clear_filters, key="clear")
 
 
+def _extra_filter() -> None:
+    """Filters by one of the log's other columns, such as a router's type or a recipe."""
+    options = data.extra_options(state.get("dataset"), data.store().version)
+    if not options:
+        return
+    key, _, values = state.get("extra").partition("=")
+    key = key if key in options else ""
+
+    def other_column(new: object) -> None:
+        kinds = sorted(options[str(new)].unique()) if new else []
+        state.put("extra", f"{new}={'|'.join(kinds)}" if new else "")
+
+    st.selectbox(
+        "By another column", ["", *options], format_func=lambda k: k or "–", **state.bound("extra_key", key, other_column)
+    )
+    if key:
+        kinds = sorted(options[key].unique())
+        chosen = [v for v in values.split("|") if v in kinds]
+        st.multiselect(
+            key,
+            kinds,
+            placeholder="none",
+            **state.bound("extra_values", chosen, lambda v: state.put("extra", f"{key}={'|'.join(v)}")),
+        )
+
+
 def _clear_filters() -> None:
-    state.clear("cmin", "cmax", "experts", "grans", "arch")
+    state.clear("cmin", "cmax", "experts", "grans", "arch", "extra")
     st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
 
 

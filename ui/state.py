@@ -86,6 +86,7 @@ FIELDS: dict[str, Field] = {
     "experts": Field((), _numbers, _number_list),
     "grans": Field((), _numbers, _number_list),
     "arch": Field("", _one_of("dense", "moe")),
+    "extra": Field("", str),
     "split": Field("", str),
     "cut": Field(None, _number, _compact),
 }
