@@ -27,6 +27,7 @@ CHOSEN: dict[str, object] = {
     "experts": (1.0, 8.0, 64.0),
     "grans": (1.0, 2.5),
     "arch": "moe",
+    "extra": "router_type=Dense|S-Base",
     "split": "eval/loss",
     "cut": 5e19,
 }
