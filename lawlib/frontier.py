@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from .errors import OptimumError
 from .laws import FittedLaw
 from .laws.law import Array
-from .optimum import GRANULARITIES, compute_optimal, expansion_of, granularities_of, log_n, log_ratio_of, log_total
+from .optimum import GRANULARITIES, compute_optimal, expansion_of, granularities_of, log_n, log_ratio_of, log_total, solve
 
 
 def granularity_frontier(
@@ -125,14 +125,19 @@ def allocation_exponents(
     return np.asarray((n[0] - n[1]) / width), np.asarray((d[0] - d[1]) / width)
 
 
-def granularity_gain(law: FittedLaw, budget: float, expansion: float | None = None, coarse: float = 1.0) -> float:
-    """Compute that coarse experts (granularity `coarse`) need over the best granularity at this budget, for equal loss."""
-    target = float(compute_optimal(law, budget, expansion).loss)
-    lo, hi = np.log(budget), np.log(budget * 1e6)
-    if float(compute_optimal(law, np.exp(hi), expansion, coarse).loss) > target:
-        return np.inf
-    for _ in range(60):
+def granularity_gain(law: FittedLaw, budget: float, expansion: float | None = None, coarse: float = 1.0) -> float | Array:
+    """Compute that coarse experts (granularity `coarse`) need over the best granularity at this budget, for equal loss.
+
+    Bisected in ln C to 1e-9; infinite where the coarse ones need over a million times the compute. Shape: samples first.
+    """
+    target = np.log(np.asarray(compute_optimal(law, budget, expansion).loss))
+    e, g, batch = expansion_of(law, expansion), np.asarray(coarse, dtype=float), law.n_samples is not None
+    lo = np.full(target.shape, np.log(budget))
+    hi = lo + np.log(1e6)
+    never = ~(solve(law, hi, e, g, batch)[1] <= target)
+    for _ in range(36):
         mid = 0.5 * (lo + hi)
-        above = float(compute_optimal(law, np.exp(mid), expansion, coarse).loss) > target
-        lo, hi = (mid, hi) if above else (lo, mid)
-    return float(np.exp(0.5 * (lo + hi)) / budget)
+        above = solve(law, mid, e, g, batch)[1] > target
+        lo, hi = np.where(above, mid, lo), np.where(above, hi, mid)
+    gain = np.where(never, np.inf, np.exp(0.5 * (lo + hi)) / budget)
+    return float(gain) if gain.ndim == 0 else gain

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-import lawlib
 import ui
 from lawlib import figures, numbers, tables
 
@@ -18,19 +17,19 @@ chosen = curves[curves["flops"] == point.budget]
 best = chosen[chosen["best"]].iloc[0]
 shown = chosen[chosen["granularity"] == (point.granularity or best["granularity"])]
 optimum = ui.optimum(law, point)
+at = ui.path(choice, point, [point.budget], best_granularity=True).iloc[0]
 coarse = chosen[chosen["granularity"] == chosen["granularity"].min()].iloc[0]
 
 with place:
     sentence = (
         f"At **{numbers.flops(point.budget, 3)} FLOPs** the best MoE{ui.at_expansion(point)} splits each expert in "
-        f"**{best['granularity']:g}** ({numbers.count(best['n_active'])} active parameters, {numbers.count(best['tokens'])} tokens); "
+        f"**{best['granularity']:g}**{ui.bracket(at, 'granularity', numbers.plain)} ({numbers.count(best['n_active'])} active parameters, {numbers.count(best['tokens'])} tokens); "
         f"coarse experts (G = {coarse['granularity']:g}) lose **{numbers.loss(coarse['excess'])} nats**{ui.bracket(coarse, 'excess', numbers.loss)} to it"
     )
     if point.granularity is not None and len(shown):
         sentence += f", G = {point.granularity:g} loses **{shown.iloc[0]['excess']:.4f}**"
-    gain = lawlib.granularity_gain(law, point.budget, point.expansion, float(coarse["granularity"]))
     ui.answer(
-        f"{sentence}. Coarse experts would need **{numbers.times(gain)}** the compute for the same loss.",
+        f"{sentence}. Coarse experts would need {ui.gain(choice, point, float(coarse['granularity']))} the compute for the same loss.",
         choice.notice,
         ui.finest_note(law, float(best["granularity"])),
         ui.meaning(choice),

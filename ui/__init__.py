@@ -15,6 +15,7 @@ from .results import (
     compared_paths,
     decades,
     exponents,
+    gain,
     gaps,
     isoflop_optima,
     isoflops,

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 import lawlib
-from lawlib import figures, tables
+from lawlib import figures, numbers, tables
 from lawlib.identification import WEAK, gap_error
 
 from . import data, state
@@ -238,6 +238,16 @@ def gaps(duel: Duel, point: Point, budgets: list[float] | None = None) -> pd.Dat
 def _gap(duel: Duel, e: float, granularity: float | None, budgets: np.ndarray, banded: bool) -> pd.DataFrame:
     samples = {e: duel.samples} if banded and duel.samples else None
     return tables.gap_curves({e: (duel.moe, duel.dense)}, budgets, samples, granularity)
+
+
+def gain(choice: Choice, point: Point, coarse: float) -> str:
+    """What the best granularity is worth in compute, with the law's interval: "1.97x [1.9x, 2.1x]"."""
+    value = lawlib.granularity_gain(choice.law, point.budget, point.expansion, coarse)
+    text = f"**{numbers.times(float(value))}**"
+    if choice.samples is None:
+        return text
+    low, high = choice.samples.interval(lambda law: lawlib.granularity_gain(law, point.budget, point.expansion, coarse))
+    return f"{text} {numbers.span(low, high, numbers.times)}"
 
 
 def switches(law: lawlib.FittedLaw, expansion: float | None) -> pd.DataFrame:
