@@ -27,7 +27,7 @@ run: venv
 
 test: dev
 	@$(PYTHON) -m tools.browser --get >/dev/null || true
-	@$(PYTHON) -m pytest -q $(ARGS)
+	@rm -f build/untested; $(PYTHON) -m pytest -q $(ARGS); status=$$?; if [ -f build/untested ]; then cat build/untested; fi; exit $$status
 
 lint: dev
 	@$(PYTHON) -m ruff check .

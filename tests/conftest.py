@@ -11,6 +11,7 @@ sys.path.insert(0, str(ROOT))  # for a bare `pytest`; `python -m pytest` has it 
 
 pytest_plugins = ["tests.browser"]
 
+UNTESTED = ROOT / "build" / "untested"
 without_browser: list[str] = []
 
 
@@ -53,5 +54,8 @@ def pytest_runtest_logreport(report):
 
 
 def pytest_unconfigure():
+    """`make test` prints this file as its last line: libraries may write to the screen after pytest's own."""
     if without_browser:
-        print(f"NOT TESTED IN A BROWSER: no Chromium or Chrome could be had, so {len(without_browser)} tests were skipped.")
+        words = f"NOT TESTED IN A BROWSER: no Chromium or Chrome could be had, so {len(without_browser)} tests were skipped.\n"
+        UNTESTED.parent.mkdir(exist_ok=True)
+        UNTESTED.write_text(words, encoding="utf-8")

@@ -318,11 +318,11 @@ class TestErrors:
     def test_sizes_that_are_not_positive(self):
         bad = NOISY.copy()
         bad.loc[[2, 9], "n_active"] = 0
-        with pytest.raises(FitError, match=r"2 runs have N at or below zero \(first: row 2\)"):
+        with pytest.raises(FitError, match=r"2 runs have n_active at or below zero \(first: row 2\)"):
             lawlib.fit(bad, "chinchilla")
 
     def test_an_empty_column(self):
-        with pytest.raises(FitError, match="takes n_active, tokens and loss, but no run has a value for D"):
+        with pytest.raises(FitError, match="takes n_active, tokens and loss, but no run has a value for tokens"):
             lawlib.fit(NOISY.assign(tokens=np.nan), "chinchilla")
         scattered = NOISY.assign(
             tokens=NOISY["tokens"].where(NOISY.index % 2 == 0), loss=NOISY["loss"].where(NOISY.index % 2 == 1)
