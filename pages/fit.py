@@ -30,7 +30,7 @@ with place:
     ui.answer(
         f"The **{law.law.title}** law holds **{len(law.fit.runs)} runs** to **{law.rmse:.2%}** of the loss (rms) and is "
         f"**{law.status}**; {law.fit.n_agreeing} of {law.fit.n_starts} starts agree. "
-        + (f"**{len(warnings)} warnings** below." if warnings else "Nothing is held against it."),
+        + (f"**{len(warnings)} warning{'s' * (len(warnings) > 1)}** below." if warnings else "Nothing is held against it."),
         ui.facts(law),
         ui.seed_caption(law.fit.runs),
     )
