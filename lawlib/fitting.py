@@ -27,7 +27,7 @@ VANISHED = 1e-6
 """A term whose largest share of the loss is below this is reported as not identified."""
 ROUGH_STEPS, N_POLISHED, MAX_STEPS = 100, 6, 400
 """All starts may take `ROUGH_STEPS`; the best `N_POLISHED` of them go on to the end, for `MAX_STEPS` more at most."""
-_STARTS = {2: 3, 3: 8}
+_STARTS = {2: 3, 3: 8, 5: 48}
 _QUANTITY = {
     "N": "size",
     "D": "training tokens",
@@ -80,7 +80,7 @@ def fit(
     order = np.argsort(np.where(np.isfinite(rough.value), rough.value, np.inf))
     if not np.isfinite(rough.value[order[0]]):
         raise FitError(f"No start of the {law.name} fit led to a finite objective: check the runs for extreme values.")
-    front = order[:N_POLISHED]
+    front = order[: max(N_POLISHED, len(order) // 3)]
     found = Solution(rough.phi[front], rough.value[front], rough.converged[front], 0)
     if not found.converged.all():
         found = minimise(model, goal, found.phi, w, max_iterations=MAX_STEPS)
@@ -108,7 +108,7 @@ def fit(
             objective_name=objective,
             delta=delta,
             n_starts=len(first),
-            n_agreeing=_agreeing(found.value, 1e-6) + _agreeing(rough.value[order[N_POLISHED:]], 1e-4, found.value[best]),
+            n_agreeing=_agreeing(found.value, 1e-6) + _agreeing(rough.value[order[len(front) :]], 1e-4, found.value[best]),
             iterations=rough.iterations + found.iterations,
             residuals=residuals,
             fit_shapes=fit_shapes,
