@@ -436,6 +436,12 @@ class TestEachFigure:
         assert len(fig.data) == 1
         assert [c for _, c in fig.data[0].marker.colorscale] == list(figures.DARK.ramp[2:])
 
+    def test_runs_under_a_colour_bar_can_be_picked_and_excluded_ones_are_crosses(self):
+        marked = RUNS.assign(excluded=RUNS.index < 3)
+        (trace,) = figures.runs_figure(marked, "n_active", "flops", figures.LIGHT).data
+        assert list(trace.ids) == list(RUNS["run_id"])
+        assert list(trace.marker.symbol[:4]) == ["x-thin-open"] * 3 + ["circle"]
+
     def test_thousands_of_runs_are_drawn_in_webgl(self):
         many = pd.concat([RUNS] * 30, ignore_index=True)
         assert {t.type for t in figures.runs_figure(many, "flops", "arch", figures.LIGHT).data} == {"scattergl"}

@@ -39,10 +39,12 @@ def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> go.Figu
                 mode="markers",
                 customdata=hover_data(known),
                 hovertemplate=HOVER,
+                ids=known["run_id"],
                 showlegend=False,
                 marker={
                     "color": np.log10(values),
                     "size": 7,
+                    "symbol": np.where(known["excluded"].to_numpy(dtype=bool), "x-thin-open", "circle"),
                     "colorscale": [[i / 7, c] for i, c in enumerate(style.ramp[2:])],
                     "line": {"width": 1, "color": style.page},
                     "colorbar": {"title": {"text": f"log10 {color}"}, "thickness": 10},
