@@ -34,6 +34,18 @@ def navigation(monkeypatch):
     PagesManager.uses_pages_directory = None
 
 
+@pytest.fixture(autouse=True)
+def few_resamples(request, monkeypatch):
+    """Bands of 30 refits instead of 300, except where a test reads their number: refits are most of these tests' time."""
+    if "all_resamples" not in request.fixturenames:
+        monkeypatch.setattr("ui.data.N_RESAMPLES", 30)
+
+
+@pytest.fixture
+def all_resamples():
+    """Keeps the pages' own number of refits."""
+
+
 def open_page(page="overview", **query) -> AppTest:
     """The page as a link with this query opens it; no exception may be on it."""
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
@@ -105,6 +117,7 @@ def test_every_page_opens_from_app_py_and_answers_with_a_number(page, title, pat
     assert low <= number_after(pattern, line) <= high
 
 
+@pytest.mark.usefixtures("all_resamples")
 def test_the_overview_of_the_marin_runs_is_that_of_a_fit_to_them():
     at = open_page()
     with lawlib.open_store() as store:
