@@ -10,6 +10,7 @@ import pytest
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block
+from streamlit.util import calc_hash
 
 import lawlib
 from lawlib import numbers
@@ -51,10 +52,9 @@ def open_page(page="overview", **query) -> AppTest:
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     for name, value in query.items():
         at.query_params[name] = str(value)
-    at.run()
     if page != "overview":
-        at.switch_page(f"pages/{page}.py").run()
-    return clean(at)
+        at._page_hash = calc_hash(page)  # `switch_page` works after a first run only, and that would draw the Overview
+    return clean(at.run())
 
 
 def clean(at: AppTest) -> AppTest:
