@@ -113,6 +113,59 @@ def test_sliders_change_the_answer_the_url_and_the_charts(page, path, fields, ch
     assert answer(page) == answers[-1]
 
 
+def test_the_backtest_s_cut_moves_by_keyboard(page):
+    page.goto("/fit")
+    settle(page)
+    line = page.locator(".st-key-answer_backtest")
+    before = line.inner_text()
+    page.locator(".st-key-w_cut [role=slider], .st-key-w_cut input[type=range]").first.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page).to_have_url(re.compile(r"[?&]cut=[\d.e]+"))
+    expect(line).not_to_have_text(before)
+    settle(page)
+    after = line.inner_text()
+    cuts = [float(re.search(r"Fitted up to (\S+) FLOPs", text)[1]) for text in (before, after)]
+    assert cuts[1] < cuts[0]
+    page.reload()
+    settle(page)
+    assert line.inner_text() == after
+
+
+def test_runs_picked_on_the_chart_are_left_out_and_taken_back(fresh_server, new_page):
+    page = new_page(fresh_server(), path="/runs")
+    page.locator(".st-key-runs [data-title='Box Select']").click()
+    area = page.locator(".st-key-runs .nsewdrag").first.bounding_box()
+    page.mouse.move(area["x"] + 5, area["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(area["x"] + area["width"] / 4, area["y"] + area["height"] - 5, steps=8)
+    page.mouse.up()
+    form = page.get_by_test_id("stForm")
+    field = form.get_by_label("Reason to leave out")
+    expect(field).to_be_visible()
+    settle(page)
+    n = int(re.search(r"leave out the (\d+) chosen runs", form.inner_text())[1])
+    assert 3 < n < 30
+
+    form.get_by_role("button", name="Leave out of fits").click()
+    expect(page.get_by_test_id("stAlertContentWarning")).to_contain_text("Give the reason")
+    field.fill("too small <b>to count</b>")
+    form.get_by_role("button", name="Leave out of fits").click()
+    expect(page.locator(".st-key-answer")).to_contain_text(f"{47 - n} of 47 selected runs count")
+    settle(page)
+    go(page, "Fit")
+    assert f"law holds {47 - n} runs" in answer(page)
+    go(page, "Runs")
+    canvas = page.locator(".st-key-run_table canvas").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.mouse.click(box["x"] + 18, box["y"] + 18)  # the box that chooses all rows
+    back = form.get_by_role("button", name=f"Take {n} back")
+    expect(back).to_be_enabled()
+    settle(page)
+    back.click()
+    expect(page.locator(".st-key-answer")).to_contain_text("47 of 47 selected runs count")
+
+
 def go(page: Page, title: str) -> None:
     """To another page, by the sidebar."""
     page.get_by_test_id("stSidebarNavLink").filter(has_text=title).click()
@@ -153,7 +206,7 @@ def test_the_budget_survives_other_pages_and_a_reload(page):
     assert page.url == link
 
 
-@pytest.mark.parametrize("path", ["/granularity?budget=3e22&g=4", "/fit"])
+@pytest.mark.parametrize("path", ["/granularity?budget=3e22&g=4", "/fit", "/dense_vs_moe", "/upload"])
 def test_a_deep_link_may_be_the_first_request_of_a_server(fresh_server, new_page, path):
     page = new_page(fresh_server(), path=path)
     links = page.get_by_test_id("stSidebarNavLink")
@@ -164,8 +217,9 @@ def test_a_deep_link_may_be_the_first_request_of_a_server(fresh_server, new_page
         ]
     )
     assert page.title() == "Scaling laws"
-    if path == "/fit":
-        assert "law holds 47 runs" in answer(page)
+    said = {"/fit": "law holds 47 runs", "/dense_vs_moe": "a MoE with E = 8", "/upload": "stored only when you say so"}
+    if path in said:
+        assert said[path] in answer(page)
         return
     assert "At 3e22 FLOPs" in answer(page)
     assert "G = 4 loses" in answer(page)
