@@ -166,6 +166,24 @@ def test_runs_picked_on_the_chart_are_left_out_and_taken_back(fresh_server, new_
     expect(page.locator(".st-key-answer")).to_contain_text("47 of 47 selected runs count")
 
 
+def test_runs_chosen_in_the_table_are_forgotten_with_their_table(page):
+    """Rows are chosen by position: among other runs they were beyond the end, or other runs than the chosen ones."""
+    page.goto("/runs")
+    settle(page)
+    canvas = page.locator(".st-key-run_table canvas").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.mouse.click(box["x"] + 18, box["y"] + 18)
+    form = page.get_by_test_id("stForm")
+    expect(form).to_contain_text("leave out the 47 chosen runs")
+    page.locator(".st-key-w_dataset").get_by_role("combobox").click()
+    page.get_by_role("option", name="marin-moe-may").click()
+    expect(page.locator(".st-key-answer")).to_contain_text("15 of 15 selected runs count")
+    settle(page)
+    expect(form).to_have_count(0)
+    page.guard.check()
+
+
 def go(page: Page, title: str) -> None:
     """To another page, by the sidebar."""
     page.get_by_test_id("stSidebarNavLink").filter(has_text=title).click()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 
 import pandas as pd
@@ -72,14 +73,16 @@ def run_table(runs: pd.DataFrame, event) -> list[str]:
     if "flops" in shown:
         shown = shown.assign(flops=shown["flops"] / 1e18)
     count = st.column_config.NumberColumn(format="compact")
-    found = st.dataframe(
+    # Rows are chosen by position: other runs need another table, or the choice would fall on runs that were never chosen.
+    which = zlib.crc32(" ".join(runs["run_id"]).encode())
+    found = st.container(key="run_table").dataframe(
         shown,
         hide_index=True,
         width="stretch",
         height=320,
         on_select="rerun",
         selection_mode="multi-row",
-        key="run_table",
+        key=f"rows_{which}",
         column_config={
             "n_active": count,
             "n_total": count,
