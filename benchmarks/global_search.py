@@ -19,7 +19,6 @@ from scipy.optimize import minimize
 import lawlib
 import lawlib.identification
 from lawlib.ensemble import fit_model
-from lawlib.identification import parameters
 from lawlib.laws import FAMILIES
 from lawlib.objective import Objective
 from lawlib.search import guesses, n_exponents
@@ -97,7 +96,7 @@ def solve(number: int, n_starts: int) -> dict | None:
             for phi in first
             if np.isfinite(phi).all()
         ]
-    ours = float(at(back @ parameters(fit))[0] / 1e3)
+    ours = float(at(back @ fit.phi)[0] / 1e3)
     rival = float(np.nanmin(ends))
     worst = max((abs(fit.params[p] / params[p] - 1) for p in fit.law.linear), default=0.0) if noise == 0 else np.nan
     return {

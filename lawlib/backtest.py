@@ -27,8 +27,9 @@ class Backtest:
 
     summary: a row a law: law, n_parameters, n_train, n_test, rmse_train, rmse_test, bias_test (mean of ln L_pred - ln L;
     positive: the law expects too much loss), bias_nats, coverage (share of held-out runs inside the 90 % band),
-    loso (leave-one-size-out rms error below the cut), aic, bic, error (a sentence where the law could not be fitted). points: a row for each law and held-out run: law, run_id, name,
-    flops, loss, predicted, low, high, inside. fits: the law fitted below the cut, by name.
+    loso (leave-one-size-out rms error below the cut), aic, bic, error (a sentence where the law could not be fitted).
+    points: a row for each law and held-out run: law, run_id, name, flops, loss, predicted, low, high, inside. fits: the law
+    fitted below the cut, by name.
     """
 
     cut: float
@@ -105,7 +106,7 @@ def information(fitted: FittedLaw) -> tuple[float, float]:
     """(AIC, BIC) with normal residuals of ln L: n ln(RSS/n) + 2 p, and + p ln n."""
     assert fitted.fit is not None
     n = len(fitted.fit.residuals)
-    p = len(fitted.law.linear) + (2 if fitted.fit.fit_shapes else 0) + 1
+    p = len(fitted.phi) + 1
     likelihood = n * np.log(max(float(np.mean(fitted.fit.residuals**2)), 1e-300))
     return likelihood + 2 * p, likelihood + p * np.log(n)
 
@@ -138,7 +139,7 @@ def _summary(name: str, fitted: FittedLaw, judged: pd.DataFrame) -> dict:
     aic, bic = information(fitted)
     return {
         "law": name,
-        "n_parameters": len(fitted.law.linear) + (2 if fitted.fit.fit_shapes else 0),
+        "n_parameters": len(fitted.phi),
         "n_train": len(fitted.fit.runs),
         "n_test": len(judged),
         "rmse_train": fitted.rmse,

@@ -15,15 +15,16 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 
 from .errors import OptimumError
-from .laws import FittedLaw, run_arrays
+from .laws import FittedLaw, log_variables
 from .laws.law import Array
-from .laws.saturation import log_ehat, to_free
+from .laws.saturation import to_free
 from .objective import Objective
 from .percentiles import central
 from .solver import Model, minimise
 from .threads import one_blas_thread
 
 HUBER_FACTOR = 0.93
+"""See `small_sample_factor`."""
 LEFT_OUT = "left out"
 """The kind of ensemble whose samples stand for runs, in their order: a failed refit is NaN, not left out."""
 CHUNK = 64
@@ -116,7 +117,8 @@ def bootstrap(
     Args:
         groups: a column's name or an array `(n_runs,)`; whole groups (isoFLOP slices, sizes) are drawn then.
         progress: called with (done, total) now and then; an exception it raises cancels the work.
-    The spread is widened by `small_sample_factor`. Chunks run through joblib: `joblib.parallel_config(backend="dask")` moves them to a cluster.
+    The spread is multiplied by `small_sample_factor`. Chunks run through joblib: `joblib.parallel_config(backend="dask")`
+    moves them to a cluster.
     Raises ValueError for a published law, or fewer than two groups.
     """
     if fit.fit is None:
@@ -143,7 +145,7 @@ def small_sample_factor(fit: FittedLaw) -> float:
     if fit.fit.objective_name == "huber":
         return HUBER_FACTOR
     n = int((fit.fit.weights > 0).sum())
-    p = len(fit.law.linear) + (2 if fit.fit.fit_shapes else 0)
+    p = len(fit.phi)
     return float(np.sqrt(n / (n - p))) if n > p else 1.0
 
 
@@ -154,9 +156,8 @@ def refit(fit: FittedLaw, counts: Array, kind: str, progress: Callable[[int, int
     """
     assert fit.fit is not None
     chunks = [counts[i : i + CHUNK] for i in range(0, len(counts), CHUNK)]
-    phi = np.concatenate([fit.theta, fit.shapes]) if fit.fit.fit_shapes else fit.theta
     parts, done = [], 0
-    work = _parallel(delayed(_refit)(fit, phi, c) for c in chunks)
+    work = _parallel(delayed(_refit)(fit, c) for c in chunks)
     try:
         for part in work:
             parts.append(part)
@@ -171,10 +172,7 @@ def refit(fit: FittedLaw, counts: Array, kind: str, progress: Callable[[int, int
     found, good = (np.concatenate(p) for p in zip(*parts, strict=True))
     if kind == LEFT_OUT:
         found, good = np.where(good[:, None], found, np.nan), np.ones(len(good), dtype=bool)
-    n_linear = len(fit.law.linear)
-    theta = found[good, :n_linear]
-    shapes = found[good, n_linear:] if fit.fit.fit_shapes else np.tile(fit.shapes, (len(theta), 1))
-    return Ensemble(replace(fit, theta=theta, shapes=shapes), fit, kind, int((~good).sum()))
+    return Ensemble(fit.at_phi(found[good]), fit, kind, int((~good).sum()))
 
 
 def rounding(law: FittedLaw, n: int = 1000, seed: int = 0) -> Ensemble:
@@ -225,22 +223,18 @@ def _parallel(tasks: Iterable) -> Generator:
 
 
 @one_blas_thread
-def _refit(fit: FittedLaw, phi: Array, counts: Array) -> tuple[Array, np.ndarray]:
+def _refit(fit: FittedLaw, counts: Array) -> tuple[Array, np.ndarray]:
     """Refitted parameters `(n_chunk, n_parameters)` and which of them are finite."""
     assert fit.fit is not None
     model = fit_model(fit)
     goal = Objective(fit.fit.objective_name, fit.fit.delta)
-    found = minimise(model, goal, np.tile(phi, (len(counts), 1)), counts * fit.fit.weights, decrement=1e-8)
+    found = minimise(model, goal, np.tile(fit.phi, (len(counts), 1)), counts * fit.fit.weights, decrement=1e-8)
     return found.phi, np.isfinite(found.value) & np.isfinite(found.phi).all(axis=1)
 
 
 def fit_model(fit: FittedLaw) -> Model:
     """The arrays that `fit` was made from."""
     assert fit.fit is not None
-    n, tokens, granularity, expansion = run_arrays(fit.law, fit.fit.runs)
-    with np.errstate(invalid="ignore"):
-        x = {"N": np.log(n), "D": np.log(tokens), "G": np.log(granularity), "A": -np.log(expansion)}
-    if fit.law.has_shapes:
-        x["Ehat"] = log_ehat(expansion, fit.shapes)
+    x, expansion = log_variables(fit.law, fit.fit.runs, fit.shapes)
     log_loss = np.log(fit.fit.runs["loss"].to_numpy(dtype=float))
-    return Model(fit.law, {v: x[v] for v in fit.law.variables}, log_loss, expansion if fit.fit.fit_shapes else None)
+    return Model(fit.law, x, log_loss, expansion if fit.fit.fit_shapes else None)

@@ -7,9 +7,8 @@ import pandas as pd
 
 from .errors import FitError
 from .flops import FlopsRule, rule_of, total_rule_of
-from .laws import FitDetails, FittedLaw, Law, family, published, run_arrays
+from .laws import FitDetails, FittedLaw, Law, family, log_variables, published, run_arrays
 from .laws.law import Array
-from .laws.saturation import log_ehat
 from .objective import Objective
 from .runs import usable
 from .search import starts
@@ -66,16 +65,12 @@ def fit(
     _check_identified(law, {"N": n, "D": tokens, "G": granularity, "Ehat": expansion, "A": expansion}, len(kept))
 
     held, shapes, fit_shapes = _shapes(law, expansion)
-    x = {"N": np.log(n), "D": np.log(tokens), "G": np.log(granularity), "A": -np.log(expansion)}
-    if law.has_shapes:
-        x["Ehat"] = log_ehat(expansion, shapes)
-    x = {v: x[v] for v in law.variables}
+    x, _ = log_variables(law, kept, shapes)
     model = Model(law, x, log_loss, expansion if fit_shapes else None)
     first = starts(law, x, log_loss, expansion if fit_shapes else None, n_starts(law, fit_shapes))
     if fit_shapes:
-        known = np.tile(shapes, (1, 1))
         fixed = starts(law, x, log_loss, None, 4)
-        first = np.concatenate([first, np.concatenate([fixed, np.tile(known, (len(fixed), 1))], axis=1)])
+        first = np.concatenate([first, np.concatenate([fixed, np.tile(shapes, (len(fixed), 1))], axis=1)])
     rough = minimise(model, goal, first, w, max_iterations=ROUGH_STEPS)
     order = np.argsort(np.where(np.isfinite(rough.value), rough.value, np.inf))
     if not np.isfinite(rough.value[order[0]]):
@@ -147,9 +142,7 @@ def _prepare(runs: pd.DataFrame, law: Law, weights: str | Array | None) -> tuple
     if "loss" not in runs:
         raise ValueError("Fitting needs a column loss (nats per token).")
     arrays = np.stack([*run_arrays(law, runs), pd.to_numeric(runs["loss"], errors="coerce").to_numpy(dtype=float)])
-    needed = [
-        i for i, v in enumerate(("N", "D", "G", "E")) if v in law.variables or (v == "E" and {"Ehat", "A"} & set(law.variables))
-    ]
+    needed = [i for i, v in enumerate(("N", "D", "G", "E")) if v in law.variables or (v == "E" and law.has_expansion)]
     arrays = arrays[[*needed, 4]]
     names = [law.count, "tokens", "granularity", "expansion", "loss"]
     w = np.ones(len(runs))
@@ -210,7 +203,7 @@ def _shapes(law: Law, expansion: Array) -> tuple[dict[str, str], Array, bool]:
 
 
 def _single_expansion(law: Law, runs: pd.DataFrame) -> float | None:
-    if {"Ehat", "A"} & set(law.variables) or "expansion" not in runs:
+    if law.has_expansion or "expansion" not in runs:
         return None
     values = runs["expansion"].dropna().unique()
     return float(values[0]) if len(values) == 1 else None

@@ -31,8 +31,7 @@ def efficiency_gap(
     if moe_law.n_samples and dense_law.n_samples and moe_law.n_samples != dense_law.n_samples:
         shorter = min(moe_law.n_samples, dense_law.n_samples)  # bootstraps of which different numbers failed
         moe_law, dense_law = moe_law.first(shorter), dense_law.first(shorter)
-    dense_e = 1.0 if {"Ehat", "A"} & set(dense_law.law.variables) else None
-    dense_g = 1.0 if "G" in dense_law.law.variables else None
+    dense_e, dense_g = dense_point(dense_law)
     log_c = np.log(np.asarray(budget, dtype=float))
     moe_loss = np.asarray(compute_optimal(moe_law, budget, expansion, granularity).loss)
     target = np.log(moe_loss)
@@ -66,6 +65,11 @@ def efficiency_gap(
     gap = np.where(never, np.inf, np.exp(x - log_c))
     gap = np.where(np.isnan(target) | np.isnan(ceiling), np.nan, gap)
     return float(gap) if gap.ndim == 0 else gap
+
+
+def dense_point(law: FittedLaw) -> tuple[float | None, float | None]:
+    """(E, G) at which a law describes dense models: 1 where the law has them, None where it has not."""
+    return (1.0 if law.law.has_expansion else None, 1.0 if "G" in law.law.variables else None)
 
 
 def _solve_paired(law: FittedLaw, log_c: Array, expansion: float | None, granularity: float | None) -> Array:

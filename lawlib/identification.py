@@ -8,7 +8,6 @@ which is exactly when a quantity is identified.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -26,18 +25,12 @@ def gauss_newton(fitted: FittedLaw) -> Array:
     """J'WJ of ln L_pred in the parameters as fitted, weights of mean one, a mean over runs: shape `(p, p)`."""
     assert fitted.fit is not None
     model = fit_model(fitted)
-    state = model.evaluate(parameters(fitted)[None, :])
+    state = model.evaluate(fitted.phi[None, :])
     # With ln L_obs = ln L_pred the squared objective's Hessian is 2 J'J exactly.
     _, first, second = Objective("squared_log").derivatives(state.log_pred, state.log_pred)
     weights = fitted.fit.weights / fitted.fit.weights.sum()
     _, hessian = model.curvature(state, first * weights, second * weights)
     return hessian[0] / 2
-
-
-def parameters(fitted: FittedLaw) -> Array:
-    """The parameters as fitted: theta, and (ln q, ln E_max) where they were fitted; shape `(p,)`."""
-    assert fitted.fit is not None
-    return np.concatenate([fitted.theta, fitted.shapes]) if fitted.fit.fit_shapes else fitted.theta
 
 
 def covariance(fitted: FittedLaw) -> Array:
@@ -60,7 +53,7 @@ def covariance(fitted: FittedLaw) -> Array:
 def relative_errors(fitted: FittedLaw) -> dict[str, float]:
     """Standard error over value of every fitted parameter; of a positive one the error of its logarithm."""
     error = np.sqrt(np.maximum(np.diag(covariance(fitted)), 0.0))
-    values = parameters(fitted)
+    values = fitted.phi
     n_linear = len(fitted.law.linear)
     positive = np.concatenate([fitted.law.positive, np.ones(len(values) - n_linear, dtype=bool)])
     with np.errstate(divide="ignore"):
@@ -78,16 +71,14 @@ def log_error(fitted: FittedLaw, quantity: Callable[[FittedLaw], Array]) -> floa
 
     `quantity` is called once with a whole ensemble: the law shifted by small steps along every parameter.
     """
-    values, cov = parameters(fitted), covariance(fitted)
+    values, cov = fitted.phi, covariance(fitted)
     if not np.isfinite(cov).all():
         return np.inf
     steps = np.clip(1e-4 * np.sqrt(np.diag(cov)), 1e-10, 1e-3)
     shifted = values + np.concatenate([np.diag(steps), -np.diag(steps)])
-    n_linear, p = len(fitted.law.linear), len(values)
-    assert fitted.fit is not None
-    shapes = shifted[:, n_linear:] if fitted.fit.fit_shapes else np.tile(fitted.shapes, (2 * p, 1))
+    p = len(values)
     with np.errstate(all="ignore"):
-        logs = np.log(np.asarray(quantity(replace(fitted, theta=shifted[:, :n_linear], shapes=shapes)), dtype=float))
+        logs = np.log(np.asarray(quantity(fitted.at_phi(shifted)), dtype=float))
         slope = (logs[:p] - logs[p:]) / (2 * steps)
         error = float(np.sqrt(slope @ cov @ slope))
     return error if np.isfinite(error) else np.inf

@@ -115,7 +115,7 @@ def expansion_of(law: FittedLaw, expansion: ArrayLike | None) -> Array:
 
     A law without E that was fitted to runs of several still needs it where its N is the total size.
     """
-    has_e = bool({"Ehat", "A"} & set(law.law.variables))
+    has_e = law.law.has_expansion
     if expansion is None:
         if has_e:
             raise OptimumError(f"The {law.name} law depends on the expansion rate: give expansion=.")

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from .ensemble import Ensemble
 from .extrapolation import inside, within
 from .frontier import isoflop, isoflop_losses, router_share
-from .gap import efficiency_gap
+from .gap import dense_point, efficiency_gap
 from .laws import FittedLaw
 from .optimum import Optimum, compute_optimal, granularities_of
 from .percentiles import central
@@ -106,7 +106,7 @@ def gap_curves(
         g = granularity if "G" in moe.law.variables else None
         opt = compute_optimal(moe, budgets, e, g)
         frame = {"expansion": np.full(len(budgets), e), "flops": budgets, "loss_moe": opt.loss, "granularity": opt.granularity}
-        frame["loss_dense"] = compute_optimal(dense, budgets, *_dense_arguments(dense)).loss
+        frame["loss_dense"] = compute_optimal(dense, budgets, *dense_point(dense)).loss
         frame["gap"] = efficiency_gap(moe, dense, budgets, e, g)
         frame["inside"] = inside(moe, opt)
         if samples is not None and e in samples:
@@ -115,11 +115,6 @@ def gap_curves(
             frame |= _interval("gap", gaps, level)
         blocks.append(pd.DataFrame(frame))
     return pd.concat(blocks, ignore_index=True)
-
-
-def _dense_arguments(law: FittedLaw) -> tuple[float | None, float | None]:
-    variables = set(law.law.variables)
-    return (1.0 if variables & {"Ehat", "A"} else None, 1.0 if "G" in variables else None)
 
 
 def _frame(opt: Optimum) -> dict:

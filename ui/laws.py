@@ -39,8 +39,8 @@ class Choice:
 
 def has(law: lawlib.FittedLaw | lawlib.Law, need: str) -> bool:
     """Whether a law knows what a page needs: "D", "G" or "E"."""
-    variables = set((law.law if isinstance(law, lawlib.FittedLaw) else law).variables)
-    return bool(variables & {"Ehat", "A"}) if need == "E" else need in variables
+    form = law.law if isinstance(law, lawlib.FittedLaw) else law
+    return form.has_expansion if need == "E" else need in form.variables
 
 
 def label(name: str) -> str:

@@ -59,7 +59,7 @@ def unmoved(fitted: FittedLaw) -> list[Finding]:
     assert fitted.fit is not None
     if fitted.fit.start is None:
         return []
-    end = np.concatenate([fitted.theta, fitted.shapes]) if fitted.fit.fit_shapes else fitted.theta
+    end = fitted.phi
     still = np.abs(end - fitted.fit.start) <= UNMOVED * np.maximum(np.abs(end), 1e-3)
     names = [n for n, s in zip([*fitted.law.linear, "E_start", "E_max"], still, strict=False) if s]
     if not names:
@@ -120,7 +120,7 @@ def weak(fitted: FittedLaw) -> list[Finding]:
         }
     except OptimumError:
         return out
-    if {"Ehat", "A"} & set(fitted.law.variables) and fitted.ranges.get("expansion", (2.0, 2.0))[0] == 1:
+    if fitted.law.has_expansion and fitted.ranges.get("expansion", (2.0, 2.0))[0] == 1:
         top = fitted.ranges["expansion"][1]
         error = gap_error(fitted, fitted, where[0], top)
         if not error <= WEAK:

@@ -85,7 +85,7 @@ def pooled(fitted: FittedLaw) -> list[Finding]:
                 )
             )
     for column, word in (("n_experts", "expert counts"), ("top_k", "top-k"), ("loss_name", "losses")):
-        if column not in fitted.fit.runs or (column != "loss_name" and {"Ehat", "A"} & set(fitted.law.variables)):
+        if column not in fitted.fit.runs or (column != "loss_name" and fitted.law.has_expansion):
             continue
         values = fitted.fit.runs[column].dropna().unique()
         explained = column != "loss_name" and any(f.code == "pooled-E" for f in out)
@@ -159,7 +159,7 @@ def largest_budget(fitted: FittedLaw) -> tuple[float, float | None] | None:
     if "D" not in fitted.law.variables or "flops" not in fitted.ranges:
         return None
     expansion = None
-    if {"Ehat", "A"} & set(fitted.law.variables):
+    if fitted.law.has_expansion:
         assert fitted.fit is not None
         expansion = float(np.median(run_arrays(fitted.law, fitted.fit.runs)[3]))
     return fitted.ranges["flops"][1], expansion

@@ -113,6 +113,19 @@ class FittedLaw:
         """One sample of an ensemble as a law of its own."""
         return replace(self, theta=self.theta[index], shapes=self.shapes[index] if self.law.has_shapes else self.shapes)
 
+    @property
+    def phi(self) -> Array:
+        """The parameters as fitted, shape `(p,)`: theta, and (ln q, ln E_max) where they were fitted. For a fit."""
+        assert self.fit is not None
+        return np.concatenate([self.theta, self.shapes]) if self.fit.fit_shapes else self.theta
+
+    def at_phi(self, phi: Array) -> FittedLaw:
+        """This fit at other parameters, an ensemble: phi `(n_samples, p)` as in `phi`, shapes that were held stay."""
+        assert self.fit is not None
+        n = len(self.law.linear)
+        shapes = phi[:, n:] if self.fit.fit_shapes else np.tile(self.shapes, (len(phi), 1))
+        return replace(self, theta=phi[:, :n], shapes=shapes)
+
     def first(self, n: int) -> FittedLaw:
         """The first `n` samples of an ensemble."""
         return replace(self, theta=self.theta[:n], shapes=self.shapes[:n])
@@ -155,6 +168,16 @@ class FitDetails:
     fit_shapes: bool
     n_dropped: int = 0
     start: Array | None = None
+
+
+def log_variables(law: Law, runs: pd.DataFrame, shapes: Array) -> tuple[dict[str, Array], Array]:
+    """(logarithms of the law's variables, E) of the runs, each `(n_runs,)`; ln Ehat at the given shapes of Ehat."""
+    n, tokens, granularity, expansion = run_arrays(law, runs)
+    with np.errstate(invalid="ignore"):
+        x = {"N": np.log(n), "D": np.log(tokens), "G": np.log(granularity), "A": -np.log(expansion)}
+    if law.has_shapes:
+        x["Ehat"] = log_ehat(expansion, shapes)
+    return {v: x[v] for v in law.variables}, expansion
 
 
 def run_arrays(law: Law, runs: pd.DataFrame) -> tuple[Array, Array, Array, Array]:

@@ -82,6 +82,11 @@ class Law:
         return tuple(v for v in VARIABLES if v in used)
 
     @property
+    def has_expansion(self) -> bool:
+        """Whether the law depends on E, by Ehat or by the active share."""
+        return "Ehat" in self.variables or "A" in self.variables
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns of a run that the law needs, loss aside. The active share comes from `top_k / n_experts` or 1/E."""
         names = {"N": self.count, "Ehat": "expansion", "A": "expansion"}

@@ -88,7 +88,7 @@ def published(name: str) -> FittedLaw | FormulaLaw:
         return FormulaLaw(record, values, FORMULAS[row["family"]])
     law = FAMILIES[row["family"]]
     fixed_e = _number(row["e_min"]) if _number(row["e_min"]) == _number(row["e_max"]) else None
-    has_e = bool({"Ehat", "A"} & set(law.variables))
+    has_e = law.has_expansion
     return FittedLaw(
         law=law,
         theta=law.theta(values),
