@@ -95,9 +95,30 @@ def extra_options(dataset: str, version: int) -> dict[str, pd.Series]:
     return {c: values for c, values in kinds.items() if 2 <= values.nunique() <= 20}
 
 
+def reasons() -> dict[str, str | None]:
+    """Every family -> why the selection cannot identify it, None where it can."""
+    return _reasons(state.get("dataset"), store().version, filters())
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _reasons(dataset: str, version: int, chosen: tuple) -> dict[str, str | None]:
+    found = _selection(dataset, version, chosen)
+    return {name: lawlib.why_not(found, name) for name in lawlib.FAMILIES}
+
+
+def measured_gap() -> pd.DataFrame:
+    """Efficiency gaps between the runs of the selection."""
+    return _measured_gap(state.get("dataset"), store().version, filters())
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _measured_gap(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
+    return lawlib.measured_gap(_selection(dataset, version, chosen))
+
+
 def filters() -> tuple:
     """The filters as a hashable key."""
-    return tuple(state.get(k) for k in ("cmin", "cmax", "experts", "grans", "arch", "extra"))
+    return tuple(state.get(k) for k in state.FILTERS)
 
 
 def fit(family: str, arch: str = "") -> lawlib.FittedLaw | str:

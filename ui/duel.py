@@ -11,7 +11,6 @@ from lawlib.gap import shared_rounding
 
 from . import data, laws, state
 from .controls import Point
-from .page import plain
 from .results import Duel
 
 DENSE_OF = {
@@ -40,29 +39,17 @@ def choose_pair() -> Duel:
     with st.sidebar:
         st.selectbox("Laws", options, format_func=_label, **state.bound("law_e", chosen))
     if chosen in DENSE_OF:
-        moe, dense = lawlib.published(chosen), lawlib.published(DENSE_OF[chosen])
-        assert isinstance(moe, lawlib.FittedLaw)
-        assert isinstance(dense, lawlib.FittedLaw)
+        moe, dense = laws.resolve(chosen), laws.resolve(DENSE_OF[chosen])
         samples = None
         if moe.source and moe.source.half_units:
             samples = data.remember(moe, ("shared", dense.name), lambda: shared_rounding(moe, dense, data.N_RESAMPLES))
         return Duel(moe, dense, samples, notice)
     if chosen == _PAIR:
         family = "fine_grained" if lawlib.why_not(counted[counted["arch"] == "moe"], "fine_grained") is None else "chinchilla"
-        moe, dense = data.fit(family, "moe"), data.fit("chinchilla", "dense")
-        for law in (moe, dense):
-            if isinstance(law, str):
-                st.warning(plain(law))
-                st.stop()
-        assert isinstance(moe, lawlib.FittedLaw)
-        assert isinstance(dense, lawlib.FittedLaw)
+        moe, dense = laws.resolve(family, "moe"), laws.resolve("chinchilla", "dense")
         first, second = data.ensemble(moe, 0), data.ensemble(dense, 1)
         return Duel(moe, dense, (first, second) if first and second else None, notice)
-    law = data.fit(chosen) if chosen in lawlib.FAMILIES else lawlib.published(chosen)
-    if isinstance(law, str):
-        st.warning(plain(law))
-        st.stop()
-    assert isinstance(law, lawlib.FittedLaw)
+    law = laws.resolve(chosen)
     samples = data.ensemble(law)
     return Duel(law, law, (samples, samples) if samples else None, notice)
 
@@ -87,7 +74,7 @@ def _label(name: str) -> str:
 
 def measured_gaps(duel: Duel) -> pd.DataFrame | None:
     """Gaps between runs of the selection, where there are dense and MoE runs; shown beside any law: they are ratios."""
-    found = lawlib.measured_gap(data.selection())
+    found = data.measured_gap()
     if found.empty:
         st.caption("Measured gaps need dense runs beside MoE runs with a known E; the selection has none.")
         return None

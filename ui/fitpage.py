@@ -9,6 +9,7 @@ import streamlit as st
 import lawlib
 from lawlib import numbers
 from lawlib.backtest import Backtest, verdicts
+from lawlib.health import largest_budget
 
 from . import data, state
 from .laws import Choice
@@ -47,11 +48,10 @@ def health_card(findings: list[lawlib.Finding]) -> None:
 
 def pull_table(law: lawlib.FittedLaw) -> None:
     """The runs that move the optimum most when left out, at the largest compute of the data."""
-    if "D" not in law.law.variables or "flops" not in law.ranges:
+    where = largest_budget(law)
+    if where is None:
         return
-    assert law.fit is not None
-    expansion = float(law.fit.runs["expansion"].median()) if {"Ehat", "A"} & set(law.law.variables) else None
-    budget = law.ranges["flops"][1]
+    budget, expansion = where
     try:
         table = data.remember(law, ("pulls", budget, expansion), lambda: lawlib.pulls(law, budget, expansion))
     except lawlib.OptimumError:
@@ -92,7 +92,7 @@ def backtest(law: lawlib.FittedLaw) -> Backtest | None:
     steps = budgets[:-1] if len(budgets) <= 40 else [float(f"{v:.3g}") for v in np.geomspace(budgets[1], budgets[-2], 30)]
     chosen = state.get("cut") or steps[len(steps) // 2]
     nearest = min(steps, key=lambda v: abs(np.log(v / chosen)))
-    possible = [n for n in lawlib.FAMILIES if lawlib.why_not(runs, n) is None]
+    possible = [n for n, why in data.reasons().items() if why is None]
     left, right = st.columns([3, 2])
     with left:
         st.select_slider("Fit up to, training FLOPs", steps, format_func=numbers.flops, **state.bound("cut", nearest))

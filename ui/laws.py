@@ -56,7 +56,7 @@ def options(need: str) -> tuple[list[str], dict[str, str], list[str]]:
     """(families the selection identifies, why the others are not offered, published laws), all with what is needed."""
     runs = data.selection()
     families = {name: law for name, law in lawlib.FAMILIES.items() if all(has(law, n) for n in need)}
-    reasons = {name: lawlib.why_not(runs, name) for name in families}
+    reasons = {name: why for name, why in data.reasons().items() if name in families}
     fits = [name for name in _by_preference(runs) if name in families and reasons[name] is None]
     printed = [n for n in lawlib.published_names() if n not in _HIDDEN]
     printed = [n for n in printed if all(has(lawlib.published(n), x) for x in need)]  # type: ignore[arg-type]
@@ -104,12 +104,17 @@ def choose(need: str = "", field: str = "law") -> Choice:
             with st.popover("Laws not offered", width="stretch"):
                 for name, why in reasons.items():
                     st.markdown(f"**{lawlib.FAMILIES[name].title}** — {plain(why)}")
-    law = data.fit(chosen) if chosen in lawlib.FAMILIES else lawlib.published(chosen)
+    return Choice(resolve(chosen), label(chosen), notice)
+
+
+def resolve(name: str, arch: str = "") -> lawlib.FittedLaw:
+    """The published law of this name, or the family fitted to the selection; stops the page with the reason where it cannot be."""
+    law = data.fit(name, arch) if name in lawlib.FAMILIES else lawlib.published(name)
     if isinstance(law, str):
         st.warning(plain(law))
         st.stop()
     assert isinstance(law, lawlib.FittedLaw)
-    return Choice(law, label(chosen), notice)
+    return law
 
 
 def missing(need: str) -> str:

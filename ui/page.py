@@ -91,29 +91,12 @@ def _dataset_menu(filters: bool) -> None:
         chosen = names[0]
     rows = {r.dataset: r for r in table.itertuples()}
 
-    def changed(new: object) -> None:
-        state.put("dataset", new)
-        state.clear(
-            "cmin",
-            "cmax",
-            "experts",
-            "grans",
-            "arch",
-            "extra",
-            "budget",
-            "e",
-            "g",
-            "split",
-            "cut",
-            "law",
-            "law_g",
-            "law_e",
-            "rule",
-        )
-
     with st.sidebar:
         st.selectbox(
-            "Data set", names, format_func=lambda d: f"{d} ({rows[d].n_runs} runs)", **state.bound("dataset", chosen, changed)
+            "Data set",
+            names,
+            format_func=lambda d: f"{d} ({rows[d].n_runs} runs)",
+            **state.bound("dataset", chosen, state.open_dataset),
         )
         st.caption(f"{plain(rows[chosen].title)} · {rows[chosen].kind}")
         if filters:
@@ -175,7 +158,7 @@ def _extra_filter() -> None:
 
 
 def _clear_filters() -> None:
-    state.clear("cmin", "cmax", "experts", "grans", "arch", "extra")
+    state.clear(*state.FILTERS)
     st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
 
 

@@ -91,6 +91,11 @@ FIELDS: dict[str, Field] = {
     "cut": Field(None, _number, _compact),
 }
 
+FILTERS = ("cmin", "cmax", "experts", "grans", "arch", "extra")
+"""Which runs of the data set are looked at."""
+OF_DATASET = (*FILTERS, "budget", "e", "g", "split", "cut", "law", "law_g", "law_e", "rule")
+"""What another data set starts without."""
+
 
 def _state() -> dict:
     if _STATE not in st.session_state:
@@ -119,6 +124,12 @@ def clear(*names: str) -> None:
     """Back to the defaults."""
     for name in names:
         put(name, FIELDS[name].default)
+
+
+def open_dataset(name: str) -> None:
+    """Chooses a data set, with all that belongs to the last one back at its default."""
+    put("dataset", name)
+    clear(*OF_DATASET)
 
 
 def query() -> dict[str, str]:

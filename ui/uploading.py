@@ -162,8 +162,5 @@ def commit(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Import, n
         )
     added = store.add_all(additions)
     store.remember(ingest.signature(table), mapping.to_json())
-    state.put("dataset", added[0].dataset)
-    state.clear(
-        "cmin", "cmax", "experts", "grans", "arch", "extra", "budget", "e", "g", "split", "cut", "law", "law_g", "law_e", "rule"
-    )
+    state.open_dataset(added[0].dataset)
     return added

@@ -6,7 +6,7 @@ from ..laws import FittedLaw
 from .finding import Finding
 from .parameters import FAR, MAX_CONDITION, MAX_LOSS_ERROR, UNMOVED, flat_directions, held, status, unmoved, weak
 from .residuals import MAX_PULL, TREND, pull, trends
-from .runs import MAX_DISAGREEMENT, MIN_DECADES, MIN_RAY_SPREAD, MIN_VALUES, coverage, isoflops, pooled
+from .runs import MAX_DISAGREEMENT, MIN_DECADES, MIN_RAY_SPREAD, MIN_VALUES, coverage, isoflops, largest_budget, pooled
 
 __all__ = [
     "FAR",
@@ -21,6 +21,7 @@ __all__ = [
     "UNMOVED",
     "Finding",
     "findings",
+    "largest_budget",
 ]
 _CHECKS = (status, unmoved, weak, flat_directions, coverage, pooled, trends, pull, isoflops, held)
 
