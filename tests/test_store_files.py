@@ -142,7 +142,10 @@ def test_a_newer_workspace_is_refused_and_left_alone(workspace):
         store.add(some_runs(), "mine")
     with duckdb.connect(workspace) as con:
         con.execute("update meta set schema_version = 99")
-    with pytest.raises(StoreError, match=r"was written by a newer version of this program \(schema 99; this one knows up to 1\)"):
+    with pytest.raises(
+        StoreError,
+        match=rf"was written by a newer version of this program \(schema 99; this one knows up to {schema.SCHEMA_VERSION}\)",
+    ):
         open_store(workspace=workspace)
     with duckdb.connect(workspace) as con:
         assert con.execute("select count(*) from runs").fetchall() == [(3,)]
@@ -178,7 +181,8 @@ def test_migrations_run_one_by_one_and_keep_the_data(workspace, monkeypatch):
     with open_store(workspace=workspace) as store:
         store.backup(backup)
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("create table {db}.later (a integer)",)))
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", 2)
+    later = schema.SCHEMA_VERSION + 1
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", later)
     bundled = workspace.with_name("runs.duckdb")
     seeds.build(bundled)
     with open_store(bundled, workspace) as store:
@@ -186,7 +190,7 @@ def test_migrations_run_one_by_one_and_keep_the_data(workspace, monkeypatch):
         store.restore(backup)
         assert len(store.runs("mine")) == 3
     with duckdb.connect(workspace) as con:
-        assert con.execute("select schema_version from meta").fetchall() == [(2,)]
+        assert con.execute("select schema_version from meta").fetchall() == [(later,)]
         assert con.execute("select count(*) from later").fetchall() == [(0,)]
 
 

@@ -82,6 +82,7 @@ class Database:
         try:
             self._attach_workspace()
             self.version = schema.write_counter(self._con, "workspace")
+            self.schema_version = schema.schema_version(self._con, "workspace")
         except BaseException:
             self._con.close()
             raise
@@ -122,8 +123,6 @@ class Database:
             schema.check(self._con, "workspace", f"The workspace {path}")
         if self.writable:
             schema.migrate(self._con, "workspace")
-        elif schema.schema_version(self._con, "workspace") < schema.SCHEMA_VERSION:
-            raise StoreError(f"The workspace {path} needs an update of its tables but is read-only. Make it writable once.")
         return None
 
     def _session_only(self, path: Path, reason: str) -> None:
@@ -152,7 +151,7 @@ class Database:
                     self._con.execute(f"attach {quoted(path)} as {name} (read_only)")
                 except duckdb.Error as error:
                     raise StoreError(f"The bundled data file {sentence(path, error)}. Run `make data` to build it.") from error
-                if schema.schema_version(self._con, name) != schema.SCHEMA_VERSION:
+                if schema.schema_version(self._con, name) != schema.SHIPPED_VERSION:
                     self._con.execute(f"detach {name}")
                     raise StoreError(f"The bundled data {path} are of another version. Run `make data` to build them.")
                 self._shipped[key] = name

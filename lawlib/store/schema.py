@@ -35,21 +35,25 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "create table {db}.exclusions (dataset varchar, run_id varchar, excluded boolean, reason varchar)",
         "create table {db}.mappings (signature varchar, mapping varchar)",
     ),
+    ("create table {db}.analyses (name varchar, page varchar, query varchar, summary varchar, created varchar)",),
 )
 SCHEMA_VERSION = len(MIGRATIONS)
+SHIPPED_VERSION = 1
+"""The schema of the bundled file, which has the tables of runs alone: later steps add tables of what users keep."""
 TABLES = (
-    "meta", "datasets", "runs", "curves", "curve_sizes", "evaluations", "derivations", "exclusions", "mappings",
+    "meta", "datasets", "runs", "curves", "curve_sizes", "evaluations", "derivations", "exclusions", "mappings", "analyses",
 )  # fmt: skip
 
 
-def migrate(con: duckdb.DuckDBPyConnection, db: str, *, version: int | None = None) -> None:
-    """Brings the attached, writable database `db` to the present schema, one transaction a step, then a CHECKPOINT.
+def migrate(con: duckdb.DuckDBPyConnection, db: str, *, version: int | None = None, upto: int | None = None) -> None:
+    """Brings the attached, writable database `db` to the present schema (or to step `upto`), one transaction a step, then a
+    CHECKPOINT.
 
     `version` is the first value of the write counter; by default the time in microseconds, so that counters of
     different workspaces do not meet and a cache keyed by one never serves the other.
     """
     first = 0 if is_empty(con, db) else schema_version(con, db)
-    for number, statements in enumerate(MIGRATIONS[first:], start=first + 1):
+    for number, statements in enumerate(MIGRATIONS[first:upto], start=first + 1):
         with con.cursor() as cursor:
             cursor.execute("begin")
             for statement in statements:

@@ -51,7 +51,7 @@ def is_current(path: Path) -> bool:
 
 
 def _fill(con: duckdb.DuckDBPyConnection) -> None:
-    schema.migrate(con, "workspace", version=1)
+    schema.migrate(con, "workspace", version=1, upto=schema.SHIPPED_VERSION)
     runs, derivations = seeds.runs(), seeds.derivations()
     for record in seeds.table("datasets").to_dict("records"):
         dataset = record["dataset"]

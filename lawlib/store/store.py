@@ -15,7 +15,7 @@ import pandas as pd
 
 from lawlib.errors import StoreError
 from lawlib.runs import as_runs
-from lawlib.store import adding, backup, reading, shipped
+from lawlib.store import adding, analyses, backup, reading, shipped
 from lawlib.store.adding import Added, Addition
 from lawlib.store.database import Database, now, share
 from lawlib.store.external import External
@@ -307,6 +307,22 @@ class Store:
         sql = "select mapping from workspace.mappings where signature = $signature"
         found = self._db.read(sql, {"signature": signature})
         return None if found.empty else str(found["mapping"].iloc[0])
+
+    def save_analysis(self, name: str, page: str, query: str, summary: str = "", *, replace: bool = False) -> None:
+        """Keeps a page's address under a name. `query` is the address's part after "?", `summary` the answer it gave.
+
+        Raises:
+            StoreError: the name is taken and `replace` is False, or nothing can be saved; ValueError: an empty or long name.
+        """
+        analyses.save(self._db, name, page, query, summary, replace=replace)
+
+    def analyses(self) -> pd.DataFrame:
+        """Saved analyses, the last first: columns name, page, query, summary, created (a time)."""
+        return analyses.saved(self._db)
+
+    def delete_analysis(self, name: str) -> None:
+        """Forgets a saved analysis. Raises StoreError where there is none of this name."""
+        analyses.delete(self._db, name)
 
     def open_external(self, source: str | Path | bytes) -> External:
         """A user's own DuckDB file, read-only and unable to reach anything else; a context manager.
