@@ -1,7 +1,8 @@
 """Shapes of decoder-only transformers and their counts: the one place where N, router and FLOPs are defined.
 
 Counts are non-embedding with the router left out, unless the name says otherwise. Attention is counted by its weight
-matrices (4 d^2 a block); the T-dependent part of attention FLOPs is left out, as in 6 N D.
+matrices (4 d^2 a block unless a form of attention says otherwise); the T-dependent part of attention FLOPs is left out,
+as in 6 N D. Norms and biases (below 0.1 %) are left out.
 """
 
 from __future__ import annotations
@@ -19,8 +20,68 @@ LUDZIEJEWSKI_VOCABULARY = 50257
 
 
 @dataclass(frozen=True)
+class GroupedAttention:
+    """Attention whose `n_heads` query heads share `n_kv_heads` key and value heads, each `head_dim` wide."""
+
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+
+    def parameters(self, d_model: float) -> float:
+        """Query, key, value and output matrices of a block: 2 d_model head_dim (n_heads + n_kv_heads)."""
+        return 2 * d_model * self.head_dim * (self.n_heads + self.n_kv_heads)
+
+    @property
+    def cached_values(self) -> int:
+        """Values kept for each token of context in a block: keys and values, 2 n_kv_heads head_dim."""
+        return 2 * self.n_kv_heads * self.head_dim
+
+    @property
+    def flops_per_context_token(self) -> int:
+        """FLOPs of one query against one token of context in a block: scores and mixing, 2 · 2 n_heads head_dim."""
+        return 4 * self.n_heads * self.head_dim
+
+
+@dataclass(frozen=True)
+class LatentAttention:
+    """Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434): keys and values are kept as one latent vector.
+
+    `q_rank` is the rank of the query's own compression, 0 for none; a head's query and key have `head_dim` components and
+    `rope_dim` more that carry the position (one key for all heads), its value `head_dim`.
+    """
+
+    n_heads: int
+    kv_rank: int
+    rope_dim: int
+    head_dim: int
+    q_rank: int = 0
+
+    def parameters(self, d_model: float) -> float:
+        """Down and up projections of queries, keys and values, and the output matrix, of a block."""
+        wide = self.n_heads * (self.head_dim + self.rope_dim)
+        query = d_model * self.q_rank + self.q_rank * wide if self.q_rank else d_model * wide
+        latent = d_model * (self.kv_rank + self.rope_dim) + self.kv_rank * self.n_heads * 2 * self.head_dim
+        return query + latent + self.n_heads * self.head_dim * d_model
+
+    @property
+    def cached_values(self) -> int:
+        """Values kept for each token of context in a block: the latent vector and the key's position, kv_rank + rope_dim."""
+        return self.kv_rank + self.rope_dim
+
+    @property
+    def flops_per_context_token(self) -> int:
+        """FLOPs of one query against one token of context, computed on the latent vectors: 2 n_heads (2 kv_rank + rope_dim)."""
+        return 2 * self.n_heads * (2 * self.kv_rank + self.rope_dim)
+
+
+@dataclass(frozen=True)
 class Transformer:
-    """A shape. `d_ff` is the dense (or reference) feed-forward width; an expert is `d_ff / granularity` wide."""
+    """A shape. `d_ff` is the dense (or reference) feed-forward width; an expert is `d_ff / granularity` wide.
+
+    attention: by default as many key and value heads as query heads, together d_model wide (4 d_model^2 a block). The first
+    `n_dense_layers` blocks have one feed-forward of width `d_ff_dense` in place of experts; every other block has
+    `n_shared` experts that all tokens pass, besides the `n_experts` routed ones. `tied`: one matrix for both embeddings.
+    """
 
     d_model: int
     n_layers: int
@@ -30,6 +91,23 @@ class Transformer:
     granularity: float = 1.0
     ffn_matrices: int = 2
     vocabulary: int = 0
+    attention: GroupedAttention | LatentAttention | None = None
+    n_shared: int = 0
+    n_dense_layers: int = 0
+    d_ff_dense: int = 0
+    tied: bool = False
+
+    @property
+    def n_moe_layers(self) -> int:
+        """Blocks with experts (of a dense model, all blocks)."""
+        return self.n_layers - self.n_dense_layers
+
+    @property
+    def n_common(self) -> float:
+        """Parameters that every token passes: attention, dense blocks and shared experts."""
+        attention = 4 * self.d_model**2 if self.attention is None else self.attention.parameters(self.d_model)
+        dense = self.n_dense_layers * self.ffn_matrices * self.d_model * self.d_ff_dense
+        return self.n_layers * attention + dense + self.n_moe_layers * self.n_shared * self.expert_parameters
 
     @property
     def expansion(self) -> float:
@@ -43,23 +121,23 @@ class Transformer:
 
     @property
     def n_active(self) -> float:
-        """Parameters a token passes through: attention and top_k experts in each block."""
-        return self.n_layers * (4 * self.d_model**2 + self.top_k * self.expert_parameters)
+        """Parameters a token passes through: the common ones and top_k experts in each block."""
+        return self.n_common + self.n_moe_layers * self.top_k * self.expert_parameters
 
     @property
     def n_total(self) -> float:
-        """All parameters of attention and experts."""
-        return self.n_layers * (4 * self.d_model**2 + self.n_experts * self.expert_parameters)
+        """All parameters of attention, dense blocks and experts."""
+        return self.n_common + self.n_moe_layers * self.n_experts * self.expert_parameters
 
     @property
     def n_router(self) -> float:
         """Router parameters, d_model · n_experts a block; none for a dense model."""
-        return self.n_layers * self.d_model * self.n_experts if self.n_experts > 1 else 0.0
+        return self.n_moe_layers * self.d_model * self.n_experts if self.n_experts > 1 else 0.0
 
     @property
     def n_embedding(self) -> float:
-        """Embedding and unembedding, 2 · d_model · vocabulary."""
-        return 2.0 * self.d_model * self.vocabulary
+        """Embedding and unembedding, 2 · d_model · vocabulary; half of it where they are tied."""
+        return (1.0 if self.tied else 2.0) * self.d_model * self.vocabulary
 
     def flops_per_token(self, router_cost: float = 14.0) -> float:
         """Training FLOPs a token, forward and backward: 6 N_active + c_r · router parameters.

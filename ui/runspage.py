@@ -195,6 +195,6 @@ def released_models() -> None:
             column_config={"n_active": count, "n_total": count, "tokens": count},
         )
         st.caption(
-            "Counts are non-embedding, router excluded, computed from each model's configuration; G = 4 d_model/d_expert (Krajewski's "
+            "Counts are non-embedding, router included, computed from each model's configuration; G = 4 d_model/d_expert (Krajewski's "
             "convention; Ling's is half of it). “no” marks a figure not checked against its source."
         )
