@@ -180,8 +180,8 @@ def test_migrations_run_one_by_one_and_keep_the_data(workspace, monkeypatch):
     backup = workspace.with_name("old.duckdb")
     with open_store(workspace=workspace) as store:
         store.backup(backup)
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("create table {db}.later (a integer)",)))
     later = schema.SCHEMA_VERSION + 1
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("create table {db}.later (a integer)",)))
     monkeypatch.setattr(schema, "SCHEMA_VERSION", later)
     bundled = workspace.with_name("runs.duckdb")
     seeds.build(bundled)

@@ -59,8 +59,19 @@ def begin(title: str, question: str, *, filters: bool = True) -> None:
         st.error(str(error), icon=":material/database_off:")
         st.stop()
     for warning in store.warnings:
-        st.warning(warning, icon=":material/lock:")
+        st.warning(plain(warning), icon=":material/lock:")
+    _notices(store.notices)
     _dataset_menu(filters)
+
+
+def _notices(notices: list[str]) -> None:
+    """How the workspace was found, until the reader has seen it."""
+    if not notices or st.session_state.get("notices_read"):
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="notices"):
+        for notice in notices:
+            st.success(plain(notice), icon=":material/verified:")
+        st.button("Got it", key="got_it", on_click=lambda: st.session_state.update(notices_read=True))
 
 
 def finish() -> None:

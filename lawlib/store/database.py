@@ -22,7 +22,7 @@ import duckdb
 import pandas as pd
 
 from lawlib.errors import StoreError
-from lawlib.store import schema
+from lawlib.store import journal, schema
 
 T = TypeVar("T")
 _OPEN: dict[Path, Database] = {}
@@ -73,18 +73,20 @@ class Database:
     def __init__(self, workspace: Path | None) -> None:
         self.path = workspace
         self.warnings: list[str] = []
+        self.notices: list[str] = []
         self.writable = True
         self.saved = workspace is not None
         self.lock = threading.RLock()
         self.users = 0
         self._shipped: dict[tuple[Path, int, int], str] = {}
+        self._mark: journal.Mark | None = None
         self._con = connect()
         try:
             self._attach_workspace()
             self.version = schema.write_counter(self._con, "workspace")
             self.schema_version = schema.schema_version(self._con, "workspace")
         except BaseException:
-            self._con.close()
+            self._close()
             raise
 
     def _attach_workspace(self) -> None:
@@ -123,6 +125,11 @@ class Database:
             schema.check(self._con, "workspace", f"The workspace {path}")
         if self.writable:
             schema.migrate(self._con, "workspace")
+            self._mark = journal.Mark(path)
+            if self._mark.found:
+                with self.cursor() as cursor:
+                    self.notices, wrong = journal.recover(cursor)
+                self.warnings += wrong
         return None
 
     def _session_only(self, path: Path, reason: str) -> None:
@@ -169,14 +176,18 @@ class Database:
             # Through Arrow: texts are not copied, a million runs come in a quarter of the time that df() takes.
             return cursor.sql(sql, params=params or {}).to_arrow_table().to_pandas()
 
-    def write(self, change: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        """Runs `change` in one transaction: all of it is saved, or nothing. Raises StoreError where saving is impossible."""
+    def write(self, change: Callable[[duckdb.DuckDBPyConnection], T], *, seen: bool = True) -> T:
+        """Runs `change` in one transaction: all of it is saved, or nothing. Raises StoreError where saving is impossible.
+
+        `seen` is False for what no reader sees: the version, and with it every cache, stays.
+        """
         self.require_writable()
         with self.lock, self.cursor() as cursor:
             cursor.execute("begin")
             try:
                 result = change(cursor)
-                cursor.execute("update workspace.meta set version = version + 1")
+                if seen:
+                    cursor.execute("update workspace.meta set version = version + 1")
                 version = schema.write_counter(cursor, "workspace")
                 cursor.execute("commit")
             except BaseException as error:
@@ -201,7 +212,12 @@ class Database:
                 return
             if self.path is not None and _OPEN.get(self.path) is self:
                 del _OPEN[self.path]
-            self._con.close()
+            self._close()
+
+    def _close(self) -> None:
+        self._con.close()
+        if self._mark is not None:
+            self._mark.remove()
 
 
 def share(workspace: Path | None) -> Database:

@@ -36,12 +36,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "create table {db}.mappings (signature varchar, mapping varchar)",
     ),
     ("create table {db}.analyses (name varchar, page varchar, query varchar, summary varchar, created varchar)",),
+    (
+        """create table {db}.imports (
+            number bigint, dataset varchar, began varchar, ended varchar, n_runs bigint, n_points bigint)""",
+        """insert into {db}.imports
+        select d.seq, d.dataset, d.created, d.created, (select count(*) from {db}.runs r where r.dataset = d.dataset),
+            (select coalesce(sum(n_points), 0) from {db}.curve_sizes z where z.dataset = d.dataset)
+        from {db}.datasets d""",
+    ),
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 SHIPPED_VERSION = 1
 """The schema of the bundled file, which has the tables of runs alone: later steps add tables of what users keep."""
 TABLES = (
     "meta", "datasets", "runs", "curves", "curve_sizes", "evaluations", "derivations", "exclusions", "mappings", "analyses",
+    "imports",
 )  # fmt: skip
 
 

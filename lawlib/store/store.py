@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -15,7 +16,7 @@ import pandas as pd
 
 from lawlib.errors import StoreError
 from lawlib.runs import as_runs
-from lawlib.store import adding, analyses, backup, reading, shipped
+from lawlib.store import adding, analyses, backup, journal, reading, shipped
 from lawlib.store.adding import Added, Addition
 from lawlib.store.database import Database, now, share
 from lawlib.store.external import External
@@ -77,6 +78,11 @@ class Store:
     def warnings(self) -> list[str]:
         """Sentences on what the user should know, such as that the workspace is held by another program."""
         return list(self._db.warnings)
+
+    @property
+    def notices(self) -> list[str]:
+        """Sentences on how the workspace was found, such as that it is whole although the program had been killed."""
+        return list(self._db.notices)
 
     @property
     def writable(self) -> bool:
@@ -180,10 +186,20 @@ class Store:
         prepared = [(a, adding.slug(a.dataset)) for a in additions]
         frames = [as_runs(a.runs, name) for a, name in prepared]
 
-        def change(cursor: duckdb.DuckDBPyConnection) -> list[Added]:
-            return [self._insert(cursor, a, name, runs) for (a, name), runs in zip(prepared, frames, strict=True)]
+        began = now()
+        number = self._db.write(lambda cursor: journal.announce(cursor, [name for _, name in prepared], began), seen=False)
 
-        return self._db.write(change)
+        def change(cursor: duckdb.DuckDBPyConnection) -> list[Added]:
+            added = [self._insert(cursor, a, name, runs) for (a, name), runs in zip(prepared, frames, strict=True)]
+            journal.complete(cursor, number, added, began, now())
+            return added
+
+        try:
+            return self._db.write(change)
+        except BaseException:
+            with suppress(StoreError):
+                self._db.write(lambda cursor: journal.withdraw(cursor, number), seen=False)
+            raise
 
     def _insert(self, cursor: duckdb.DuckDBPyConnection, a: Addition, name: str, runs: pd.DataFrame) -> Added:
         own = cursor.execute("select deleted from workspace.datasets where dataset = ?", [name]).fetchall()
@@ -266,7 +282,7 @@ class Store:
 
         def change(cursor: duckdb.DuckDBPyConnection) -> None:
             cursor.execute("delete from workspace.curves where run in (select seq from workspace.runs where dataset = ?)", [name])
-            for table in ("runs", "curve_sizes", "evaluations", "derivations", "exclusions", "datasets"):
+            for table in ("runs", "curve_sizes", "evaluations", "derivations", "exclusions", "imports", "datasets"):
                 cursor.execute(f"delete from workspace.{table} where dataset = ?", [name])
 
         self._db.write(change)
