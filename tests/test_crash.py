@@ -127,13 +127,11 @@ def test_a_closed_workspace_leaves_no_mark_and_a_program_that_just_ends_neither(
     assert not Path(f"{path}.open").exists()
 
 
-def test_a_workspace_from_before_the_journal_knows_its_imports(tmp_path, monkeypatch):
+def test_a_workspace_from_before_the_journal_knows_its_imports(tmp_path):
     path = tmp_path / "w.duckdb"
-    with monkeypatch.context() as past, connect() as con:
+    with connect() as con:
         con.execute(f"attach {quoted(path)} as workspace")
-        past.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
-        past.setattr(schema, "SCHEMA_VERSION", 1)
-        schema.migrate(con, "workspace")
+        schema.migrate(con, "workspace", upto=1)
         con.execute("insert into workspace.datasets values (1, 'old', 'Old', 'uploaded', '', '', '', '', '2025', '')")
         con.execute("insert into workspace.runs by name select 1 as seq, 'r' as run_id, 'old' as dataset")
     Path(f"{path}.open").write_text("1\n")

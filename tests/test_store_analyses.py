@@ -5,6 +5,7 @@ import pytest
 
 from lawlib.errors import StoreError
 from lawlib.store import open_store, schema
+from lawlib.store.database import connect, quoted
 
 QUERY = "dataset=mine&budget=1e21&out=3f9a1c02"
 
@@ -61,10 +62,9 @@ def test_saving_is_a_write_that_caches_see_and_backups_hold(workspace, tmp_path)
 
 def first_schema(workspace):
     """A workspace as the program before saved analyses left it."""
-    open_store(workspace=workspace).close()
-    with duckdb.connect(workspace) as con:
-        con.execute("drop table analyses")
-        con.execute("update meta set schema_version = 1")
+    with connect() as con:
+        con.execute(f"attach {quoted(workspace)} as workspace")
+        schema.migrate(con, "workspace", upto=1)
 
 
 def test_a_workspace_of_an_earlier_program_gets_the_table(workspace):
