@@ -30,6 +30,7 @@ from .influence import leave_one_size_out, pulls
 from .ingest import read_runs
 from .laws import FAMILIES, FittedLaw, FormulaLaw, Law, published, published_names
 from .optimum import Optimum, best_loss, compute_optimal
+from .portable import portable
 from .store import open_store
 from .weights import WEIGHTS, SeedNoise, run_weights, seed_noise
 
@@ -67,6 +68,7 @@ __all__ = [
     "leave_one_size_out",
     "measured_gap",
     "open_store",
+    "portable",
     "published",
     "published_names",
     "pulls",
