@@ -33,21 +33,24 @@ def gauss_newton(fitted: FittedLaw) -> Array:
     return hessian[0] / 2
 
 
-def covariance(fitted: FittedLaw) -> Array:
-    """Covariance of the parameters as fitted, shape `(p, p)`; infinite where the runs leave no freedom."""
+def information(fitted: FittedLaw) -> tuple[Array, float]:
+    """(J'WJ / s² summed over the runs, shape `(p, p)`, and the noise s of ln L); s is infinite without freedom left."""
     assert fitted.fit is not None
     matrix = gauss_newton(fitted)
     n, p = len(fitted.fit.residuals), len(matrix)
     if n <= p:
-        return np.full((p, p), np.inf)
+        return np.zeros_like(matrix), np.inf
     variance = float(np.average(fitted.fit.residuals**2, weights=fitted.fit.weights)) * n / (n - p)
+    return matrix * n / variance, float(np.sqrt(variance))
+
+
+def covariance(fitted: FittedLaw) -> Array:
+    """Covariance of the parameters as fitted, shape `(p, p)`; infinite where the runs leave no freedom."""
+    matrix, noise = information(fitted)
+    if not np.isfinite(noise):
+        return np.full_like(matrix, np.inf)
     scale = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
-    return (
-        np.linalg.pinv(matrix / scale[:, None] / scale[None, :], rcond=1e-14, hermitian=True)
-        * variance
-        / n
-        / np.outer(scale, scale)
-    )
+    return np.linalg.pinv(matrix / np.outer(scale, scale), rcond=1e-14, hermitian=True) / np.outer(scale, scale)
 
 
 def relative_errors(fitted: FittedLaw) -> dict[str, float]:
@@ -66,20 +69,28 @@ def not_identified(fitted: FittedLaw) -> dict[str, float]:
     return {name: error for name, error in relative_errors(fitted).items() if not error <= WEAK}
 
 
-def log_error(fitted: FittedLaw, quantity: Callable[[FittedLaw], Array]) -> float:
-    """Standard error of the logarithm of a positive quantity computed from the law, by the delta method.
+def log_slope(fitted: FittedLaw, quantity: Callable[[FittedLaw], Array]) -> Array:
+    """Derivatives of ln(quantity) in the parameters as fitted, shape `(p, ...)`, by central differences.
 
-    `quantity` is called once with a whole ensemble: the law shifted by small steps along every parameter.
+    `quantity` is called once with a whole ensemble: the law shifted by small steps along every parameter. Values that are
+    not positive give NaN or infinity.
     """
-    values, cov = fitted.phi, covariance(fitted)
-    if not np.isfinite(cov).all():
-        return np.inf
-    steps = np.clip(1e-4 * np.sqrt(np.diag(cov)), 1e-10, 1e-3)
+    values = fitted.phi
+    steps = np.clip(1e-4 * np.sqrt(np.diag(covariance(fitted))), 1e-10, 1e-3)
     shifted = values + np.concatenate([np.diag(steps), -np.diag(steps)])
     p = len(values)
     with np.errstate(all="ignore"):
         logs = np.log(np.asarray(quantity(fitted.at_phi(shifted)), dtype=float))
-        slope = (logs[:p] - logs[p:]) / (2 * steps)
+        return (logs[:p] - logs[p:]) / (2 * steps.reshape(-1, *[1] * (logs.ndim - 1)))
+
+
+def log_error(fitted: FittedLaw, quantity: Callable[[FittedLaw], Array]) -> float:
+    """Standard error of the logarithm of a positive quantity computed from the law, by the delta method."""
+    cov = covariance(fitted)
+    if not np.isfinite(cov).all():
+        return np.inf
+    with np.errstate(all="ignore"):
+        slope = log_slope(fitted, quantity)
         error = float(np.sqrt(slope @ cov @ slope))
     return error if np.isfinite(error) else np.inf
 
