@@ -11,6 +11,7 @@ The data flow is one way: `ingest` reads logs into canonical `runs`, `store` kee
 
 from .approaches import IsoflopOptima, envelope_optima, isoflop_optima
 from .backtest import Backtest, backtest
+from .convergence import Speedups, finished_curves, mean_ratio, speedups
 from .ensemble import Ensemble, bootstrap
 from .errors import FitError, LawlibError, OptimumError, ReadError, StoreError
 from .fitting import fit, why_not
@@ -30,6 +31,7 @@ from .influence import leave_one_size_out, pulls
 from .ingest import read_runs
 from .laws import FAMILIES, FittedLaw, FormulaLaw, Law, published, published_names
 from .optimum import Optimum, best_loss, compute_optimal
+from .pairing import pair_runs
 from .portable import portable
 from .store import open_store
 from .weights import WEIGHTS, SeedNoise, run_weights, seed_noise
@@ -51,6 +53,7 @@ __all__ = [
     "OptimumError",
     "ReadError",
     "SeedNoise",
+    "Speedups",
     "StoreError",
     "allocation_exponents",
     "backtest",
@@ -59,6 +62,7 @@ __all__ = [
     "compute_optimal",
     "efficiency_gap",
     "envelope_optima",
+    "finished_curves",
     "fit",
     "granularity_frontier",
     "granularity_gain",
@@ -66,8 +70,10 @@ __all__ = [
     "isoflop_losses",
     "isoflop_optima",
     "leave_one_size_out",
+    "mean_ratio",
     "measured_gap",
     "open_store",
+    "pair_runs",
     "portable",
     "published",
     "published_names",
@@ -76,6 +82,7 @@ __all__ = [
     "router_share",
     "run_weights",
     "seed_noise",
+    "speedups",
     "switching_budgets",
     "why_not",
 ]

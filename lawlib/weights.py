@@ -90,9 +90,17 @@ def _weights(runs: pd.DataFrame, name: str) -> Array:
 
 
 def _log_losses(runs: pd.DataFrame) -> pd.DataFrame:
-    """The configuration (group) and ln L (y) of every run, NaN where there is no positive loss."""
+    """The configuration (group) and ln L (y) of every run, NaN where there is no positive loss.
+
+    NaN also for a run whose seed its configuration has already: two such runs differ in something that is not known here,
+    such as the router's type, and are no repeats.
+    """
     loss = runs["loss"].to_numpy(dtype=float)
-    return pd.DataFrame({"group": _configurations(runs), "y": np.log(np.where(loss > 0, loss, np.nan))})
+    table = pd.DataFrame({"group": _configurations(runs), "y": np.log(np.where(loss > 0, loss, np.nan))})
+    if "seed" in runs:
+        seeds = table.assign(seed=pd.to_numeric(runs["seed"], errors="coerce").to_numpy(dtype=float))
+        table["y"] = table["y"].where(seeds["seed"].isna() | ~seeds.duplicated(["group", "seed"]))
+    return table
 
 
 def _configurations(runs: pd.DataFrame) -> Array:

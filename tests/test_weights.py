@@ -89,6 +89,17 @@ class TestSeedNoise:
         one = TRUTH.iloc[:1].assign(granularity=np.nan)
         assert seed_noise(pd.concat([one, one.assign(loss=one["loss"] * 1.01)])).repeats == 2
 
+    def test_runs_of_one_configuration_and_one_seed_differ_in_something_unknown_and_are_no_repeats(self):
+        one = TRUTH.iloc[:1].assign(seed=42.0)
+        assert seed_noise(pd.concat([one, one.assign(loss=one["loss"] * 1.1)])) is None
+        three = pd.concat([one, one.assign(loss=one["loss"] * 1.1), one.assign(seed=1.0, loss=one["loss"] * 1.01)])
+        assert seed_noise(three).repeats == 2
+
+    def test_clark_s_routers_are_no_repeats_of_each_other(self, test_data):
+        found = seed_noise(lawlib.read_runs(test_data / "clark2022_curves.csv.gz"))
+        assert (found.configurations, found.repeats) == (1, 3)  # 132M dense, seeds 1, 2, 3
+        assert found.sigma == pytest.approx(np.std(np.log([2.656794, 2.655477, 2.655958]), ddof=1), rel=1e-3)
+
     def test_no_repeats_no_noise(self):
         assert seed_noise(TRUTH) is None
 
