@@ -214,6 +214,36 @@ def solve(law: FittedLaw, log_c: Array, e: Array, g: Array, batch_in_front: bool
     return np.where(inside, u, np.nan), np.where(inside, log_loss, np.nan)
 
 
+def log_loss_at(law: FittedLaw, u: Array, v: Array, e: Array, g: Array) -> Array:
+    """ln L at u = ln N_active and v = ln D, both with the law's samples (if any) as their first axis."""
+    const, slope_n, slope_d = _affine(law, e, g, np.ndim(u) - law.theta.ndim + 1)
+    with np.errstate(invalid="ignore"):  # NaN in, NaN out
+        return np.logaddexp.reduce(const + slope_n * log_n(law, u, e) + slope_d * v)
+
+
+def log_tokens_of_budget(law: FittedLaw, u: Array, log_c: ArrayLike, e: Array, g: Array) -> Array:
+    """v = ln D that uses up the budget at u = ln N_active."""
+    return np.asarray(log_c, dtype=float) - law.flops_rule.log_per_token(u, log_ratio_of(law, e, g))[0]
+
+
+def log_tokens_of_loss(law: FittedLaw, u: Array, log_loss: ArrayLike, e: Array, g: Array) -> Array:
+    """v = ln D at which models of u = ln N_active reach a loss; infinite where they never do. Samples first, as in `log_loss_at`.
+
+    Closed form: one term holds D, what the others leave of the loss is its. Raises OptimumError for a law with more.
+    """
+    with_d = {entry.term for entry in law.law.entries if "D" in entry.variables}
+    if len(with_d) != 1:
+        raise OptimumError(f"The {law.name} law has D in {len(with_d)} terms; the tokens for a loss need exactly one.")
+    (term,) = with_d
+    const, slope_n, slope_d = _affine(law, e, g, np.ndim(u) - law.theta.ndim + 1)
+    z = const + slope_n * log_n(law, u, e)
+    others = np.logaddexp.reduce(np.delete(z, term, axis=0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = np.log(np.exp(np.asarray(log_loss, dtype=float)) - np.exp(others))
+        found = (left - z[term]) / slope_d[term]
+    return np.where(np.isnan(left) | ~np.isfinite(left), np.inf, found)
+
+
 def _affine(law: FittedLaw, e: Array, g: Array, ndim: int) -> tuple[Array, Array, Array]:
     """Each term as const + slope_n ln N + slope_d ln D at fixed E and G: three arrays `(n_terms, *samples, *ones or shape)`."""
     pad = law.theta.shape[:-1] + (1,) * ndim

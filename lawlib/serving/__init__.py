@@ -1,21 +1,47 @@
 """What a model costs to serve, and what that says about the model to train.
 
-`hardware` (data sheets) and `memory` (weights, KV cache) are what everything else stands on.
+    server = serving.Server(serving.Machine(serving.gpu("H100 SXM")), serving.Workload(prompt=1024, output=256))
+    law = lawlib.published("ludziejewski2025")
+    server.service(law, n_active=3e9, expansion=8).cost(price=2.5)      # per million tokens, at a price per GPU-hour
+    serving.bounded_loss(law, 1e22, serving.EXPANSIONS, reference=4)    # Algorithm 1 of Yun 2024
+    serving.bounded_cost(law, 1e22, serving.EXPANSIONS, 4, server.price(law))  # Algorithm 2
+
+`hardware` (data sheets) and `memory` (weights, KV cache) are what everything else stands on; `roofline` gives times, `cost`
+throughput and the cheapest number of GPUs, `sizes` the shapes behind a law's N.
 """
 
+from .algorithms import EXPANSIONS, Server, Sized, bounded_cost, bounded_loss, equal_loss_budget, over_training
+from .cost import COUNTS, Service, Workload, cheapest, serve
 from .hardware import GPU, PRECISIONS, gpu, gpus
 from .memory import USABLE, Footprint, footprint, kv_bytes, largest_batch, mean_context, weight_bytes
+from .roofline import Machine
+from .sizes import QUERIES_PER_KEY, law_footprint
 
 __all__ = [
+    "COUNTS",
+    "EXPANSIONS",
     "GPU",
     "PRECISIONS",
+    "QUERIES_PER_KEY",
     "USABLE",
     "Footprint",
+    "Machine",
+    "Server",
+    "Service",
+    "Sized",
+    "Workload",
+    "bounded_cost",
+    "bounded_loss",
+    "cheapest",
+    "equal_loss_budget",
     "footprint",
     "gpu",
     "gpus",
     "kv_bytes",
     "largest_batch",
+    "law_footprint",
     "mean_context",
+    "over_training",
+    "serve",
     "weight_bytes",
 ]

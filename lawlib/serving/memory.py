@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,15 +26,20 @@ class Footprint:
     stream: values that tensor parallelism adds up between GPUs for each token (two sums of d_model a block).
     """
 
-    common: ArrayLike
-    expert: ArrayLike
-    n_experts: ArrayLike
-    top_k: ArrayLike
-    head: ArrayLike
-    lookup: ArrayLike
-    kv_values: ArrayLike
-    attention_flops: ArrayLike
-    stream: ArrayLike
+    common: Array | float
+    expert: Array | float
+    n_experts: Array | float
+    top_k: Array | float
+    head: Array | float
+    lookup: Array | float
+    kv_values: Array | float
+    attention_flops: Array | float
+    stream: Array | float
+
+    @property
+    def wide(self) -> Footprint:
+        """The same with one axis more at the end: for trying out numbers of GPUs."""
+        return Footprint(**{f.name: np.asarray(getattr(self, f.name))[..., None] for f in fields(self)})
 
     @property
     def active(self) -> Array:

@@ -1,0 +1,192 @@
+"""Serving-aware sizes of Yun 2024 (arXiv:2404.02852, section 5): equal loss at the lowest cost, equal cost at the lowest loss.
+
+All at one training budget B, which every model uses up: a smaller one than the loss-optimal sees more tokens and is cheaper
+to serve. Everything takes the law's samples as a first axis where it is an ensemble.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..architecture import Array
+from ..errors import OptimumError
+from ..laws import FittedLaw
+from ..optimum import check_law, compute_optimal, expansion_of, log_loss_at, log_tokens_of_budget, solve
+from .cost import COUNTS, Service, Workload, cheapest
+from .roofline import Machine
+from .sizes import QUERIES_PER_KEY, law_footprint
+
+EXPANSIONS = (1, 2, 4, 8, 16, 32, 64)
+"""The expert counts (by E) that are compared."""
+_SMALLEST = np.log(1e4)
+"""ln of the smallest N_active searched."""
+_STEPS = 60
+Price = Callable[[Array, Array, Array], Array]
+"""(u = ln N_active, E, G) -> serving cost; it must rise with u."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where and for whom models are served: machine, requests, numbers of GPUs to try, query heads a key head."""
+
+    machine: Machine
+    work: Workload = Workload()  # noqa: RUF009
+    counts: tuple[int, ...] = COUNTS
+    queries_per_key: float = QUERIES_PER_KEY
+
+    def service(self, law: FittedLaw, n_active: ArrayLike, expansion: ArrayLike, granularity: ArrayLike = np.nan) -> Service:
+        """How models of these sizes (in the law's count) are served, at the cheapest number of GPUs."""
+        model = law_footprint(law, n_active, expansion, granularity, self.queries_per_key)
+        return cheapest(model, self.machine, self.work, self.counts)
+
+    def price(self, law: FittedLaw) -> Price:
+        """GPU-hours a million tokens as a function of (ln N_active, E, G)."""
+        return lambda u, e, g: self.service(law, np.exp(u), e, g).gpu_hours
+
+
+@dataclass(frozen=True)
+class Sized:
+    """Models at one budget; arrays of the shape of E, samples first. NaN where there is none that meets the demand.
+
+    n_active in the law's count; optimal: that of the loss-optimal model of this E; gap: relative error of the equality that
+    the algorithm demands.
+    """
+
+    expansion: Array
+    n_active: Array
+    tokens: Array
+    loss: Array
+    optimal: Array
+    gap: Array
+
+    @property
+    def shrink(self) -> Array:
+        """Size as a share of the loss-optimal one."""
+        return self.n_active / self.optimal
+
+
+def bounded_loss(
+    law: FittedLaw, budget: float, expansions: ArrayLike, reference: float, granularity: float | None = None
+) -> Sized:
+    """Algorithm 1: for each E the smallest model that at the budget has the loss of the reference E's loss-optimal one.
+
+    A root in ln N below the optimum of each E, where the loss falls with size. NaN where even the optimum of that E is worse.
+    """
+    e, g, best_u, best_loss = _optima(law, budget, expansions, granularity)
+    log_c = np.log(budget)
+    target = _reference_loss(law, budget, reference, granularity)[..., None]
+
+    def excess(u: Array) -> Array:
+        return log_loss_at(law, u, log_tokens_of_budget(law, u, log_c, e, g), e, g) - target
+
+    u = _root(excess, np.full(best_u.shape, _SMALLEST), best_u)
+    u = np.where(best_loss > target + 1e-12, np.nan, u)
+    return _sized(law, u, best_u, log_c, e, g, np.expm1(excess(u)))
+
+
+def bounded_cost(
+    law: FittedLaw,
+    budget: float,
+    expansions: ArrayLike,
+    reference: float,
+    price: Price,
+    granularity: float | None = None,
+) -> Sized:
+    """Algorithm 2: for each E the model that costs as much to serve as the reference E's loss-optimal one, all budget to data.
+
+    A root in ln N from 1e4 parameters up to ten times the reference's size: larger ones cost more. D = B / (FLOPs per
+    token). NaN where no size costs as much.
+    """
+    e, g, best_u, _ = _optima(law, budget, expansions, granularity)
+    reference_e = np.asarray([reference], dtype=float)
+    _, reference_g, reference_u, _ = _optima(law, budget, reference_e, granularity)
+    target = price(reference_u, reference_e, reference_g)
+
+    def excess(u: Array) -> Array:
+        return np.log(price(u, e, g) / target)
+
+    low, high = np.full(best_u.shape, _SMALLEST), np.broadcast_to(reference_u + np.log(10.0), best_u.shape)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        never = ~(excess(low) < 0) | ~(excess(high) > 0) | ~np.isfinite(target)
+        u = _root(excess, low, high)
+        gap = np.expm1(excess(u))
+    u, gap = np.where(never, np.nan, u), np.where(never, np.nan, gap)
+    return _sized(law, u, best_u, np.log(budget), e, g, gap)
+
+
+def equal_loss_budget(law: FittedLaw, loss: ArrayLike, expansions: ArrayLike, granularity: float | None = None) -> Array:
+    """Training FLOPs at which each E's loss-optimal model has this loss, a root in ln C between 1e10 and 1e40.
+
+    `loss`: one number, or one a sample. Shape `(n_expansions,)`, samples first; infinite where E never gets there.
+    """
+    e, g, _, _ = _optima(law, 1e20, expansions, granularity)
+    target = np.log(np.asarray(loss, dtype=float))[..., None]
+    shape = law.theta.shape[:-1] + e.shape
+    batch = law.n_samples is not None
+
+    def excess(log_c: Array) -> Array:
+        return solve(law, log_c, e, g, batch)[1] - target
+
+    low, high = np.full(shape, np.log(1e10)), np.full(shape, np.log(1e40))
+    never = ~(excess(high) <= 0)
+    return np.where(never, np.inf, np.exp(_root(excess, low, high)))
+
+
+def over_training(law: FittedLaw, budget: float, shares: ArrayLike, expansion: float, granularity: float | None = None) -> Sized:
+    """Models of these shares of the loss-optimal size at one budget; shape of `shares`, samples first."""
+    e, g, best_u, _ = _optima(law, budget, [expansion], granularity)
+    u = best_u + np.log(np.asarray(shares, dtype=float))
+    best_u = np.broadcast_to(best_u, u.shape)
+    log_c = np.log(budget)
+    return _sized(law, u, best_u, log_c, np.broadcast_to(e, u.shape[-1:]), np.broadcast_to(g, u.shape[-1:]), np.zeros(u.shape))
+
+
+def _optima(law: FittedLaw, budget: float, expansions: ArrayLike, granularity: float | None):
+    """(E, G, ln N of the loss-optimal, its ln L); G is the point law's best at this budget unless given."""
+    check_law(law, granularity)
+    e = expansion_of(law, np.atleast_1d(np.asarray(expansions, dtype=float)))
+    if "G" in law.law.variables and granularity is None:
+        raise OptimumError("Give a granularity: the sizes compared here are at one G.")
+    g = np.full(e.shape, np.nan if granularity is None else granularity)
+    u, log_loss = solve(law, np.log(budget), e, g)
+    return e, g, u, log_loss
+
+
+def _reference_loss(law: FittedLaw, budget: float, reference: float, granularity: float | None) -> Array:
+    return np.log(np.asarray(compute_optimal(law, budget, reference, granularity).loss))
+
+
+def _root(f: Callable[[Array], Array], low: Array, high: Array) -> Array:
+    """Where f changes its sign between low and high, to 1e-12 of x: false position (Illinois), halved where it is slow.
+
+    f need not be smooth, and may be infinite at an end; where it has one sign at both ends the result is some x between.
+    """
+    low, high = np.array(low, dtype=float), np.array(high, dtype=float)
+    f_low, f_high = f(low), f(high)
+    x, side = 0.5 * (low + high), np.zeros(low.shape)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for step in range(_STEPS):
+            at = f(x)
+            below = np.sign(at) == np.sign(f_low)
+            f_high = np.where(below, np.where(side > 0, f_high / 2, f_high), at)
+            f_low = np.where(below, at, np.where(side < 0, f_low / 2, f_low))
+            low, high = np.where(below, x, low), np.where(below, high, x)
+            side = np.where(below, 1.0, -1.0)
+            secant = high - f_high * (high - low) / (f_high - f_low)
+            inside = (secant > low) & (secant < high) & (step % 4 != 3)
+            new = np.where(inside, secant, 0.5 * (low + high))
+            moved = np.abs(new - x)
+            x = new
+            if not np.any(moved > 1e-12 * np.abs(x)):
+                break
+    return x
+
+
+def _sized(law: FittedLaw, u: Array, best_u: Array, log_c, e: Array, g: Array, gap: Array) -> Sized:
+    v = log_tokens_of_budget(law, u, log_c, e, g)
+    loss = np.exp(log_loss_at(law, u, v, e, g))
+    return Sized(np.broadcast_to(e, u.shape), np.exp(u), np.exp(v), loss, np.exp(best_u), gap)
