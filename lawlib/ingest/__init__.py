@@ -10,6 +10,7 @@ assumption is a rule in `derivations` or a sentence in `notes`, and a correction
 
 from .build import Import, build
 from .columns import detect
+from .evaluations import Evaluations, read_evaluations
 from .mapping import QUANTITIES, Mapping, Source
 from .problem import RowProblem
 from .read import ReadWarning, read_runs
@@ -20,6 +21,7 @@ from .units import UNITS
 __all__ = [
     "QUANTITIES",
     "UNITS",
+    "Evaluations",
     "Import",
     "Mapping",
     "ReadWarning",
@@ -30,6 +32,7 @@ __all__ = [
     "build",
     "detect",
     "open_table",
+    "read_evaluations",
     "read_runs",
     "signature",
 ]

@@ -128,6 +128,21 @@ def insert_evaluations(cursor: duckdb.DuckDBPyConnection, dataset: str, evaluati
     cursor.unregister("incoming")
 
 
+def replace_evaluations(cursor: duckdb.DuckDBPyConnection, place: str, dataset: str, evaluations: pd.DataFrame) -> int:
+    """Benchmark results of runs in the database `place`, kept in the workspace; how many took the place of another."""
+    frame = _typed(evaluations, EVALUATION_COLUMNS, "evaluations")
+    cursor.register("incoming", frame.drop_duplicates(["run_id", "benchmark", "metric"], keep="last"))
+    _require_known(cursor, dataset, "evaluations", place)
+    ((replaced,),) = cursor.execute(
+        """delete from workspace.evaluations where dataset = $dataset
+            and (run_id, benchmark, metric) in (select (run_id, benchmark, metric) from incoming)""",
+        {"dataset": dataset},
+    ).fetchall()
+    cursor.execute("insert into workspace.evaluations by name select $dataset as dataset, * from incoming", {"dataset": dataset})
+    cursor.unregister("incoming")
+    return int(replaced)
+
+
 def insert_derivations(cursor: duckdb.DuckDBPyConnection, dataset: str, derivations: pd.DataFrame) -> None:
     """How each quantity of each run came about; an empty `run_id` means all runs. Repeated rows are written once."""
     frame = _typed(derivations, DERIVATION_COLUMNS, "derivations").drop_duplicates()
@@ -156,10 +171,10 @@ def _typed(frame: pd.DataFrame, columns: tuple[str, ...], what: str) -> pd.DataF
     return typed
 
 
-def _require_known(cursor: duckdb.DuckDBPyConnection, dataset: str, what: str) -> None:
+def _require_known(cursor: duckdb.DuckDBPyConnection, dataset: str, what: str, place: str = "workspace") -> None:
     ((count, example),) = cursor.execute(
-        """select count(distinct run_id), min(run_id) from incoming
-        where run_id not in (select run_id from workspace.runs where dataset = $dataset)""",
+        f"""select count(distinct run_id), min(run_id) from incoming
+        where run_id not in (select run_id from {place}.runs where dataset = $dataset)""",
         {"dataset": dataset},
     ).fetchall()
     if count:

@@ -129,7 +129,13 @@ class Store:
 
     def evaluations(self, dataset: str) -> pd.DataFrame:
         """Benchmark results: columns run_id, benchmark, metric, value, in the order of adding."""
-        return self._rows("evaluations", adding.EVALUATION_COLUMNS, dataset)
+        bundled = self._rows("evaluations", adding.EVALUATION_COLUMNS, dataset)
+        place, name = self._find(dataset)
+        if place == "workspace":
+            return bundled
+        sql = f"select {', '.join(adding.EVALUATION_COLUMNS)} from workspace.evaluations where dataset = $dataset order by rowid"
+        both = pd.concat([bundled, self._db.read(sql, {"dataset": name})], ignore_index=True)
+        return both.drop_duplicates(["run_id", "benchmark", "metric"], keep="last", ignore_index=True)
 
     def derivations(self, dataset: str) -> pd.DataFrame:
         """How each quantity came about: columns run_id ("" for all runs), quantity, source, factor, rule."""
@@ -225,6 +231,22 @@ class Store:
         if a.evaluations is not None:
             adding.insert_evaluations(cursor, name, a.evaluations)
         return Added(name, n_runs, len(runs) - n_runs, n_points)
+
+    def set_evaluations(self, dataset: str, evaluations: pd.DataFrame) -> tuple[int, int]:
+        """Keeps benchmark results of a data set's runs, of bundled ones too: (how many, how many of them replace another).
+
+        evaluations: columns run_id, benchmark, metric, value.
+        Raises StoreError where they name runs that the data set does not have: nothing is kept then.
+        """
+        place, name = self._find(dataset)
+        replaced: list[int] = []
+        self._db.write(lambda c: replaced.append(adding.replace_evaluations(c, place, name, evaluations)))
+        return len(evaluations), replaced[-1]
+
+    def remove_evaluations(self, dataset: str) -> None:
+        """Forgets the benchmark results that were added to a data set."""
+        _, name = self._find(dataset)
+        self._db.write(lambda c: c.execute("delete from workspace.evaluations where dataset = ?", [name]))
 
     def exclude(self, dataset: str, run_ids: Iterable[str], reason: str) -> None:
         """Leaves runs out of fits, with a reason; works for bundled data sets too and is kept in the workspace."""
