@@ -33,6 +33,7 @@ from .laws import FAMILIES, FittedLaw, FormulaLaw, Law, published, published_nam
 from .optimum import Optimum, best_loss, compute_optimal
 from .pairing import pair_runs
 from .portable import portable
+from .selection import select
 from .store import open_store
 from .weights import WEIGHTS, SeedNoise, run_weights, seed_noise
 
@@ -82,6 +83,7 @@ __all__ = [
     "router_share",
     "run_weights",
     "seed_noise",
+    "select",
     "speedups",
     "switching_budgets",
     "why_not",

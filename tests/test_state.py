@@ -30,6 +30,9 @@ CHOSEN: dict[str, object] = {
     "extra": "router_type=Dense|S-Base",
     "split": "eval/loss",
     "cut": 5e19,
+    "backtest": ("chinchilla", "joint"),
+    "data": "47-3f9a1c02-77aa01be",
+    "out": ("3f9a1c02", "77aa01be"),
 }
 BAD: dict[str, list[str]] = {
     "objective": ["median", "Huber", "<b>", ""],
@@ -45,6 +48,8 @@ BAD: dict[str, list[str]] = {
     "experts": ["1,x", "0", "1,-2", "nan", "1;2"],
     "grans": ["1,x", "0", "inf"],
     "cut": ["0", "-1", "nan", "inf", "x", ""],
+    "data": ["47", "47-3f9a1c02", "x-3f9a1c02-77aa01be", "47-3f9a1c02-77aa01bg", "47-3f9a1c0-77aa01be", "47-3f9a1c02-77aa01be-1"],
+    "out": ["", "3f9a1c0", "3f9a1c02,77aa01be", "3F9A1C02", "3f9a1c0g", "x", "-1x", "<script>"],
 }
 
 
@@ -94,11 +99,11 @@ class TestFields:
         assert field.read(text) == CHOSEN[name]
 
     @pytest.mark.parametrize("name", ["budget", "e", "g", "cmin", "delta"])
-    def test_numbers_keep_four_digits_and_a_short_address(self, name):
-        text = FIELDS[name].write(1.23456789e3)
-        assert float(text) == 1235.0
-        assert text == "1235"
-        assert FIELDS["budget"].write(1.93e20) == "1.93e20"
+    def test_numbers_keep_every_digit_in_a_short_address(self, name):
+        assert FIELDS[name].write(1235.0) == "1235"
+        assert FIELDS[name].write(1.93e20) == "1.93e20"
+        for value in (1.23456789e3, 2 / 3, 3.162277660168379e21, 0.1 + 0.2):
+            assert float(FIELDS[name].write(value)) == value
 
     @pytest.mark.parametrize(("name", "text"), [(n, t) for n, values in BAD.items() for t in values])
     def test_what_cannot_be_is_refused(self, name, text):
@@ -112,6 +117,16 @@ class TestFields:
         for beyond in (low * 0.99, high * 1.01):
             with pytest.raises(ValueError, match=re.escape(repr(beyond))):
                 FIELDS[name].read(repr(beyond))
+
+    def test_lists_keep_every_digit_too(self):
+        values = (1.0, 7 / 3, 1e21 / 3)
+        assert FIELDS["grans"].read(FIELDS["grans"].write(values)) == values
+
+    def test_no_runs_left_out_and_too_many_to_name_are_told_apart_from_none_said(self):
+        out = FIELDS["out"]
+        assert out.default is None
+        assert (out.write(()), out.read("none")) == ("none", ())
+        assert out.read("812x") == ("812x",)
 
     def test_an_empty_list_is_no_filter(self):
         assert FIELDS["experts"].read("") == FIELDS["experts"].default == ()

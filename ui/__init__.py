@@ -7,7 +7,7 @@ from .duel import choose_pair, leverage, measured_gaps
 from .fitpage import axis_menu, backtest, backtest_table, coefficient_table, coefficients, health_card, pull_table, seed_caption
 from .laws import Choice, choose, facts, has
 from .overview import approaches_table, next_steps
-from .page import ICON, answer, begin, finish, plain
+from .page import ICON, answer, begin, finish
 from .papers import missing_refit, paper_sections, show_section
 from .results import (
     approaches,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +13,7 @@ import streamlit as st
 import lawlib
 from lawlib.approaches import slice_labels
 from lawlib.optimum import GRANULARITIES
+from lawlib.selection import Fingerprint, content_hashes, extra_values, fingerprint, marked, select
 from lawlib.store import Store
 
 from . import state
@@ -54,34 +54,50 @@ def _runs(dataset: str, version: int) -> pd.DataFrame:
 
 def runs(dataset: str) -> pd.DataFrame:
     """All runs of a data set, excluded ones too."""
-    return _runs(dataset, store().version)
+    out = state.get("out")
+    return _runs(dataset, store().version) if out is None else _marked(dataset, store().version, out)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _marked(dataset: str, version: int, out: tuple[str, ...]) -> pd.DataFrame:
+    return marked(_runs(dataset, version), out)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def fingerprint_of(dataset: str, version: int) -> Fingerprint:
+    """What the data set holds, in a few digits."""
+    return fingerprint(_runs(dataset, version))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def workspace_out(dataset: str, version: int) -> tuple[str, ...]:
+    """Content hashes of the runs that the workspace leaves out of fits, sorted."""
+    found = _runs(dataset, version)
+    return tuple(sorted(content_hashes(found[found["excluded"]])))
 
 
 def selection() -> pd.DataFrame:
     """The chosen data set's runs that pass the filters; excluded ones stay, marked."""
-    return _selection(state.get("dataset"), store().version, filters())
+    return _selection(state.get("dataset"), store().version, _chosen())
+
+
+def filter_arguments(dataset: str, chosen: tuple) -> dict[str, Any]:
+    """The filters as arguments of `lawlib.select`; those at their default are left out."""
+    cmin, cmax, experts, grans, arch, extra, out = chosen
+    key, _, values = extra.partition("=")
+    found = {
+        "flops": (cmin, cmax) if (cmin, cmax) != (None, None) else None,
+        "n_experts": experts,
+        "granularity": grans,
+        "arch": arch,
+        "extra": {key: values.split("|")} if key in extra_options(dataset, store().version) else None,
+    }
+    return {name: value for name, value in found.items() if value} | ({} if out is None else {"leave_out": out})
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _selection(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
-    found = _runs(dataset, version)
-    cmin, cmax, experts, grans, arch, extra = chosen
-    keep = pd.Series(True, index=found.index)
-    if cmin is not None:
-        keep &= ~(found["flops"] < cmin / 1.001)
-    if cmax is not None:
-        keep &= ~(found["flops"] > cmax * 1.001)
-    if experts:
-        keep &= found["n_experts"].isin(experts)
-    if grans:
-        keep &= found["granularity"].isin(grans)
-    if arch:
-        keep &= found["arch"] == arch
-    key, _, values = extra.partition("=")
-    options = extra_options(dataset, version)
-    if key in options:
-        keep &= options[key].isin(values.split("|"))
-    return found[keep].reset_index(drop=True)
+    return select(_runs(dataset, version), **filter_arguments(dataset, chosen))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
@@ -90,14 +106,12 @@ def extra_options(dataset: str, version: int) -> dict[str, pd.Series]:
     found = _runs(dataset, version)
     if (found["extra"] == "").all() or len(found) > MAX_EXTRA:
         return {}
-    table = pd.DataFrame([json.loads(text) if text else {} for text in found["extra"]], index=found.index)
-    kinds = {str(c): table[c].map(lambda v: "" if v is None or v != v else str(v)) for c in table.columns}
-    return {c: values for c, values in kinds.items() if 2 <= values.nunique() <= 20}
+    return {str(c): values for c, values in extra_values(found).items() if 2 <= values.nunique() <= 20}
 
 
 def reasons() -> dict[str, str | None]:
     """Every family -> why the selection cannot identify it, None where it can."""
-    return _reasons(state.get("dataset"), store().version, filters())
+    return _reasons(state.get("dataset"), store().version, _chosen())
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -108,7 +122,7 @@ def _reasons(dataset: str, version: int, chosen: tuple) -> dict[str, str | None]
 
 def measured_gap() -> pd.DataFrame:
     """Efficiency gaps between the runs of the selection."""
-    return _measured_gap(state.get("dataset"), store().version, filters())
+    return _measured_gap(state.get("dataset"), store().version, _chosen())
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -121,9 +135,14 @@ def filters() -> tuple:
     return tuple(state.get(k) for k in state.FILTERS)
 
 
+def _chosen() -> tuple:
+    """The filters and the runs left out by the address: with the data set and the store's version, the key of a selection."""
+    return (*filters(), state.get("out"))
+
+
 def fit(family: str, arch: str = "") -> lawlib.FittedLaw | str:
     """The law fitted to the selection (of one arch only, if given), or the sentence that says why it cannot be."""
-    key = (state.get("dataset"), store().version, filters(), family, arch, state.get("objective"), state.get("delta"))
+    key = (state.get("dataset"), store().version, _chosen(), family, arch, state.get("objective"), state.get("delta"))
     return _fit(*key, state.get("rule"), state.get("weights"))
 
 

@@ -13,7 +13,7 @@ from lawlib.health import largest_budget
 
 from . import data, state
 from .laws import Choice
-from .page import plain
+from .markup import plain
 
 
 def coefficients(choice: Choice) -> pd.DataFrame:
@@ -97,8 +97,12 @@ def backtest(law: lawlib.FittedLaw) -> Backtest | None:
     with left:
         st.select_slider("Fit up to, training FLOPs", steps, format_func=numbers.flops, **state.bound("cut", nearest))
     with right:
+        chosen = [n for n in state.get("backtest") if n in possible] or [law.law.name]
         names = st.multiselect(
-            "Laws", possible, default=[law.law.name], format_func=lambda n: lawlib.FAMILIES[n].title, key="bt_laws"
+            "Laws",
+            possible,
+            format_func=lambda n: lawlib.FAMILIES[n].title,
+            **state.bound("backtest", chosen, lambda v: state.put("backtest", tuple(v))),
         )
     if not names:
         return None

@@ -11,7 +11,7 @@ import lawlib
 from lawlib.laws import COUNTS, MARKS
 
 from . import data, state
-from .page import plain
+from .markup import plain
 
 PREFERRED_PUBLISHED = {"G": "krajewski2024-moe-e64", "E": "ludziejewski2025", "D": "besiroglu2024"}
 _HIDDEN = ("ling2025", "zhao2025")

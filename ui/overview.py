@@ -7,7 +7,7 @@ import streamlit as st
 
 from . import data
 from .laws import Choice
-from .page import plain
+from .markup import plain
 
 
 def next_steps(choice: Choice) -> None:

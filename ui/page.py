@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,8 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from lawlib import StoreError, numbers
 
-from . import data, state
+from . import data, link, state
+from .markup import plain
 
 ICON = str(Path(__file__).parent / "icon.svg")
 """The page's icon: a local file, as Streamlit fetches named icons from another host."""
@@ -61,7 +61,9 @@ def begin(title: str, question: str, *, filters: bool = True) -> None:
     for warning in store.warnings:
         st.warning(plain(warning), icon=":material/lock:")
     _notices(store.notices)
+    link.settle()
     _dataset_menu(filters)
+    link.notices()
 
 
 def _notices(notices: list[str]) -> None:
@@ -76,12 +78,7 @@ def _notices(notices: list[str]) -> None:
 
 def finish() -> None:
     """Ends a page: the URL follows the state."""
-    state.write_url()
-
-
-def plain(text: object) -> str:
-    """A user's words as words: characters that markdown would read are escaped."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:])", r"\\\1", str(text))
+    state.write_url(link.parameters())
 
 
 def answer(sentence: str, *notes: str, key: str = "answer") -> None:

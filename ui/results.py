@@ -15,7 +15,7 @@ from lawlib.identification import WEAK, gap_error
 from . import data, state
 from .controls import Point, budget_range
 from .laws import Choice, label
-from .page import plain
+from .markup import plain
 
 PER_DECADE = 6
 COMPARED = ("besiroglu2024", "krajewski2024-moe-e64", "ludziejewski2025")

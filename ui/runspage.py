@@ -11,9 +11,9 @@ import streamlit as st
 from lawlib import StoreError, figures
 from lawlib.architecture import granularity_of
 
-from . import data, state
+from . import data, link, state
 from .chart import chart, style
-from .page import plain
+from .markup import plain
 
 SHOWN = (
     "name",
@@ -118,9 +118,15 @@ def exclusion(chosen: list[str]) -> None:
     with st.form("exclusion", border=True):
         reason = st.text_input(f"Reason to leave out the {len(inside)} chosen runs", placeholder="diverged after step 20,000")
         left, right = st.columns(2)
-        out = left.form_submit_button("Leave out of fits", disabled=not data.store().writable)
-        back = right.form_submit_button(f"Take {n_out} back", disabled=not n_out or not data.store().writable)
-    if out and not reason.strip():
+        out = left.form_submit_button("Leave out of fits")
+        back = right.form_submit_button(f"Take {n_out} back", disabled=not n_out)
+        here_only = state.get("out") is not None or not data.store().writable
+        if here_only:
+            st.caption("Kept in this page's address only, without the reason: the workspace stays as it is.")
+    if here_only and (out or back):
+        link.leave_out(chosen, out=bool(out))
+        st.rerun()
+    elif out and not reason.strip():
         st.warning("Give the reason: it is kept with the runs and shown wherever they are missing.")
     elif out:
         _mark(lambda: data.store().exclude(state.get("dataset"), chosen, reason.strip()))

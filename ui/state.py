@@ -6,16 +6,24 @@ lost when a page is left, and a link opens the same view, also as the first requ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import streamlit as st
 
+from lawlib.selection import HASH_DIGITS, Fingerprint
+
 _STATE = "chosen"
 WIDGET = "w_"
 LIMITS = {"budget": (1e6, 1e35), "e": (1.0, 1e5), "g": (1e-2, 1e5)}
 """What the sliders' values may be, also when typed or linked: FLOPs, E, G."""
+
+
+TOO_MANY = "x"
+"""Ends the number of runs left out where they are too many to be named."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,8 @@ def _within(name: str) -> Callable[[str], float]:
 
 
 def _compact(value: object) -> str:
-    text = f"{float(value):.4g}"  # type: ignore[arg-type]
+    """The shortest text that reads back as the same number, so that a link gives the same answer to the last digit."""
+    text = next(t for d in (4, 6, 9, 12, 15, 16, 17) if float(t := f"{float(value):.{d}g}") == value)  # type: ignore[arg-type]
     return text.replace("e+", "e")
 
 
@@ -65,7 +74,31 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def _number_list(values: object) -> str:
-    return ",".join(f"{v:g}" for v in values)  # type: ignore[union-attr]
+    return ",".join(_compact(v) for v in values)  # type: ignore[union-attr]
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)
+
+
+def _fingerprint(text: str) -> str:
+    return str(Fingerprint.read(text))
+
+
+def _hashes(text: str) -> tuple[str, ...]:
+    """Runs by content: "none", or their hashes one after the other."""
+    if text == "none":
+        return ()
+    if re.fullmatch(rf"[0-9]{{1,9}}{TOO_MANY}", text):
+        return (text,)
+    found = tuple(text[i : i + HASH_DIGITS] for i in range(0, len(text), HASH_DIGITS))
+    if not re.fullmatch("[0-9a-f]+", text) or len(text) % HASH_DIGITS:
+        raise ValueError(text)
+    return found
+
+
+def _hash_list(values: object) -> str:
+    return "".join(values) or "none"  # type: ignore[arg-type]
 
 
 FIELDS: dict[str, Field] = {
@@ -89,25 +122,54 @@ FIELDS: dict[str, Field] = {
     "extra": Field("", str),
     "split": Field("", str),
     "cut": Field(None, _number, _compact),
+    "backtest": Field((), _words, ",".join),  # type: ignore[arg-type]
+    "data": Field("", _fingerprint),
+    "out": Field(None, _hashes, _hash_list),
 }
 
 FILTERS = ("cmin", "cmax", "experts", "grans", "arch", "extra")
 """Which runs of the data set are looked at."""
-OF_DATASET = (*FILTERS, "budget", "e", "g", "split", "cut", "law", "law_g", "law_e", "rule")
-"""What another data set starts without."""
+OF_DATASET = (*FILTERS, "budget", "e", "g", "split", "cut", "backtest", "law", "law_g", "law_e", "rule", "data", "out")
+"""What another data set starts without.
+
+`data` is the fingerprint of the runs that a link was made with, while those here differ; `out` the content hashes of the runs
+to leave out instead of those that the workspace marks, None for the workspace's.
+"""
 
 
 def _state() -> dict:
     if _STATE not in st.session_state:
-        values = {name: field.default for name, field in FIELDS.items()}
-        for name, field in FIELDS.items():
-            if name in st.query_params:
-                try:
-                    values[name] = field.read(st.query_params[name])
-                except ValueError:
-                    continue
-        st.session_state[_STATE] = values
+        st.session_state[_STATE] = parse(st.query_params)
     return st.session_state[_STATE]
+
+
+def parse(parameters: Mapping[str, str]) -> dict[str, object]:
+    """Every field by an address's parameters; what is missing or cannot be is at its default."""
+    values = {name: field.default for name, field in FIELDS.items()}
+    for name, field in FIELDS.items():
+        if name in parameters:
+            try:
+                values[name] = field.read(parameters[name])
+            except ValueError:
+                continue
+    return values
+
+
+def load(parameters: Mapping[str, str]) -> None:
+    """Opens another view in this session, as its link would."""
+    st.session_state[_STATE] = parse(parameters)
+    st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
+
+
+@contextmanager
+def viewed(parameters: Mapping[str, str]) -> Iterator[None]:
+    """Inside, everything is computed as in the view with this address; afterwards the session's own view is back."""
+    own = _state()
+    st.session_state[_STATE] = parse(parameters)
+    try:
+        yield
+    finally:
+        st.session_state[_STATE] = own
 
 
 def get(name: str):
@@ -141,16 +203,16 @@ def query() -> dict[str, str]:
     }
 
 
-def write_url() -> None:
-    """Puts the state into the URL, unless it is there already."""
-    wanted = query()
+def write_url(more: Mapping[str, str] | None = None) -> None:
+    """Puts the state (and `more` parameters) into the URL, unless it is there already."""
+    wanted = query() | dict(more or {})
     if {k: st.query_params[k] for k in st.query_params} != wanted:
         st.query_params.from_dict(wanted)
 
 
-def link(page: str = "") -> str:
-    """The address of a page with this state, relative to the server."""
-    return f"/{page}?{urlencode(query())}"
+def link(page: str = "", more: Mapping[str, str] | None = None) -> str:
+    """The address of a page with this state (and `more` parameters), relative to the server."""
+    return f"/{page}?{urlencode(query() | dict(more or {}))}"
 
 
 def bound(name: str, value: object, then: Callable[[object], None] | None = None) -> dict:

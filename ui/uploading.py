@@ -14,7 +14,7 @@ from lawlib import ingest
 from lawlib.store import Added, Addition
 
 from . import data, state
-from .page import plain
+from .markup import plain
 
 SOURCES = {
     "clark2022": "Clark et al. 2022, data release (arXiv:2202.01169)",

@@ -13,7 +13,7 @@ from lawlib import ingest, numbers
 from lawlib.ingest import QUANTITIES, UNITS, Source
 
 from . import data, state, uploading
-from .page import plain
+from .markup import plain
 
 PREVIEW_ROWS = 50
 SHOWN_PROBLEMS = 200

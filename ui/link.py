@@ -1,0 +1,139 @@
+"""What an address says of the data: which runs are left out, by content, and a fingerprint, so that a link means the same elsewhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import streamlit as st
+
+from lawlib import StoreError
+from lawlib.selection import Fingerprint, content_hashes
+
+from . import data, state
+from .markup import plain
+
+MAX_OUT = 500
+"""Runs that an address can leave out one by one: 4 KB of it."""
+_NOTE = "link_note"
+"""(sentence, data set it is about): what could not be followed of the address that this session was opened with."""
+
+
+def settle() -> None:
+    """Brings the address and the data here together, once the store is open and before anything is drawn."""
+    table = data.datasets()
+    asked, names = state.get("data"), table["dataset"].tolist()
+    chosen = state.get("dataset")
+    if asked and chosen not in names:
+        same = [d for d in table.loc[table["n_runs"] == Fingerprint.read(asked).n_runs, "dataset"] if _here(d) == asked]
+        state.put("dataset", same[0] if same else names[0])
+        if not same:
+            n = Fingerprint.read(asked).n_runs
+            words = f"The link is of the data set “{plain(chosen)}” with {n:,} runs, which is not here: upload its log and open the link"
+            st.session_state[_NOTE] = (f"{words} again. Shown is {plain(names[0])}.", names[0])
+            state.open_dataset(names[0])
+        return
+    if chosen not in names:
+        state.clear("data", "out")
+        return
+    if asked == _here(chosen):
+        state.clear("data")
+    _settle_out()
+
+
+def _settle_out() -> None:
+    out, own = state.get("out"), _workspace_out()
+    if out is None:
+        return
+    if out[:1] and out[0].endswith(state.TOO_MANY):
+        n = int(out[0].removesuffix(state.TOO_MANY))
+        if n != len(own):
+            words = (
+                f"The link leaves out {n:,} runs, too many to be named in an address: here those of your workspace are left out"
+            )
+            st.session_state[_NOTE] = (f"{words} ({len(own):,}).", state.get("dataset"))
+        state.clear("out")
+    elif Counter(out) == Counter(own):
+        state.clear("out")
+
+
+def _here(dataset: str) -> str:
+    return str(data.fingerprint_of(dataset, data.store().version))
+
+
+def _workspace_out() -> tuple[str, ...]:
+    return data.workspace_out(state.get("dataset"), data.store().version)
+
+
+def parameters(*, full: bool = False) -> dict[str, str]:
+    """What the data add to the address: nothing for bundled data that are used whole, unless it is to be `full`."""
+    table = data.datasets().set_index("dataset")
+    dataset, own = state.get("dataset"), _workspace_out()
+    out = own if state.get("out") is None else state.get("out")
+    uploaded = bool(table.loc[dataset, "created"]) if dataset in table.index else False
+    if dataset not in table.index or not (full or uploaded or out or state.get("out") is not None):
+        return {}
+    found = {"dataset": dataset, "data": state.get("data") or _here(dataset)}
+    if out or full or own:
+        found["out"] = state.FIELDS["out"].write(out) if len(out) <= MAX_OUT else f"{len(out)}{state.TOO_MANY}"
+    return found if full or dataset != state.FIELDS["dataset"].default else {k: v for k, v in found.items() if k != "dataset"}
+
+
+def notices() -> None:
+    """Sentences on what differs between the address and the data here, with the ways on."""
+    note, about = st.session_state.get(_NOTE, ("", ""))
+    if note and about == state.get("dataset"):
+        st.warning(note, icon=":material/link_off:")
+    asked = state.get("data")
+    if asked:
+        differs = Fingerprint.read(asked).difference(data.fingerprint_of(state.get("dataset"), data.store().version))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.warning(
+                f"This link was made with other data: {differs}. The numbers below are of the runs here.",
+                icon=":material/difference:",
+            )
+            st.button("Keep the data here", key="link_data", on_click=state.clear, args=("data",))
+    if state.get("out") is not None:
+        _left_out()
+
+
+def _left_out() -> None:
+    out, own = Counter(state.get("out")), Counter(_workspace_out())
+    known = data.runs(state.get("dataset"))
+    n_found = int(known["excluded"].sum())
+    missing = f" ({out.total() - n_found} of them are not among the runs here)" if out.total() > n_found else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.info(
+            f"This address leaves {out.total()} runs out of fits{missing}; your workspace leaves out {own.total()} of this data set.",
+            icon=":material/link:",
+        )
+        st.button("Back to my own", key="link_mine", on_click=state.clear, args=("out",))
+        st.button(
+            "Keep these",
+            key="link_keep",
+            on_click=_keep,
+            disabled=not data.store().writable,
+            help="Marks them so in the workspace" if data.store().writable else " ".join(data.store().warnings),
+        )
+
+
+def _keep() -> None:
+    dataset = state.get("dataset")
+    runs = data.runs(dataset)
+    out = runs.loc[runs["excluded"], "run_id"].tolist()
+    back = runs.loc[~runs["excluded"], "run_id"].tolist()
+    try:
+        if out:
+            data.store().exclude(dataset, out, "left out by a link")
+        if back:
+            data.store().include(dataset, back)
+    except (StoreError, ValueError) as error:
+        st.toast(plain(error), icon=":material/error:")
+        return
+    state.clear("out")
+
+
+def leave_out(run_ids: list[str], *, out: bool) -> None:
+    """Leaves these runs out in this view and its address alone, or takes them back: nothing is written."""
+    runs = data.runs(state.get("dataset"))
+    marks = runs["excluded"] | runs["run_id"].isin(run_ids) if out else runs["excluded"] & ~runs["run_id"].isin(run_ids)
+    state.put("out", tuple(sorted(content_hashes(runs[marks]))))
