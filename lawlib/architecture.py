@@ -147,6 +147,36 @@ class Transformer:
         return 6 * self.n_active + router_cost * self.n_router
 
 
+def weight_counts(
+    d_model: float,
+    n_layers: float,
+    d_ff: float,
+    attention: float,
+    ffn_matrices: int = 2,
+    n_experts: float = 1,
+    top_k: float = 1,
+    d_expert: float = 0,
+    d_shared: float = 0,
+    n_moe_layers: float = 0,
+) -> tuple[float, float]:
+    """(N_active, N_total) of a released shape: attention and feed-forward weights of all blocks.
+
+    Args:
+        attention: weights of one attention layer, see `attention_weights`.
+        d_ff: width of the dense feed-forward, which the blocks beside the `n_moe_layers` have.
+        d_expert, d_shared: width of a routed expert, and of all shared experts together.
+    """
+    dense = (n_layers - n_moe_layers) * ffn_matrices * d_model * d_ff
+    active, total = (n_moe_layers * ffn_matrices * d_model * (n * d_expert + d_shared) for n in (top_k, n_experts))
+    return n_layers * attention + dense + active, n_layers * attention + dense + total
+
+
+def attention_weights(d_model: float, n_heads: float, n_kv_heads: float | None = None, d_head: float | None = None) -> float:
+    """Query, key, value and output matrices of one layer, keys and values shared among groups of heads."""
+    width = d_head if d_head is not None else d_model / n_heads
+    return 2 * d_model * width * (n_heads + (n_kv_heads if n_kv_heads is not None else n_heads))
+
+
 def krajewski_blocks(n_active: ArrayLike) -> Array:
     """Blocks n of the shape with N_active = 12 d^2 n and d = 64 n (real-valued)."""
     return np.cbrt(np.asarray(n_active, dtype=float) / (12 * KRAJEWSKI_ASPECT**2))

@@ -43,7 +43,7 @@ def _build(sha256: str, mapping_json: str, _table: ingest.Table) -> ingest.Impor
 def file_at_hand() -> ingest.Table | None:
     """The uploaded file, or a table of an opened DuckDB file, as raw columns; its sentence where it cannot be read."""
     file = st.file_uploader(
-        "Run logs: CSV, TSV, JSONL, JSON or Parquet, plain or gzipped, up to 200 MB; or a DuckDB file of your own",
+        "Run logs: CSV, TSV, JSONL, JSON, Parquet or a trainer's console log, plain or gzipped, up to 200 MB; or a DuckDB file",
         key="file",
         help="The file is read here, on this machine, and nothing is stored before you say so.",
     )

@@ -25,7 +25,7 @@ def understood(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Impor
     rows = [
         {
             "quantity": q,
-            "column": s.column or (f"always {s.value}" if s.value else _NONE),
+            "column": s.formula if s.columns else (f"always {s.value}" if s.value else _NONE),
             "unit": s.unit or _default_unit(q),
             "how": s.rule,
         }

@@ -61,7 +61,8 @@ def build(table: Table, mapping: Mapping) -> Import:
     frame["extra"] = extra(table, mapping, values, rows, kept, curves, notes)
     runs = as_runs(frame)
     _tell_apart(runs)
-    story = derivations(runs, frame, derived)
+    factors = {q: f[rows][kept] for q, f in values.factors.items()}
+    story = derivations(runs, frame, derived, factors)
     number = np.flatnonzero(kept)
     again = runs.duplicated(list(COLUMNS)).to_numpy()
     if again.any():

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .mapping import E_AS_EXPANSION, EXPERTS_FROM_E, PARAMS_AS_ACTIVE, Mapping, Source
+from .readers import READERS
 from .releases import recognise
 from .table import Table
 from .units import BITS_PER_BYTE, PERPLEXITY, count_unit, flop_unit, loss_unit, numbers
@@ -68,6 +69,8 @@ _MODEL_ONLY = re.compile(r"(?<![a-z])(lm|ce|nll)(?![a-z])|cross.?entropy|languag
 
 def detect(table: Table) -> Mapping:
     """The mapping of a known release, or else the one that column names and first rows suggest. Never raises."""
+    if table.format in READERS:
+        return READERS[table.format].mapping(table)
     known = recognise(list(table.frame.columns))
     return known if known is not None else _plain(table)
 

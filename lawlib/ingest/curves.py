@@ -59,12 +59,14 @@ def read_curves(table: Table, mapping: Mapping, values: Values) -> Curves:
     for quantity in ("tokens", "flops"):
         long[quantity] = values.numbers.get(quantity, np.full(len(run), np.nan))
     long = _one_row_a_step(long.loc[good], list(losses), notes)
+    _between(long, [q for q in ("tokens", "flops") if q in values.numbers], mapping.loss, notes)
     states, without = _states(long, mapping.loss)
     for row in without:
         values.fault(np.array([row]), "loss", mapping.loss, "The run has no loss at a step after 0.")
     state_values = _at(values, states, long, run, mapping, notes)
     _totals(long, values, notes)
-    points = _points(long[long["run"].isin(states["run"])], list(losses), mapping.loss, notes)
+    kept = long[long["run"].isin(states["run"])]
+    points = _points(kept, list(losses), _logged_nan(table, list(losses), run, step) if table.sparse else None, notes)
     order = {number: i for i, number in enumerate(states["run"])}
     points["run"] = points["run"].map(order).astype(int)
     run_of_row = np.array([order.get(r, -1) for r in run.tolist()])
@@ -106,6 +108,35 @@ def _one_row_a_step(long: pd.DataFrame, losses: list[str], notes: list[str]) -> 
             "If these are different runs, name the columns that tell them apart."
         )
     return long.groupby(["run", "step"], as_index=False).last()
+
+
+def _between(long: pd.DataFrame, quantities: list[str], loss: str, notes: list[str]) -> None:
+    """Tokens and FLOPs of steps that log a loss without them: on the line between the steps around, beyond the last in proportion.
+
+    Trainers write validation losses on lines and steps of their own.
+    """
+    for quantity in quantities:
+        gaps = (long[quantity].isna() & long[loss].notna() & (long["step"] > 0)).to_numpy()
+        known = long[quantity].notna() & (long["step"] > 0)
+        some = known.groupby(long["run"]).transform("sum") > 1  # a single value is the whole run's, and nothing to draw a line by
+        rows = np.flatnonzero(gaps & some.to_numpy())
+        if not len(rows):
+            continue
+        filled = long[quantity].to_numpy(copy=True)
+        of_run = long["run"].to_numpy()
+        for run in np.unique(of_run[rows]):
+            here = of_run == run
+            steps, given = (long.loc[here & known, c].to_numpy() for c in ("step", quantity))
+            if given[0] == given[-1]:
+                continue
+            mine = rows[of_run[rows] == run]
+            at = long["step"].to_numpy()[mine]
+            x, y = np.append(0.0, steps), np.append(0.0, given)
+            filled[mine] = np.where(at > x[-1], y[-1] * at / x[-1], np.interp(at, x, y))
+        n = int((~np.isnan(filled) & long[quantity].isna().to_numpy()).sum())
+        long[quantity] = filled
+        if n:
+            notes.append(f"{counted(n, 'step')} with a loss but no {quantity}: taken in proportion to the steps around.")
 
 
 def _states(long: pd.DataFrame, loss: str) -> tuple[pd.DataFrame, list[int]]:
@@ -162,13 +193,27 @@ def _totals(long: pd.DataFrame, values: Values, notes: list[str]) -> None:
                 notes.append(f'"{shown(column)}" is the same at every step of a run: taken as the {quantity} of the whole run.')
 
 
-def _points(long: pd.DataFrame, losses: list[str], chosen: str, notes: list[str]) -> pd.DataFrame:
-    """One row a point and split. Blanks are points without a value, but for losses logged at fewer than half the steps."""
+def _logged_nan(table: Table, losses: list[str], run: np.ndarray, step: np.ndarray) -> dict[str, pd.MultiIndex]:
+    """The (run, step) at which a loss is logged as not-a-number, by loss."""
+    masks = {c: numbers(table.frame[c], table.decimal).nan for c in losses}
+    return {c: pd.MultiIndex.from_arrays([run[mask], step[mask]]) for c, mask in masks.items() if mask.any()}
+
+
+def _points(long: pd.DataFrame, losses: list[str], nans: dict[str, pd.MultiIndex] | None, notes: list[str]) -> pd.DataFrame:
+    """One row a point and split. Blanks are points without a value, but for losses logged at fewer than half the steps.
+
+    Where a blank says that nothing was logged (`nans` is given), only points logged as not-a-number have no value.
+    """
     parts = []
     for split in losses:
         part = long[["run", "step", "tokens", "flops"]].assign(split=split, loss=long[split])
+        if nans is not None:
+            there = part["loss"].notna().to_numpy()
+            if split in nans:
+                there = there | pd.MultiIndex.from_arrays([part["run"], part["step"]]).isin(nans[split])
+            part = part[there]
         n_missing, n_points = int(part["loss"].isna().sum()), len(part)
-        if n_missing * 2 > n_points:
+        if n_missing * 2 > n_points and nans is None:
             part = part[part["loss"].notna()]
         elif n_missing:
             notes.append(f'{n_missing:,} of {n_points:,} points of "{shown(split)}" have no value; they stay empty.')

@@ -98,7 +98,8 @@ def _delimiter(data: bytes, name: str) -> str:
     if not best:
         raise ReadError(
             f'{name}: the first line ("{shown(by_line[0])}") has no comma, tab or semicolon, so it is not the header of a '
-            "table. Console logs and columns separated by blanks are not read: save the runs as CSV."
+            "table. Nor is it a training log that is known here (Megatron-LM, torchtitan, nanoGPT, LitGPT, MaxText, OLMo): save "
+            "the runs as CSV."
         )
     return best
 

@@ -15,18 +15,27 @@ from .units import PERPLEXITY, factor
 DERIVATION_COLUMNS = ("run_id", "quantity", "column", "factor", "rule")
 
 
-def derivations(runs: pd.DataFrame, frame: pd.DataFrame, derived: list[tuple[str, Source, np.ndarray]]) -> pd.DataFrame:
-    """Where every number of every run comes from; what `as_runs` filled in is told as well."""
+def derivations(
+    runs: pd.DataFrame, frame: pd.DataFrame, derived: list[tuple[str, Source, np.ndarray]], factors: dict[str, np.ndarray]
+) -> pd.DataFrame:
+    """Where every number of every run comes from; what `as_runs` filled in is told as well.
+
+    `factors` are what sources multiply their column with besides the unit, by quantity, shape `(n_runs,)`.
+    """
     parts = []
     for quantity, source, rows in derived:
         rule, scale = source.rule, {CLARK_C: 3.0, CLARK_D: 256.0 * 2048}.get(source.rule)
         if scale is None:
             scale = factor(quantity if quantity != "arch" else "name", source.unit, source.bytes_per_token)
+        if quantity in factors:
+            scale = (scale * factors[quantity])[rows]
         if source.unit and rule in (AS_LOGGED, PARAMS_AS_ACTIVE):
             unit = "logarithm of the perplexity" if source.unit == PERPLEXITY else f"logged in {source.unit}"
             rule = unit if rule == AS_LOGGED else f"{unit}; {rule}"
         if quantity == "n_active" and source.rule == PARAMS_AS_ACTIVE:
             rule = np.where(runs.loc[rows, "arch"] == "dense", rule.replace(PARAMS_AS_ACTIVE, "dense: all are active"), rule)
+        if source.per:
+            rule = f"{rule} ({source.formula})"
         parts.append(_part(runs, rows, quantity, source.column, scale, rule))
     active = next((s.column for q, s, _ in derived if q == "n_active"), "")
     given = {q for q, _, _ in derived}
@@ -43,6 +52,6 @@ def derivations(runs: pd.DataFrame, frame: pd.DataFrame, derived: list[tuple[str
     return pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
 
 
-def _part(runs: pd.DataFrame, rows: np.ndarray, quantity: str, column: str, scale: float, rule: Any) -> pd.DataFrame:
+def _part(runs: pd.DataFrame, rows: np.ndarray, quantity: str, column: str, scale: Any, rule: Any) -> pd.DataFrame:
     found = pd.DataFrame({"run_id": runs.loc[rows, "run_id"]})
     return found.assign(quantity=quantity, column=column, factor=scale, rule=rule)[list(DERIVATION_COLUMNS)]

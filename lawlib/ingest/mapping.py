@@ -39,25 +39,47 @@ D_FROM_C, C_FROM_D, N_FROM_C = "D = C/(6N)", "C = 6ND", "N = C/(6D)"
 EXPERTS_FROM_E = "n_experts = E x G"
 CLARK_C, CLARK_D = "C = 3 x flops_per_step x step (flops_per_step is forward only)", "D = 256 x 2048 x step"
 PARAMS_AS_ACTIVE = "not said to count active or all parameters: taken as active"
+WITH_EMBEDDINGS = "all parameters, embeddings among them, as the log counts them: taken as active"
 E_AS_EXPANSION = "E beside a granularity column is read as the expansion n_experts / G"
+G_FROM_WIDTHS = "G = d_ff / d_expert"
+G_DECLARED = "G = d_ff / d_expert with a declared d_ff: the log has none"
+N_FROM_SHAPE = "counted from the shape: attention and feed-forward weights, without embeddings, router and norms"
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a quantity comes from: a column with its unit, or one `value` for all runs, or a rule that computes it."""
+    """Where a quantity comes from: a column with its unit, or one `value` for all runs, or a rule that computes it.
+
+    A column (or value) is multiplied with the columns `times` and with `factor` and divided by the column `per`, row by row.
+    """
 
     column: str = ""
     unit: str = ""  # a label of UNITS[quantity]; "" is the canonical unit
     rule: str = AS_LOGGED
     value: str = ""
     bytes_per_token: float | None = None  # for losses in bits per byte
+    times: tuple[str, ...] = ()
+    per: str = ""
+    factor: float = 1.0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that the source reads."""
+        return tuple(c for c in (self.column, *self.times, self.per) if c)
+
+    @property
+    def formula(self) -> str:
+        """The source as text: "consumed samples × seq_length"."""
+        text = " × ".join([self.column or self.value, *self.times])
+        text += f" / {self.per}" if self.per else ""
+        return text + (f" × {self.factor:g}" if self.factor != 1 else "")
 
 
 @dataclass(frozen=True)
 class Mapping:
     """How a file's columns become canonical runs; equal mappings have equal JSON."""
 
-    reader: str  # clark2022, besiroglu2024, isoflop-pool or plain
+    reader: str  # a name in READERS, or plain
     sources: dict[str, Source] = field(default_factory=dict)
     run_columns: tuple[str, ...] = ()  # what tells runs apart in a file with learning curves
     loss_columns: tuple[str, ...] = ()  # all losses of the file, best candidate first; each is a split of the curves
@@ -112,11 +134,12 @@ def _known(quantity: str) -> str:
 
 
 def _source(given: dict[str, Any]) -> Source:
-    source = Source(**given)
-    _texts([source.column, source.unit, source.rule, source.value])
-    number = source.bytes_per_token
-    if number is not None and (isinstance(number, bool) or not isinstance(number, (int, float))):
-        raise TypeError("bytes_per_token is no number")
+    times = _texts(given.get("times", []))
+    source = replace(Source(**{key: value for key, value in given.items() if key != "times"}), times=times)
+    _texts([source.column, source.unit, source.rule, source.value, source.per])
+    for name, number in (("bytes_per_token", source.bytes_per_token), ("factor", source.factor)):
+        if (number is not None or name == "factor") and (isinstance(number, bool) or not isinstance(number, (int, float))):
+            raise TypeError(f"{name} is no number")
     return source
 
 

@@ -8,9 +8,13 @@ from pathlib import Path
 
 from lawlib.errors import ReadError
 
+from .readers import TEXT
+from .readers.console import ANSI
+
 LIMIT = 200 * 2**20  # bytes of a file as it comes
 UNPACKED_LIMIT = 2**30  # bytes of a gz file, unpacked
-SUPPORTED = "CSV, TSV, JSONL, JSON or Parquet, plain or as .gz"
+HEAD = 2**23  # bytes in which a console log shows what it is: some dump megabytes of settings first
+SUPPORTED = "CSV, TSV, JSONL, JSON, Parquet or a training log, plain or as .gz"
 
 _SAVE = "Save the table as CSV or Parquet and read that."
 _MAGIC: tuple[tuple[bytes, int, str, str], ...] = (
@@ -93,7 +97,7 @@ def unpack(data: bytes, name: str) -> bytes:
 
 
 def format_of(content: bytes, name: str) -> str:
-    """ "parquet", "json", "jsonl" or "csv" (any delimiter) for unpacked content.
+    """ "parquet", "json", "jsonl", "csv" (any delimiter) or a console log's reader for unpacked content.
 
     Raises:
         ReadError: the content is of a kind that is not read; the sentence says which and what to do.
@@ -117,13 +121,15 @@ def format_of(content: bytes, name: str) -> str:
 
 def _text_format(content: bytes, name: str, suffix: str) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16, told by its byte order mark; `text.decode` reads it
-        return "csv"
+        return console_format(content) or "csv"
     at = _binary_at(content)
     if at is not None:
         raise ReadError(
             f"{name} is not text: byte {content[at]} at position {at:,} is no character of a table. Needed is {SUPPORTED}."
         )
     head = content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not re.match(rb'\{\s*["}]', head) and (console := console_format(content)):
+        return console
     if not head and not content.removeprefix(b"\xef\xbb\xbf").strip():
         raise ReadError(f"{name} is empty: it has only blank lines. Needed is {SUPPORTED}.")
     if head.startswith(b"version https://git-lfs"):
@@ -135,6 +141,15 @@ def _text_format(content: bytes, name: str, suffix: str) -> str:
     if head.startswith(b"{"):
         return "jsonl" if suffix in (".jsonl", ".ndjson") else "json"
     return "csv"
+
+
+def console_format(content: bytes) -> str:
+    """The name of the console log's reader that knows the text, "" where none does."""
+    head = content[:HEAD]
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        head = head[: len(head) // 2 * 2].decode("utf-16", errors="ignore").encode(errors="ignore")
+    head = ANSI.sub(b"", head).replace(b"\r", b"\n")
+    return next((reader.name for reader in TEXT if reader.looks(head)), "")
 
 
 def _json_array(head: bytes) -> bool:

@@ -20,6 +20,7 @@ from lawlib.errors import ReadError
 from . import sniff
 from .delimited import read_delimited
 from .problem import RowProblem, shown
+from .readers import READERS
 from .records import CELLS, read_records
 
 
@@ -34,11 +35,12 @@ class Table:
     name: str
     frame: pd.DataFrame
     lines: np.ndarray
-    format: str  # csv, tsv, json, jsonl or parquet
+    format: str  # csv, tsv, json, jsonl, parquet or a reader's name
     notes: list[str] = field(default_factory=list)
     ragged: list[RowProblem] = field(default_factory=list)
     sha256: str = ""  # of the file as given, before unpacking
     decimal: str = "."  # "," where numbers are written 3,25
+    sparse: bool = False  # a blank cell says that nothing was logged at this step, as losses have rows of their own
 
 
 def open_table(data: bytes | Path, name: str) -> Table:
@@ -57,6 +59,9 @@ def open_table(data: bytes | Path, name: str) -> Table:
     if kind in ("json", "jsonl"):
         found = read_records(content, name, kind)
         return Table(name, found.frame, found.lines, found.format, found.notes, found.ragged, sha256)
+    if kind in READERS:
+        log = READERS[kind].read(content, name)
+        return Table(name, log.frame, log.lines, kind, log.notes, log.ragged, sha256, sparse=True)
     read = read_delimited(content, name)
     return Table(name, read.frame, read.lines, read.format, read.notes, read.ragged, sha256, read.decimal)
 

@@ -52,6 +52,7 @@ class Values:
     texts: dict[str, np.ndarray] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)  # as used: `n_params` has become `n_active`
     faults: dict[int, list[tuple[str, str, str]]] = field(default_factory=dict)  # row: quantity, column, reason
+    factors: dict[str, np.ndarray] = field(default_factory=dict)  # what a quantity's column was multiplied with, besides the unit
 
     def fault(self, rows: np.ndarray, quantity: str, column: str, reason: str) -> None:
         """Notes a fault of a quantity in rows (indices or mask); one a quantity and row, the first stays."""
@@ -80,9 +81,10 @@ def evaluate(table: Table, mapping: Mapping) -> Values:
     """
     values = Values()
     for quantity, source in mapping.sources.items():
-        if source.column and source.column not in table.frame:
+        absent = [c for c in source.columns if c not in table.frame]
+        if absent:
             raise ReadError(
-                f'{table.name} has no column "{shown(source.column)}", which the mapping takes {quantity} from. '
+                f'{table.name} has no column "{shown(absent[0])}", which the mapping takes {quantity} from. '
                 f"Its columns are: {shown(', '.join(table.frame.columns), 400)}."
             )
         if quantity in TEXTS:
@@ -124,11 +126,31 @@ def _numbers(table: Table, quantity: str, source: Source, values: Values) -> Non
         values.fault(found.nan, canonical, source.column, f"{words(quantity)} is logged as NaN.")
     if canonical in POSITIVE and quantity not in ("tokens", "flops", "n_experts", "top_k", "granularity", "expansion"):
         check_positive(values, quantity, source.column, found.values)
-    result = convert(found.values, quantity, source.unit, source.bytes_per_token)
+    given = found.values
+    if source.times or source.per or source.factor != 1:
+        values.factors[canonical] = _factors(table, quantity, source, values)
+        with np.errstate(over="ignore"):
+            given = given * values.factors[canonical]
+    result = convert(given, quantity, source.unit, source.bytes_per_token)
     if quantity == "loss":
         check_positive(values, quantity, source.column, np.where(found.values > 0, result, np.nan))
     values.numbers[quantity] = result
     values.sources[quantity] = source
+
+
+def _factors(table: Table, quantity: str, source: Source, values: Values) -> np.ndarray:
+    """What the column is multiplied with in each row: `times` and `factor` over `per`; NaN where one of them is missing."""
+    product = np.full(len(table.frame), float(source.factor))
+    for column in (*source.times, source.per):
+        if not column:
+            continue
+        found = numbers(table.frame[column], table.decimal)
+        values.fault(found.text, quantity, column, f"{words(quantity)} needs a number here, this is text.")
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            product = np.where(
+                found.values > 0, product / found.values if column == source.per else product * found.values, np.nan
+            )
+    return product
 
 
 def check_positive(values: Values, quantity: str, column: str, found: np.ndarray, rows: np.ndarray | None = None) -> None:

@@ -1,0 +1,57 @@
+"""What a reader of one log format is: how it is told, how it is read, which of its columns is what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..mapping import Mapping, Source
+from ..problem import RowProblem
+
+if TYPE_CHECKING:
+    from ..table import Table
+
+RUN = "run"  # the column of a log's frame that names its run
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """A log as a frame, one row a logged step (or a run), with the line of each row."""
+
+    frame: pd.DataFrame
+    lines: np.ndarray
+    notes: list[str] = field(default_factory=list)
+    ragged: list[RowProblem] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One format. `looks` tells it by its content and sees its first megabytes; `read` may raise ReadError."""
+
+    name: str
+    title: str  # what users call it
+    looks: Callable[[bytes], bool]
+    read: Callable[[bytes, str], Read]
+    mapping: Callable[[Table], Mapping]
+
+
+def log_mapping(table: Table, losses: Iterable[str], sources: dict[str, list[Source]]) -> Mapping:
+    """The mapping of a log with a row a step: each quantity takes the first of its sources whose columns the table has.
+
+    `losses` are the format's own names in order of preference: the validation loss first.
+    """
+    columns = set(table.frame.columns)
+    found = tuple(dict.fromkeys(loss for loss in losses if loss in columns))
+    given = {"name": [Source(RUN)], **sources}
+    chosen = {
+        q: next(s for s in options if columns.issuperset(s.columns))
+        for q, options in given.items()
+        if any(columns.issuperset(s.columns) for s in options)
+    }
+    if found:
+        chosen["loss"] = Source(found[0])
+    return Mapping(table.format, chosen, (RUN,) if RUN in columns else (), found)
