@@ -204,7 +204,10 @@ def without_embeddings(n_active_with_embeddings: ArrayLike, expansion: ArrayLike
     n = np.cbrt(target / (13 * KRAJEWSKI_ASPECT**2))
     linear, cubic = 2 * KRAJEWSKI_ASPECT * LUDZIEJEWSKI_VOCABULARY, 13 * KRAJEWSKI_ASPECT**2
     for _ in range(60):
-        n = n - (linear * n + cubic * n**3 - target) / (linear + 3 * cubic * n**2)
+        step = (linear * n + cubic * n**3 - target) / (linear + 3 * cubic * n**2)
+        n = n - step
+        if np.all(np.abs(step) <= 1e-15 * n):
+            break
     active = cubic * n**3
     total = active * (4 + 9 * np.asarray(expansion, dtype=float)) / 13
     return active, total, total + linear * n

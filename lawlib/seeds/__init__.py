@@ -19,7 +19,7 @@ from lawlib.runs import as_runs
 
 DATA = Path(__file__).parents[1] / "data"
 NAMES = (
-    "claims", "coarse_fine", "datasets", "gpus", "joint_table1", "joint_table4", "krajewski_table2", "law_sources", "published_laws",
+    "claims", "coarse_fine", "datasets", "gpus", "joint_table1", "joint_table2", "joint_table4", "krajewski_table2", "law_sources", "published_laws",
     "released_models", "runs_marin",
 )  # fmt: skip
 # Every other column holds numbers. `value` is the figure as printed, so that its digits tell the rounding.

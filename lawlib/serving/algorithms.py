@@ -18,13 +18,13 @@ from ..laws import FittedLaw
 from ..optimum import check_law, compute_optimal, expansion_of, log_loss_at, log_tokens_of_budget, solve
 from .cost import COUNTS, Service, Workload, cheapest
 from .roofline import Machine
+from .roots import root
 from .sizes import QUERIES_PER_KEY, law_footprint
 
 EXPANSIONS = (1, 2, 4, 8, 16, 32, 64)
 """The expert counts (by E) that are compared."""
-_SMALLEST = np.log(1e4)
+SMALLEST = np.log(1e4)
 """ln of the smallest N_active searched."""
-_STEPS = 60
 Price = Callable[[Array, Array, Array], Array]
 """(u = ln N_active, E, G) -> serving cost; it must rise with u."""
 
@@ -76,15 +76,15 @@ def bounded_loss(
 
     A root in ln N below the optimum of each E, where the loss falls with size. NaN where even the optimum of that E is worse.
     """
-    e, g, best_u, best_loss = _optima(law, budget, expansions, granularity)
+    e, g, best_u, best_loss = optima(law, budget, expansions, granularity)
     log_c = np.log(budget)
     target = _reference_loss(law, budget, reference, granularity)[..., None]
 
     def excess(u: Array) -> Array:
         return log_loss_at(law, u, log_tokens_of_budget(law, u, log_c, e, g), e, g) - target
 
-    u = _root(excess, np.full(best_u.shape, _SMALLEST), best_u)
-    u = np.where(best_loss > target + 1e-12, np.nan, u)
+    u = root(excess, np.full(best_u.shape, SMALLEST), best_u)
+    u = np.where(np.abs(best_loss - target) <= 1e-12, best_u, np.where(best_loss > target, np.nan, u))
     return _sized(law, u, best_u, log_c, e, g, np.expm1(excess(u)))
 
 
@@ -101,18 +101,18 @@ def bounded_cost(
     A root in ln N from 1e4 parameters up to ten times the reference's size: larger ones cost more. D = B / (FLOPs per
     token). NaN where no size costs as much.
     """
-    e, g, best_u, _ = _optima(law, budget, expansions, granularity)
+    e, g, best_u, _ = optima(law, budget, expansions, granularity)
     reference_e = np.asarray([reference], dtype=float)
-    _, reference_g, reference_u, _ = _optima(law, budget, reference_e, granularity)
+    _, reference_g, reference_u, _ = optima(law, budget, reference_e, granularity)
     target = price(reference_u, reference_e, reference_g)
 
     def excess(u: Array) -> Array:
         return np.log(price(u, e, g) / target)
 
-    low, high = np.full(best_u.shape, _SMALLEST), np.broadcast_to(reference_u + np.log(10.0), best_u.shape)
+    low, high = np.full(best_u.shape, SMALLEST), np.broadcast_to(reference_u + np.log(10.0), best_u.shape)
     with np.errstate(invalid="ignore", divide="ignore"):
         never = ~(excess(low) < 0) | ~(excess(high) > 0) | ~np.isfinite(target)
-        u = _root(excess, low, high)
+        u = root(excess, low, high)
         gap = np.expm1(excess(u))
     u, gap = np.where(never, np.nan, u), np.where(never, np.nan, gap)
     return _sized(law, u, best_u, np.log(budget), e, g, gap)
@@ -123,7 +123,7 @@ def equal_loss_budget(law: FittedLaw, loss: ArrayLike, expansions: ArrayLike, gr
 
     `loss`: one number, or one a sample. Shape `(n_expansions,)`, samples first; infinite where E never gets there.
     """
-    e, g, _, _ = _optima(law, 1e20, expansions, granularity)
+    e, g, _, _ = optima(law, 1e20, expansions, granularity)
     target = np.log(np.asarray(loss, dtype=float))[..., None]
     shape = law.theta.shape[:-1] + e.shape
     batch = law.n_samples is not None
@@ -133,57 +133,31 @@ def equal_loss_budget(law: FittedLaw, loss: ArrayLike, expansions: ArrayLike, gr
 
     low, high = np.full(shape, np.log(1e10)), np.full(shape, np.log(1e40))
     never = ~(excess(high) <= 0)
-    return np.where(never, np.inf, np.exp(_root(excess, low, high)))
+    return np.where(never, np.inf, np.exp(root(excess, low, high)))
 
 
 def over_training(law: FittedLaw, budget: float, shares: ArrayLike, expansion: float, granularity: float | None = None) -> Sized:
     """Models of these shares of the loss-optimal size at one budget; shape of `shares`, samples first."""
-    e, g, best_u, _ = _optima(law, budget, [expansion], granularity)
+    e, g, best_u, _ = optima(law, budget, [expansion], granularity)
     u = best_u + np.log(np.asarray(shares, dtype=float))
     best_u = np.broadcast_to(best_u, u.shape)
     log_c = np.log(budget)
     return _sized(law, u, best_u, log_c, np.broadcast_to(e, u.shape[-1:]), np.broadcast_to(g, u.shape[-1:]), np.zeros(u.shape))
 
 
-def _optima(law: FittedLaw, budget: float, expansions: ArrayLike, granularity: float | None):
-    """(E, G, ln N of the loss-optimal, its ln L); G is the point law's best at this budget unless given."""
+def optima(law: FittedLaw, budget: ArrayLike, expansions: ArrayLike, granularity: float | None):
+    """(E, G, ln N of the loss-optimal, its ln L), shape `(n_expansions,)`, samples first; budgets: one, or one an E."""
     check_law(law, granularity)
     e = expansion_of(law, np.atleast_1d(np.asarray(expansions, dtype=float)))
     if "G" in law.law.variables and granularity is None:
         raise OptimumError("Give a granularity: the sizes compared here are at one G.")
     g = np.full(e.shape, np.nan if granularity is None else granularity)
-    u, log_loss = solve(law, np.log(budget), e, g)
+    u, log_loss = solve(law, np.log(np.asarray(budget, dtype=float)), e, g)
     return e, g, u, log_loss
 
 
 def _reference_loss(law: FittedLaw, budget: float, reference: float, granularity: float | None) -> Array:
     return np.log(np.asarray(compute_optimal(law, budget, reference, granularity).loss))
-
-
-def _root(f: Callable[[Array], Array], low: Array, high: Array) -> Array:
-    """Where f changes its sign between low and high, to 1e-12 of x: false position (Illinois), halved where it is slow.
-
-    f need not be smooth, and may be infinite at an end; where it has one sign at both ends the result is some x between.
-    """
-    low, high = np.array(low, dtype=float), np.array(high, dtype=float)
-    f_low, f_high = f(low), f(high)
-    x, side = 0.5 * (low + high), np.zeros(low.shape)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for step in range(_STEPS):
-            at = f(x)
-            below = np.sign(at) == np.sign(f_low)
-            f_high = np.where(below, np.where(side > 0, f_high / 2, f_high), at)
-            f_low = np.where(below, at, np.where(side < 0, f_low / 2, f_low))
-            low, high = np.where(below, x, low), np.where(below, high, x)
-            side = np.where(below, 1.0, -1.0)
-            secant = high - f_high * (high - low) / (f_high - f_low)
-            inside = (secant > low) & (secant < high) & (step % 4 != 3)
-            new = np.where(inside, secant, 0.5 * (low + high))
-            moved = np.abs(new - x)
-            x = new
-            if not np.any(moved > 1e-12 * np.abs(x)):
-                break
-    return x
 
 
 def _sized(law: FittedLaw, u: Array, best_u: Array, log_c, e: Array, g: Array, gap: Array) -> Sized:

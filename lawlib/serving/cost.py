@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from ..architecture import Array
 from .memory import Footprint, largest_batch, mean_context
 from .roofline import Machine, decode_time, prefill_time
+from .roots import root
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 """Numbers of GPUs that hold one copy of the model. Beyond one node the links within a node are assumed: optimistic."""
@@ -100,13 +101,12 @@ def _quick_enough(model: Footprint, machine: Machine, work: Workload, n_gpus: Ar
     """The largest batch up to `batch` whose step takes at most `work.max_step`; 0 where a single sequence takes longer."""
     if not np.isfinite(work.max_step):
         return batch
-    high = np.maximum(batch, 1.0)
-    low = np.ones_like(high)
-    quick = step_time(model, machine, work, n_gpus, high) <= work.max_step
-    never = step_time(model, machine, work, n_gpus, low) > work.max_step
-    for _ in range(50):
-        middle = np.sqrt(low * high)
-        fine = step_time(model, machine, work, n_gpus, middle) <= work.max_step
-        low, high = np.where(fine, middle, low), np.where(fine, high, middle)
-    found = np.where(quick, batch, low)
+
+    def excess(log_batch: Array) -> Array:
+        return step_time(model, machine, work, n_gpus, np.exp(log_batch)) / work.max_step - 1
+
+    high = np.log(np.maximum(batch, 1.0))
+    low = np.zeros(np.shape(excess(high)))
+    never, always = excess(low) > 0, excess(high) <= 0
+    found = np.where(always, batch, np.exp(root(excess, low, np.broadcast_to(high, low.shape))))
     return np.where(never | (batch == 0), 0.0, found)
