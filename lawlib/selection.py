@@ -138,3 +138,12 @@ def _mixed(start: np.ndarray, runs: pd.DataFrame, columns: Iterable[str]) -> np.
 def _digits(z: np.ndarray) -> str:
     """A sum over the runs, so that their order does not matter, as hexadecimal digits."""
     return f"{int(z.sum(dtype=np.uint64)):016x}"[-HASH_DIGITS:]
+
+
+def at_point(runs: pd.DataFrame, expansion: float, granularity: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(runs at this E and G, the other runs): curves are of one E and G, and only runs of those lie on them. NaN: any."""
+    same = pd.Series(True, index=runs.index)
+    for column, value in (("expansion", expansion), ("granularity", granularity)):
+        if np.isfinite(value) and runs[column].nunique() > 1:
+            same &= np.isclose(runs[column].fillna(-1.0), value)
+    return runs[same].reset_index(drop=True), runs[~same].reset_index(drop=True)

@@ -7,6 +7,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from lawlib import figures
+from lawlib.export import safe_csv
+
+from . import collected
 
 CONFIG = {
     "displaylogo": False,
@@ -23,12 +26,13 @@ def style() -> figures.Style:
 
 def chart(fig: go.Figure, key: str, title: str, table: pd.DataFrame | None = None, **options):
     """Shows a figure under its title; `table` is offered as CSV. Returns what st.plotly_chart returns."""
+    collected.chart(key, title, fig, table)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{title}**")
         if table is not None:
             st.download_button(
                 "CSV",
-                data=lambda: table.to_csv(index=False).encode(),
+                data=lambda: safe_csv(table),
                 file_name=f"{key}.csv",
                 mime="text/csv",
                 on_click="ignore",

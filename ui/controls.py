@@ -11,7 +11,7 @@ import lawlib
 from lawlib import numbers
 from lawlib.runs import parse_number
 
-from . import laws, state
+from . import collected, laws, state
 
 PER_DECADE = 10
 BEYOND = 3
@@ -38,7 +38,9 @@ def controls(law: lawlib.FittedLaw, *, granularity: bool = True) -> Point:
         g = _granularity(law) if granularity else None
     with columns[-1]:
         _typed(law)
-    return Point(budget, expansion, g)
+    point = Point(budget, expansion, g)
+    collected.point(point)
+    return point
 
 
 def budget_range(law: lawlib.FittedLaw) -> tuple[float, float]:

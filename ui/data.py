@@ -12,6 +12,7 @@ import streamlit as st
 
 import lawlib
 from lawlib.approaches import slice_labels
+from lawlib.export import Origin
 from lawlib.optimum import GRANULARITIES
 from lawlib.selection import Fingerprint, content_hashes, extra_values, fingerprint, marked, select
 from lawlib.store import Store
@@ -159,6 +160,26 @@ def _fit(dataset, version, chosen, family, arch, objective, delta, rule, weights
         return law
     low, high = law.ranges["granularity"]
     return replace(law, granularities=tuple(g for g in GRANULARITIES if low <= g <= high) or (low, high))
+
+
+def origin(name: str, arch: str = "") -> Origin:
+    """How `fit(name, arch)`, or the published law of this name, comes about."""
+    if name not in lawlib.FAMILIES:
+        return Origin(name)
+    dataset = state.get("dataset")
+    row = datasets().set_index("dataset").loc[dataset]
+    runs = selection()
+    filters = filter_arguments(dataset, _chosen())
+    if runs["excluded"].any():
+        filters["leave_out"] = tuple(content_hashes(runs[runs["excluded"]]))
+    options = {"objective": state.get("objective")}
+    if options["objective"] == "huber":
+        options["delta"] = state.get("delta")
+    if state.get("weights") != "equal":
+        options["weights"] = state.get("weights")
+    if state.get("rule"):
+        options["flops_rule"] = state.get("rule")
+    return Origin(name, dataset, row["title"], not row["created"], runs, filters, arch, options, state.get("unit"))
 
 
 def ensemble(law: lawlib.FittedLaw, seed: int = 0) -> lawlib.Ensemble | None:

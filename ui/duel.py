@@ -9,7 +9,7 @@ import lawlib
 from lawlib import numbers
 from lawlib.gap import shared_rounding
 
-from . import data, laws, state
+from . import collected, data, laws, state
 from .controls import Point
 from .results import Duel
 
@@ -24,6 +24,16 @@ _PAIR = "pair"
 
 def choose_pair() -> Duel:
     """The page's two laws, with their menu in the sidebar."""
+    duel, names = _choose_pair()
+    pair = (duel.moe, duel.dense) if duel.dense is not duel.moe else (duel.moe,)
+    for i, (law, (name, arch)) in enumerate(zip(pair, names, strict=False)):
+        samples = duel.samples[i] if duel.samples else None
+        collected.law(law, laws.label(name), data.origin(name, arch), lambda s=samples: s, seed=i)
+    return duel
+
+
+def _choose_pair() -> tuple[Duel, list[tuple[str, str]]]:
+    """The duel, and of each of its laws the name and the arch that it was fitted to."""
     runs = data.selection()
     counted = runs[~runs["excluded"]]
     has_dense = bool((counted["expansion"] == 1).any())
@@ -43,15 +53,16 @@ def choose_pair() -> Duel:
         samples = None
         if moe.source and moe.source.half_units:
             samples = data.remember(moe, ("shared", dense.name), lambda: shared_rounding(moe, dense, data.N_RESAMPLES))
-        return Duel(moe, dense, samples, notice)
+        return Duel(moe, dense, samples, notice), [(chosen, ""), (DENSE_OF[chosen], "")]
     if chosen == _PAIR:
         family = "fine_grained" if lawlib.why_not(counted[counted["arch"] == "moe"], "fine_grained") is None else "chinchilla"
         moe, dense = laws.resolve(family, "moe"), laws.resolve("chinchilla", "dense")
         first, second = data.ensemble(moe, 0), data.ensemble(dense, 1)
-        return Duel(moe, dense, (first, second) if first and second else None, notice)
+        duel = Duel(moe, dense, (first, second) if first and second else None, notice)
+        return duel, [(family, "moe"), ("chinchilla", "dense")]
     law = laws.resolve(chosen)
     samples = data.ensemble(law)
-    return Duel(law, law, (samples, samples) if samples else None, notice)
+    return Duel(law, law, (samples, samples) if samples else None, notice), [(chosen, "")]
 
 
 def _pair_fits(runs: pd.DataFrame) -> bool:

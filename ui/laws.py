@@ -10,7 +10,7 @@ import streamlit as st
 import lawlib
 from lawlib.laws import COUNTS, MARKS
 
-from . import data, state
+from . import collected, data, state
 from .markup import plain
 
 PREFERRED_PUBLISHED = {"G": "krajewski2024-moe-e64", "E": "ludziejewski2025", "D": "besiroglu2024"}
@@ -104,7 +104,9 @@ def choose(need: str = "", field: str = "law") -> Choice:
             with st.popover("Laws not offered", width="stretch"):
                 for name, why in reasons.items():
                     st.markdown(f"**{lawlib.FAMILIES[name].title}** — {plain(why)}")
-    return Choice(resolve(chosen), label(chosen), notice)
+    choice = Choice(resolve(chosen), label(chosen), notice)
+    collected.law(choice.law, choice.label, data.origin(chosen), lambda: choice.samples)
+    return choice
 
 
 def resolve(name: str, arch: str = "") -> lawlib.FittedLaw:

@@ -11,7 +11,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from lawlib import StoreError, numbers
 
-from . import data, link, state
+from . import collected, data, link, sharing, state
 from .markup import plain
 
 ICON = str(Path(__file__).parent / "icon.svg")
@@ -51,7 +51,10 @@ def begin(title: str, question: str, *, filters: bool = True) -> None:
     _through_app()
     _freeze()
     st.html(_CSS)
-    st.title(title, anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="head"):
+        st.title(title, anchor=False)
+        toolbar = st.container(horizontal=True, width="content", gap="small", key="toolbar")
+    collected.begin(title, toolbar if filters else None)
     st.caption(question)
     try:
         store = data.store()
@@ -77,7 +80,8 @@ def _notices(notices: list[str]) -> None:
 
 
 def finish() -> None:
-    """Ends a page: the URL follows the state."""
+    """Ends a page: what it offers to take away or keep, and the URL that follows the state."""
+    sharing.toolbar()
     state.write_url(link.parameters())
 
 
@@ -85,6 +89,8 @@ def answer(sentence: str, *notes: str, key: str = "answer") -> None:
     """The page's first line: its answer in numbers; below it, small, what to know about it."""
     with st.container(key=key):
         st.markdown(sentence)
+    if key == "answer":
+        collected.answer(sentence)
     if any(notes):
         st.caption("  \n".join(note for note in notes if note))
 

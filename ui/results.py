@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 import lawlib
-from lawlib import figures, numbers, tables
+from lawlib import figures, numbers, selection, tables
 from lawlib.identification import WEAK, gap_error
 
 from . import data, state
@@ -48,14 +48,8 @@ def _budgets(law: lawlib.FittedLaw, per_decade: int = PER_DECADE) -> np.ndarray:
 
 
 def at_point(own: pd.DataFrame | None, optimum: lawlib.Optimum) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
-    """(runs at the optimum's E and G, the other runs): curves are of one E and G, and only runs of those lie on them."""
-    if own is None:
-        return None, None
-    same = pd.Series(True, index=own.index)
-    for column, value in (("expansion", optimum.expansion), ("granularity", optimum.granularity)):
-        if np.isfinite(value) and own[column].nunique() > 1:
-            same &= np.isclose(own[column].fillna(-1.0), value)
-    return own[same].reset_index(drop=True), own[~same].reset_index(drop=True)
+    """`lawlib.selection.at_point` at an optimum; None for no runs."""
+    return (None, None) if own is None else selection.at_point(own, optimum.expansion, optimum.granularity)
 
 
 def isoflops(choice: Choice, point: Point, own: pd.DataFrame | None) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from lawlib import StoreError, figures
 from lawlib.architecture import granularity_of
+from lawlib.export import safe_csv
 
 from . import data, link, state
 from .chart import chart, style
@@ -94,7 +95,7 @@ def run_table(runs: pd.DataFrame, event) -> list[str]:
     rows = runs["run_id"].iloc[found.selection.rows].tolist()
     st.download_button(
         "All columns as CSV",
-        data=lambda: runs.to_csv(index=False).encode(),
+        data=lambda: safe_csv(runs),
         file_name="runs.csv",
         mime="text/csv",
         on_click="ignore",

@@ -1,0 +1,22 @@
+"""What leaves the program: script, LaTeX, CSV, JSON and HTML of an analysis. Pure functions of laws, tables and figures."""
+
+from .analysis import Analysis, Chart, Origin, Part
+from .bundle import everything, tables_zip
+from .csv import safe_csv
+from .document import fit_json, html_page
+from .latex import latex_table
+from .script import script
+
+__all__ = [
+    "Analysis",
+    "Chart",
+    "Origin",
+    "Part",
+    "everything",
+    "fit_json",
+    "html_page",
+    "latex_table",
+    "safe_csv",
+    "script",
+    "tables_zip",
+]

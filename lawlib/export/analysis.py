@@ -1,0 +1,78 @@
+"""What an export is made of: laws with where they come from, where the sliders stand, and the charts of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from ..ensemble import Ensemble
+from ..laws import FittedLaw
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a law came about, so that a script can make it again.
+
+    Args:
+        law: the family, or the published law's name (then nothing else is needed).
+        dataset, title: the data set; bundled: whether it comes with the program, else its runs travel in a file.
+        runs: the selected runs, excluded ones too; filters: arguments of `lawlib.select` that chose them.
+        arch: "moe" or "dense" where the law was fitted to these of the runs alone.
+        options: arguments of `lawlib.fit`. unit: what the bootstrap drew: "runs", "slices" or "sizes".
+    """
+
+    law: str
+    dataset: str = ""
+    title: str = ""
+    bundled: bool = True
+    runs: pd.DataFrame | None = None
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    arch: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    unit: str = "runs"
+
+    @property
+    def published(self) -> bool:
+        return not self.dataset
+
+
+@dataclass(frozen=True)
+class Part:
+    """One law of an analysis, with the ensemble behind its intervals (None: it has none) and that ensemble's seed."""
+
+    law: FittedLaw
+    origin: Origin
+    label: str
+    samples: Ensemble | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure as it was shown, and the table it was drawn from."""
+
+    key: str
+    title: str
+    figure: go.Figure
+    table: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A page: its title, its answer (as plain words) and address, its laws (the first is the chosen one), sliders, charts.
+
+    budget in training FLOPs, None on a page without sliders; expansion and granularity None where the law has none.
+    """
+
+    title: str
+    parts: tuple[Part, ...]
+    answer: str = ""
+    link: str = ""
+    budget: float | None = None
+    expansion: float | None = None
+    granularity: float | None = None
+    charts: tuple[Chart, ...] = ()

@@ -1,0 +1,51 @@
+"""Files together: the tables of all charts, or everything that reproduces an analysis, as one zip."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Mapping
+
+from .analysis import Analysis
+from .csv import safe_csv
+from .document import fit_json, html_page
+from .latex import latex_table
+from .script import RUNS_FILE, script
+
+_EPOCH = (2020, 1, 1, 0, 0, 0)
+"""Equal contents are equal files."""
+
+
+def tables(analysis: Analysis) -> dict[str, bytes]:
+    """The table of every chart, by file name."""
+    return {f"{file_name(c.key)}.csv": safe_csv(c.table) for c in analysis.charts if c.table is not None}
+
+
+def tables_zip(analysis: Analysis) -> bytes:
+    """Every curve and band of the analysis: a CSV a chart, in a zip."""
+    return zipped(tables(analysis))
+
+
+def everything(analysis: Analysis, text: str, page: str) -> bytes:
+    """Script, runs where they do not come with the program, coefficients, tables and figures of the analysis, in a zip."""
+    files: dict[str, bytes] = {"reproduce.py": script(analysis).encode(), "coefficients.tex": latex_table(analysis).encode()}
+    uploaded = [p.origin.runs for p in analysis.parts if not p.origin.bundled and p.origin.runs is not None]
+    if uploaded:
+        files[RUNS_FILE] = safe_csv(uploaded[0])
+    files |= {"fit.json": fit_json(analysis).encode(), "figures.html": html_page(analysis, text, page).encode()}
+    return zipped(files | {f"tables/{name}": content for name, content in tables(analysis).items()})
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """The files as one zip."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def file_name(words: str) -> str:
+    """A safe file name of any words."""
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:60] or "analysis"

@@ -1,0 +1,202 @@
+"""The lines of a script that draw an analysis's figures, by the key of each chart. Ranges are read off the charts' tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..figures import AXES
+from ..laws import published
+from .analysis import Analysis, Chart
+
+Lines = list[str]
+
+
+def lines(analysis: Analysis) -> Lines:
+    """`style`, then `charts` with every figure there is a way to draw; empty where there is none."""
+    known = [c for c in analysis.charts if c.key in _DRAW]
+    if not known:
+        return []
+    out = [
+        "style = figures.LIGHT  # or figures.DARK",
+        f"label, interval = {_label(analysis)!r}, {_interval(analysis)!r}",
+        "charts = {}",
+        "",
+    ]
+    for chart in known:
+        out += [f"# {' '.join(chart.title.split())}", *_DRAW[chart.key](analysis, chart), ""]
+    return out
+
+
+def _label(analysis: Analysis) -> str:
+    return analysis.parts[0].label
+
+
+def _interval(analysis: Analysis) -> str:
+    samples = analysis.parts[0].samples
+    return f"95 %, {samples.label}" if samples is not None else ""
+
+
+def _samples(analysis: Analysis) -> str:
+    return "samples" if analysis.parts[0].samples is not None else "None"
+
+
+def _fitted(analysis: Analysis) -> bool:
+    return analysis.parts[0].law.fit is not None
+
+
+def _grid(values: np.ndarray) -> str:
+    """Budgets as a geometric series, to the last digit where they are one, else as a list."""
+    values = np.asarray(values, dtype=float)
+    if len(values) > 2 and np.array_equal(np.geomspace(values[0], values[-1], len(values)), values):
+        return f"np.geomspace({float(values[0])!r}, {float(values[-1])!r}, {len(values)})"
+    return repr([float(v) for v in values])
+
+
+def _path(analysis: Analysis, chart: Chart, g: str = "granularity") -> str:
+    table = chart.table
+    assert table is not None
+    table = table[table["law"] == _label(analysis)] if "law" in table else table
+    return f"tables.optimal_path(law, {_grid(table['flops'].to_numpy())}, expansion, {g}, {_samples(analysis)})"
+
+
+def _own(analysis: Analysis) -> Lines:
+    """The runs at the optimum's E and G, and the others."""
+    return (
+        ["same, others = at_point(runs, optimum.expansion, optimum.granularity)"]
+        if _fitted(analysis)
+        else ["same = others = None"]
+    )
+
+
+def _loss(analysis: Analysis, chart: Chart) -> Lines:
+    runs = "runs" if _fitted(analysis) else "None"
+    return [f"path = {_path(analysis, chart)}", f'charts["loss"] = figures.loss_frontier(path, {runs}, style, budget, interval)']
+
+
+def _isoflop(analysis: Analysis, chart: Chart) -> Lines:
+    assert chart.table is not None
+    height = chart.figure.layout.height
+    return [
+        f"budgets = {[float(v) for v in np.unique(chart.table['flops'])]!r}",
+        f"curves = tables.isoflop_curves(law, budgets, expansion, granularity, {_samples(analysis)})",
+        *_own(analysis),
+        f'charts["isoflop"] = figures.isoflop_figure(curves, same, style, budget, interval, {height}, others)',
+    ]
+
+
+def _allocation(analysis: Analysis, chart: Chart) -> Lines:
+    assert chart.table is not None
+    column = "tokens" if "token" in str(chart.figure.layout.yaxis.title.text) else "n_active"
+    out = [f"paths = {{label: {_path(analysis, chart)}}}"]
+    for name in chart.table["law"].unique():
+        if name == _label(analysis):
+            continue
+        law, _, rest = str(name).partition(",")
+        e = rest.partition("E ")[2].partition(",")[0]
+        budgets = _grid(chart.table.loc[chart.table["law"] == name, "flops"].to_numpy())
+        other = published(law)
+        at = float(e) if e else 1.0 if other.law.has_expansion else other.expansion  # type: ignore[union-attr]
+        out.append(f"paths[{str(name)!r}] = tables.optimal_path(lawlib.published({law!r}), {budgets}, {at!r})")
+    return [*out, f'charts["allocation"] = figures.allocation(paths, label, style, budget, "{column}", interval)']
+
+
+def _optimal(column: str) -> Callable[[Analysis, Chart], Lines]:
+    def draw(analysis: Analysis, chart: Chart) -> Lines:
+        out = [f"path = {_path(analysis, chart)}"]
+        minima = "None"
+        if _fitted(analysis):
+            out += [*_own(analysis), "vertices = lawlib.isoflop_optima(same)"]
+            minima = "vertices.slices if vertices else None"
+        drawn = f'figures.allocation({{label: path}}, label, style, budget, "{column}", interval, {minima})'
+        return [*out, f'charts["{chart.key}"] = {drawn}']
+
+    return draw
+
+
+def _residuals(analysis: Analysis, chart: Chart) -> Lines:
+    words = chart.figure.layout.xaxis.title.text
+    axis = next((c for c, w in AXES.items() if w == words), "flops")
+    return [f'charts["residuals"] = figures.residual_figure(law.fit.runs, law.fit.residuals, style, "{axis}")']
+
+
+def _predicted(analysis: Analysis, chart: Chart) -> Lines:
+    return ['charts["predicted"] = figures.prediction_figure(law.fit.runs, law.predict(law.fit.runs), style)']
+
+
+def _backtest(analysis: Analysis, chart: Chart) -> Lines:
+    assert chart.table is not None
+    cut = next(s.x0 for s in chart.figure.layout.shapes if s.x0 == s.x1)
+    options = {k: v for k, v in analysis.parts[0].origin.options.items() if k != "flops_rule"}
+    arguments = "".join(f", {name}={value!r}" for name, value in options.items())
+    return [
+        f"test = lawlib.backtest(runs, {list(chart.table['law'].unique())!r}, {float(cut)!r}{arguments})",
+        "print(test.summary.to_string())",
+        'charts["backtest"] = figures.backtest_figure(test.points, test.cut, style)',
+    ]
+
+
+def _excess(analysis: Analysis, chart: Chart) -> Lines:
+    assert chart.table is not None
+    return [
+        f"budgets = {[float(v) for v in chart.table['flops'].unique()]!r}",
+        f"by_granularity = tables.granularity_curves(law, budgets, expansion, {_samples(analysis)})",
+        'charts["excess"] = figures.excess_figure(by_granularity, style, budget, interval)',
+    ]
+
+
+def _best(analysis: Analysis, chart: Chart) -> Lines:
+    x = np.asarray(chart.figure.data[0].x, dtype=float)
+    return [
+        f"path = tables.optimal_path(law, {_grid(x)}, expansion, None, {_samples(analysis)})",
+        "switches = lawlib.switching_budgets(law, expansion)",
+        'charts["best_g"] = figures.best_figure(path, switches, style, budget)',
+    ]
+
+
+def _router(analysis: Analysis, chart: Chart) -> Lines:
+    return [
+        f"by_granularity = tables.granularity_curves(law, [budget], expansion, {_samples(analysis)})",
+        'charts["router"] = figures.router_figure(by_granularity, style, budget)',
+    ]
+
+
+def _measured_granularity(analysis: Analysis, chart: Chart) -> Lines:
+    return ['charts["measured_g"] = figures.measured_granularity(runs, style)'] if _fitted(analysis) else []
+
+
+def _gaps(analysis: Analysis, chart: Chart) -> Lines:
+    assert chart.table is not None
+    dense = "dense" if len(analysis.parts) == 2 else "law"
+    both = f"{{expansion: (samples, {'dense_samples' if dense == 'dense' else 'samples'})}}"
+    part = chart.table[chart.table["expansion"] == analysis.expansion]
+    out = [
+        f"pairs = {{e: (law, {dense}) for e in {[float(e) for e in chart.table['expansion'].unique()]!r}}}",
+        f"budgets = {_grid(part['flops'].to_numpy())}",
+        f"curves = tables.gap_curves(pairs, budgets, {both if _samples(analysis) != 'None' else None}, granularity)",
+    ]
+    if chart.key == "losses":
+        return [*out, 'charts["losses"] = figures.losses_figure(curves, style, budget, expansion)']
+    if any(t.name == "measured (between runs)" for t in chart.figure.data) and _fitted(analysis):
+        out.append("measured = lawlib.measured_gap(runs)")
+        return [*out, 'charts["gap"] = figures.gap_figure(curves, style, budget, expansion, interval, measured)']
+    return [*out, 'charts["gap"] = figures.gap_figure(curves, style, budget, expansion, interval)']
+
+
+_DRAW: dict[str, Callable[[Analysis, Chart], Lines]] = {
+    "loss": _loss,
+    "isoflop": _isoflop,
+    "allocation": _allocation,
+    "n_opt": _optimal("n_active"),
+    "d_opt": _optimal("tokens"),
+    "residuals": _residuals,
+    "predicted": _predicted,
+    "backtest": _backtest,
+    "excess": _excess,
+    "best_g": _best,
+    "router": _router,
+    "measured_g": _measured_granularity,
+    "gap": _gaps,
+    "losses": _gaps,
+}

@@ -1,0 +1,74 @@
+"""What a page has shown in this run, in the order of showing: its laws, sliders, answer and charts. Exports are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+import lawlib
+from lawlib.export import Analysis, Chart, Origin, Part
+
+from .markup import unmarked
+
+if TYPE_CHECKING:
+    from .controls import Point
+
+_KEY = "collected"
+
+
+@dataclass
+class Collected:
+    """One run of a page. toolbar: the place beside the title."""
+
+    title: str
+    toolbar: Any
+    laws: list[tuple[lawlib.FittedLaw, str, Origin, Callable[[], lawlib.Ensemble | None], int]] = field(default_factory=list)
+    point: Point | None = None
+    answer: str = ""
+    charts: list[Chart] = field(default_factory=list)
+    exported: Analysis | None = None
+
+    def analysis(self, link: str) -> Analysis:
+        """All of it, for `lawlib.export`; the laws' intervals come from the cache."""
+        parts = tuple(Part(law, origin, label, samples(), seed) for law, label, origin, samples, seed in self.laws)
+        at = self.point
+        where = (at.budget, at.expansion, at.granularity) if at else (None, None, None)
+        self.exported = Analysis(self.title, parts, self.answer, link, *where, tuple(self.charts))
+        return self.exported
+
+
+def begin(title: str, toolbar: Any) -> None:
+    """A new run of a page."""
+    st.session_state[_KEY] = Collected(title, toolbar)
+
+
+def now() -> Collected:
+    """What this run has shown so far."""
+    if _KEY not in st.session_state:
+        begin("", None)
+    return st.session_state[_KEY]
+
+
+def law(law: lawlib.FittedLaw, label: str, origin: Origin, samples: Callable[[], lawlib.Ensemble | None], seed: int = 0) -> None:
+    """A law that the page speaks of; `samples` gives the ensemble behind its intervals."""
+    now().laws.append((law, label, origin, samples, seed))
+
+
+def point(point: Point) -> None:
+    """Where the sliders stand."""
+    now().point = point
+
+
+def answer(sentence: str) -> None:
+    """The page's answer line."""
+    now().answer = unmarked(sentence)
+
+
+def chart(key: str, title: str, figure: go.Figure, table: pd.DataFrame | None) -> None:
+    """A figure and the table under it."""
+    now().charts.append(Chart(key, unmarked(title), figure, table))

@@ -1,0 +1,26 @@
+"""SVG and PNG of the charts, drawn by the browser that shows them: no second browser, no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from lawlib import figures
+
+WIDTH, HEIGHT, SCALE = 900, 520, 2
+"""Pixels of a picture; a PNG has SCALE times as many."""
+_BUTTONS = st.components.v2.component(
+    "chart_images",
+    html="<div class='images'></div>",
+    js=(Path(__file__).parent / "js" / "images.js").read_text("utf-8"),
+    isolate_styles=False,
+)
+
+
+def image_buttons(charts: list[tuple[str, str]], style: figures.Style) -> None:
+    """Two buttons a chart (its key, its title) that save it as SVG and as PNG, on the page's colour."""
+    if charts:
+        shown = [{"key": key, "title": title} for key, title in charts]
+        size = {"width": WIDTH, "height": HEIGHT, "scale": SCALE}
+        _BUTTONS(key="chart_images", data={"charts": shown, "background": style.page, **size})

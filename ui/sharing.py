@@ -1,0 +1,95 @@
+"""The buttons beside a page's title: what can be taken away (export), kept (saved analyses) and sent (the link)."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode, urlsplit
+
+import streamlit as st
+
+from lawlib import StoreError, export
+from lawlib.export.bundle import file_name
+
+from . import collected, data, link, state
+from .chart import style
+from .images import image_buttons
+from .markup import plain
+
+
+def page_name() -> str:
+    """The open page as addresses call it: "" for the first one."""
+    return urlsplit(st.context.url or "").path.rpartition("/")[2]
+
+
+def address() -> str:
+    """The whole address of what is shown: with all that makes it mean the same elsewhere."""
+    parts = urlsplit(st.context.url or "")
+    host = f"{parts.scheme}://{parts.netloc}{parts.path.rpartition('/')[0]}" if parts.netloc else ""
+    return host + state.link(page_name(), link.parameters(full=True))
+
+
+def toolbar() -> None:
+    """Fills the place beside the title, at the end of a page's run."""
+    shown = collected.now()
+    if shown.toolbar is None:
+        return
+    with shown.toolbar:
+        if shown.laws:
+            with st.popover("Export", icon=":material/download:", width="content"):
+                _export(shown.analysis(address()))
+        with st.popover("Share", icon=":material/share:", width="content"):
+            _share(shown)
+
+
+def _export(analysis: export.Analysis) -> None:
+    """One file for everything, and each of its parts."""
+    look, name = style(), file_name(f"{analysis.title} {analysis.parts[0].label}")
+    uploaded = any(not p.origin.bundled for p in analysis.parts)
+    files = [
+        (
+            "Everything, one zip",
+            f"{name}.zip",
+            lambda: export.everything(analysis, look.text, look.page),
+            ":material/folder_zip:",
+        ),
+        ("Python script", f"{name}.py", lambda: export.script(analysis), ":material/code:"),
+        ("Coefficients, LaTeX", f"{name}.tex", lambda: export.latex_table(analysis), ":material/functions:"),
+        ("Curves and bands, CSV", f"{name}-tables.zip", lambda: export.tables_zip(analysis), ":material/table:"),
+        ("Fit, JSON", f"{name}.json", lambda: export.fit_json(analysis), ":material/data_object:"),
+        ("Figures, HTML", f"{name}.html", lambda: export.html_page(analysis, look.text, look.page), ":material/html:"),
+    ]
+    for label, file, make, icon in files:
+        if uploaded and file.endswith(".py"):
+            continue
+        st.download_button(
+            label,
+            data=make,
+            file_name=file,
+            on_click="ignore",
+            icon=icon,
+            type="primary" if file.endswith(".zip") and "tables" not in file else "tertiary",
+            key=f"export_{file.rpartition('.')[2]}{'_tables' if 'tables' in file else ''}",
+            width="content",
+        )
+    image_buttons([(c.key, c.title) for c in analysis.charts], look)
+    runs = " These runs are yours: the zip holds them beside its script." if uploaded else ""
+    st.caption(f"The script makes fit, intervals and figures again with lawlib.{runs}")
+
+
+def _share(shown: collected.Collected) -> None:
+    """The link to copy, and a name to keep it under."""
+    st.markdown("**Link to this view**")
+    st.code(address(), language=None, wrap_lines=True)
+    st.caption("It names the data by their content: elsewhere it opens on the same numbers, or says what differs.")
+    store = data.store()
+    with st.form("save_analysis", border=False, clear_on_submit=True):
+        name = st.text_input("Keep it under a name", max_chars=120, placeholder="MoE against dense at 1e22", key="analysis_name")
+        saved = st.form_submit_button("Save", icon=":material/bookmark:", disabled=not store.writable)
+    if not store.writable:
+        st.caption(f"Saving is off: {plain(' '.join(store.warnings))}")
+    if saved:
+        try:
+            store.save_analysis(name, page_name(), urlencode(state.query() | link.parameters(full=True)), shown.answer)
+        except (StoreError, ValueError) as error:
+            st.error(plain(error), icon=":material/error:")
+        else:
+            st.success("Saved: it is in the sidebar and on the Compare page.", icon=":material/check:")
