@@ -260,6 +260,8 @@ def chinchilla_refit(fit: FittedLaw) -> Section:
 
 def sections() -> list[Section]:
     """All sections that need no data of the user."""
+    from .serving import papers as serving
+
     return [
         krajewski_table2(),
         krajewski_table2("krajewski2024-moe-e64-inrounding"),
@@ -267,6 +269,7 @@ def sections() -> list[Section]:
         krajewski_gap(),
         joint_table1(),
         joint_table4(),
+        *serving.sections(),
         coarse_fine(),
         others(),
     ]
