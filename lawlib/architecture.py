@@ -78,6 +78,8 @@ class LatentAttention:
 class Transformer:
     """A shape. `d_ff` is the dense (or reference) feed-forward width; an expert is `d_ff / granularity` wide.
 
+    Every field may be an array instead, real-valued ones too: the counts broadcast.
+
     attention: by default as many key and value heads as query heads, together d_model wide (4 d_model^2 a block). The first
     `n_dense_layers` blocks have one feed-forward of width `d_ff_dense` in place of experts; every other block has
     `n_shared` experts that all tokens pass, besides the `n_experts` routed ones. `tied`: one matrix for both embeddings.
@@ -132,7 +134,7 @@ class Transformer:
     @property
     def n_router(self) -> float:
         """Router parameters, d_model · n_experts a block; none for a dense model."""
-        return self.n_moe_layers * self.d_model * self.n_experts if self.n_experts > 1 else 0.0
+        return self.n_moe_layers * self.d_model * self.n_experts * (self.n_experts > 1)
 
     @property
     def n_embedding(self) -> float:
@@ -211,6 +213,12 @@ def without_embeddings(n_active_with_embeddings: ArrayLike, expansion: ArrayLike
     active = cubic * n**3
     total = active * (4 + 9 * np.asarray(expansion, dtype=float)) / 13
     return active, total, total + linear * n
+
+
+def with_embeddings(n_active: ArrayLike) -> Array:
+    """N_active with embeddings of Ludziejewski's shape with so many active parameters without: the inverse of `without_embeddings`."""
+    n = np.cbrt(np.asarray(n_active, dtype=float) / (13 * KRAJEWSKI_ASPECT**2))
+    return n_active + 2 * KRAJEWSKI_ASPECT * LUDZIEJEWSKI_VOCABULARY * n
 
 
 def granularity_of(d_model: ArrayLike, d_expert: ArrayLike) -> Array:

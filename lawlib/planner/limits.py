@@ -1,0 +1,90 @@
+"""What a plan must keep to, and how far a model goes into each limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..architecture import Array, Transformer
+from ..serving import Machine, Workload, footprint, kv_bytes, weight_bytes
+from ..serving.roofline import decode_time
+from .training import Cluster
+
+BUDGET, TOKENS, SERVED = "training budget", "tokens available", "tokens to serve"
+TRAINING, SERVING, LATENCY, LOSS = "memory at training", "memory at serving", "latency", "loss to reach"
+ALLOWED = "allowed E and G"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """How the model is to be served: GPUs of one copy, requests, how many sequences at once.
+
+    max_step: seconds between two tokens of an answer, all `sequences` decoded together; infinite for no limit.
+    """
+
+    machine: Machine
+    n_gpus: int = 8
+    work: Workload = Workload()  # noqa: RUF009
+    sequences: int = 1
+    max_step: float = np.inf
+
+    @property
+    def context(self) -> float:
+        """Tokens in the cache of a sequence at its longest: prompt and answer."""
+        return self.work.tokens
+
+    @property
+    def room(self) -> float:
+        """Bytes that weights and cache may fill, all GPUs of a copy together."""
+        return self.n_gpus * self.machine.gpu.memory_gb * 1e9 * self.machine.usable
+
+    def bytes(self, shape: Transformer) -> Array:
+        """Weights and the cache of all sequences at their longest, in bytes."""
+        model = footprint(shape)
+        cache = kv_bytes(model, self.context, self.sequences, self.machine.value_bytes)
+        return weight_bytes(model, self.machine.precision) + cache
+
+    def step(self, shape: Transformer) -> Array:
+        """Seconds between two tokens of an answer by the roofline, every sequence at its longest."""
+        return decode_time(footprint(shape), self.machine, self.n_gpus, self.sequences, self.context)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of a plan; None or infinite: no limit.
+
+    flops: training FLOPs, and those of serving too where `served` tokens are to be served (2 N_active FLOPs each, Sardana 2024).
+    tokens: training tokens at most. cluster: GPUs whose memory training must fit. deployment: GPUs whose memory serving must
+    fit, and its latency. loss: to be reached at least. expansions, granularities: allowed E and G; empty for a law without.
+    """
+
+    flops: float
+    tokens: float = np.inf
+    served: float = 0.0
+    cluster: Cluster | None = None
+    deployment: Deployment | None = None
+    loss: float = np.inf
+    expansions: tuple[float, ...] = ()
+    granularities: tuple[float, ...] = ()
+
+    def __post_init__(self):
+        for name in ("flops", "tokens", "loss"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive; got {getattr(self, name)}.")
+        if not self.served >= 0:
+            raise ValueError(f"Tokens to serve must not be negative; got {self.served}.")
+
+    def usages(self) -> dict[str, Callable[[Transformer], Array]]:
+        """Name of each limit on the shape -> share of it that a shape uses; at most 1 is allowed. All rise with size."""
+        found: dict[str, Callable[[Transformer], Array]] = {}
+        if self.cluster is not None:
+            cluster = self.cluster
+            found[TRAINING] = lambda shape: cluster.bytes_per_gpu(shape) / cluster.room
+        if self.deployment is not None:
+            served = self.deployment
+            found[SERVING] = lambda shape: served.bytes(shape) / served.room
+            if np.isfinite(served.max_step):
+                found[LATENCY] = lambda shape: served.step(shape) / served.max_step
+        return found
