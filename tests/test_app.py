@@ -17,7 +17,7 @@ from lawlib import numbers
 from tests import planted
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("overview", "runs", "upload", "fit", "isoflop", "granularity", "dense_vs_moe", "reproductions")
+PAGES = ("overview", "runs", "upload", "fit", "isoflop", "granularity", "dense_vs_moe", "compare", "reproductions")
 WITH_SLIDERS = ("overview", "isoflop", "granularity", "dense_vs_moe")
 
 
@@ -104,6 +104,7 @@ def number_after(pattern: str, text: str) -> float:
         ("isoflop", "IsoFLOP", r"C\^# ", 0.4, 0.8),
         ("granularity", "Granularity", r"lose # nats", 0.01, 0.3),
         ("dense_vs_moe", "Dense vs MoE", "needs #x", 1.2, 5),
+        ("compare", "Compare", "Left, at 1e22 FLOPs: # ", 1e9, 1e11),
         ("reproductions", "Reproductions", r"# checks come out", 69, 69),
     ],
 )

@@ -18,6 +18,7 @@ PAGES = {  # path: its charts
     "/isoflop": ("isoflop", "n_opt", "d_opt"),
     "/granularity": ("excess", "best_g", "router"),
     "/dense_vs_moe": ("gap", "losses"),
+    "/compare": ("compare_a", "compare_b"),
     "/reproductions": (),
 }
 PLOTLY_BLUES = {"rgb(31, 119, 180)", "rgb(99, 110, 250)"}  # what charts show that took no colours from the theme
@@ -231,7 +232,7 @@ def test_a_deep_link_may_be_the_first_request_of_a_server(fresh_server, new_page
     expect(links).to_have_text(
         [
             re.compile(t + "$")
-            for t in ("Overview", "Runs", "Upload", "Fit", "IsoFLOP", "Granularity", "Dense vs MoE", "Reproductions")
+            for t in ("Overview", "Runs", "Upload", "Fit", "IsoFLOP", "Granularity", "Dense vs MoE", "Compare", "Reproductions")
         ]
     )
     assert page.title() == "Scaling laws"

@@ -31,6 +31,8 @@ CHOSEN: dict[str, object] = {
     "split": "eval/loss",
     "cut": 5e19,
     "backtest": ("chinchilla", "joint"),
+    "a": "budget=1e21&law=joint",
+    "b": "dataset=mine+%26+yours&out=none",
     "data": "47-3f9a1c02-77aa01be",
     "out": ("3f9a1c02", "77aa01be"),
 }

@@ -1,5 +1,6 @@
 """What pages share. A page reads: `ui.begin`, `ui.choose`, `ui.controls`, tables, `ui.answer`, `ui.chart`, `ui.finish`."""
 
+from . import compare
 from .chart import chart, style
 from .controls import Point, budget_range, controls
 from .data import N_RESAMPLES, datasets, ensemble, fit, health, progress, runs, selection, store

@@ -51,14 +51,37 @@ def budget_range(law: lawlib.FittedLaw) -> tuple[float, float]:
     return (min(low, chosen), max(high, chosen)) if chosen else (low, high)
 
 
+def standing(law: lawlib.FittedLaw) -> Point:
+    """Where the sliders of a law stand, without drawing them."""
+    return Point(chosen_budget(law), chosen_expansion(law), state.get("g") if laws.has(law, "G") else None)
+
+
+def chosen_budget(law: lawlib.FittedLaw) -> float:
+    """The chosen budget, or ten times the data's largest."""
+    default = float(f"{law.ranges['flops'][1] * 10:.1g}") if "flops" in law.ranges else 1e21
+    return float(state.get("budget") or default)
+
+
+def chosen_expansion(law: lawlib.FittedLaw) -> float | None:
+    """The chosen E, by default the ladder's nearest to 8 within the data; for a law without E the one it holds at."""
+    if not laws.has(law, "E"):
+        return law.expansion
+    _, high = law.ranges.get("expansion", (1.0, 64.0))
+    return state.get("e") or float(min(_expansions(law), key=lambda v: abs(v - (8 if high >= 8 else high))))
+
+
+def _expansions(law: lawlib.FittedLaw) -> set[float]:
+    low, high = law.ranges.get("expansion", (1.0, 64.0))
+    return {float(2**k) for k in range(int(np.log2(max(high * 8, 64))) + 1)} | {low, high}
+
+
 def _budget(law: lawlib.FittedLaw) -> float:
     low, high = budget_range(law)
     exponents = (
         np.arange(np.floor(np.log10(low) * PER_DECADE + 1e-9), np.ceil(np.log10(high) * PER_DECADE - 1e-9) + 1) / PER_DECADE
     )
     grid = [float(f"{10**x:.3g}") for x in exponents]
-    default = float(f"{law.ranges['flops'][1] * 10:.1g}") if "flops" in law.ranges else 1e21
-    value = state.get("budget") or default
+    value = chosen_budget(law)
     nearest = min(grid, key=lambda v: abs(np.log(v / value)))
     if abs(np.log(value / nearest)) > 1e-6:
         grid = sorted([*grid, value])
@@ -66,7 +89,7 @@ def _budget(law: lawlib.FittedLaw) -> float:
     st.select_slider(
         "Budget C, training FLOPs", grid, format_func=lambda v: numbers.flops(v, 3), **state.bound("budget", nearest)
     )
-    return float(value)
+    return value
 
 
 def _expansion(law: lawlib.FittedLaw) -> float | None:
@@ -83,13 +106,11 @@ def _expansion(law: lawlib.FittedLaw) -> float | None:
             words, [shown, " "], value=shown, disabled=True, key="e_off", help=f"{reason} Laws with E: joint, sparsity."
         )
         return fixed
-    low, high = law.ranges.get("expansion", (1.0, 64.0))
-    values = {float(2**k) for k in range(int(np.log2(max(high * 8, 64))) + 1)} | {low, high}
-    value = state.get("e") or float(min(values, key=lambda v: abs(v - (8 if high >= 8 else high))))
-    values |= {value}
+    value = chosen_expansion(law)
+    assert value is not None
     st.select_slider(
         words,
-        sorted(values),
+        sorted(_expansions(law) | {value}),
         format_func=lambda v: f"{v:g}",
         help="E is the expansion rate; a layer has E·G experts.",
         **state.bound("e", value),

@@ -76,18 +76,28 @@ def _by_preference(runs: pd.DataFrame) -> list[str]:
     return [first, *(name for name in rest if name != first)]
 
 
+def standing(need: str = "", field: str = "law") -> Choice:
+    """The law that `choose` would take, without its menu."""
+    fits, _, printed = options(need)
+    chosen = _taken(fits, printed, need, field)
+    return Choice(resolve(chosen), label(chosen), missing(need) if chosen in printed and not fits else "")
+
+
+def _taken(fits: list[str], printed: list[str], need: str, field: str) -> str:
+    chosen = state.get(field) or (state.get("law") if field != "law" else "")
+    if chosen in fits or chosen in printed:
+        return chosen
+    return fits[0] if fits else next((PREFERRED_PUBLISHED[n] for n in need if n in PREFERRED_PUBLISHED), printed[0])
+
+
 def choose(need: str = "", field: str = "law") -> Choice:
     """The page's law, with its menu in the sidebar. `need`: letters of what the law must have, among "D", "G", "E".
 
     Stops the page with the reason where the chosen law cannot be fitted.
     """
     fits, reasons, printed = options(need)
-    chosen = state.get(field) or (state.get("law") if field != "law" else "")
-    notice = ""
-    if chosen not in fits and chosen not in printed:
-        chosen = fits[0] if fits else next((PREFERRED_PUBLISHED[n] for n in need if n in PREFERRED_PUBLISHED), printed[0])
-    if chosen in printed and not fits:
-        notice = missing(need)
+    chosen = _taken(fits, printed, need, field)
+    notice = missing(need) if chosen in printed and not fits else ""
     with st.sidebar:
         st.selectbox(
             "Law",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
+from urllib.parse import parse_qsl
 
 import streamlit as st
 
@@ -14,6 +16,9 @@ from .markup import plain
 
 MAX_OUT = 500
 """Runs that an address can leave out one by one: 4 KB of it."""
+MAX_MENU = 12
+"""Saved analyses that the sidebar lists."""
+ROOT = Path(__file__).parents[1]
 _NOTE = "link_note"
 """(sentence, data set it is about): what could not be followed of the address that this session was opened with."""
 
@@ -137,3 +142,23 @@ def leave_out(run_ids: list[str], *, out: bool) -> None:
     runs = data.runs(state.get("dataset"))
     marks = runs["excluded"] | runs["run_id"].isin(run_ids) if out else runs["excluded"] & ~runs["run_id"].isin(run_ids)
     state.put("out", tuple(sorted(content_hashes(runs[marks]))))
+
+
+def open_button(page: str, query: str, label: str, key: str) -> None:
+    """A button that opens a saved view on its page; where that page is gone, on the Overview."""
+    file = f"pages/{page or 'overview'}.py"
+    if st.button(label, key=key):
+        state.load(dict(parse_qsl(query)))
+        st.switch_page(file if (ROOT / file).is_file() else "pages/overview.py")
+
+
+def saved_menu() -> None:
+    """The saved analyses in the sidebar, the last ones first."""
+    table = data.store().analyses()
+    if table.empty:
+        return
+    with st.sidebar, st.popover("Saved analyses", icon=":material/bookmark:", width="stretch"):
+        for i, row in enumerate(table.head(MAX_MENU).itertuples()):
+            open_button(row.page, row.query, row.name, key=f"menu_saved_{i}")
+        if len(table) > MAX_MENU:
+            st.caption(f"and {len(table) - MAX_MENU} more on the Compare page")

@@ -19,9 +19,9 @@ ICON = str(Path(__file__).parent / "icon.svg")
 _CSS = """<style>
 [class*="st-key-answer"] [data-testid="stMarkdownContainer"] p {font-size: 1.15rem; line-height: 1.55; max-width: 62rem;}
 [class*="st-key-answer"] strong {font-variant-numeric: tabular-nums;}
-[data-testid="stMainBlockContainer"] {padding: 2.5rem 2.5rem 4rem;}
+[data-testid="stMainBlockContainer"] {padding: 3.5rem 2.5rem 4rem;}
 @media (max-width: 1200px) {
-  [data-testid="stMainBlockContainer"] {padding: 2.5rem 1.5rem 4rem;}
+  [data-testid="stMainBlockContainer"] {padding: 3.5rem 1.5rem 4rem;}
   [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .js-plotly-plot) {flex-wrap: wrap;}
   [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .js-plotly-plot) > [data-testid="stColumn"] {min-width: 100%;}
 }
@@ -81,6 +81,7 @@ def _notices(notices: list[str]) -> None:
 
 def finish() -> None:
     """Ends a page: what it offers to take away or keep, and the URL that follows the state."""
+    link.saved_menu()
     sharing.toolbar()
     state.write_url(link.parameters())
 

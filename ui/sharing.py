@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -11,6 +11,7 @@ from lawlib.export.bundle import file_name
 
 from . import collected, data, link, state
 from .chart import style
+from .compare import view
 from .images import image_buttons
 from .markup import plain
 
@@ -80,6 +81,16 @@ def _share(shown: collected.Collected) -> None:
     st.markdown("**Link to this view**")
     st.code(address(), language=None, wrap_lines=True)
     st.caption("It names the data by their content: elsewhere it opens on the same numbers, or says what differs.")
+    with st.container(horizontal=True):
+        for field, words in zip(state.PINS, ("left", "right"), strict=True):
+            st.button(
+                f"Pin {words}",
+                key=f"pin_{field}",
+                icon=":material/push_pin:",
+                on_click=state.put,
+                args=(field, view()),
+                help=f"Shows this view on the {words} of the Compare page",
+            )
     store = data.store()
     with st.form("save_analysis", border=False, clear_on_submit=True):
         name = st.text_input("Keep it under a name", max_chars=120, placeholder="MoE against dense at 1e22", key="analysis_name")
@@ -88,7 +99,7 @@ def _share(shown: collected.Collected) -> None:
         st.caption(f"Saving is off: {plain(' '.join(store.warnings))}")
     if saved:
         try:
-            store.save_analysis(name, page_name(), urlencode(state.query() | link.parameters(full=True)), shown.answer)
+            store.save_analysis(name, page_name(), view(), shown.answer)
         except (StoreError, ValueError) as error:
             st.error(plain(error), icon=":material/error:")
         else:

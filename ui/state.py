@@ -123,6 +123,8 @@ FIELDS: dict[str, Field] = {
     "split": Field("", str),
     "cut": Field(None, _number, _compact),
     "backtest": Field((), _words, ",".join),  # type: ignore[arg-type]
+    "a": Field("", str),
+    "b": Field("", str),
     "data": Field("", _fingerprint),
     "out": Field(None, _hashes, _hash_list),
 }
@@ -135,6 +137,10 @@ OF_DATASET = (*FILTERS, "budget", "e", "g", "split", "cut", "backtest", "law", "
 `data` is the fingerprint of the runs that a link was made with, while those here differ; `out` the content hashes of the runs
 to leave out instead of those that the workspace marks, None for the workspace's.
 """
+
+
+PINS = ("a", "b")
+"""The two views of the Compare page, each the parameters of its address."""
 
 
 def _state() -> dict:
@@ -156,8 +162,8 @@ def parse(parameters: Mapping[str, str]) -> dict[str, object]:
 
 
 def load(parameters: Mapping[str, str]) -> None:
-    """Opens another view in this session, as its link would."""
-    st.session_state[_STATE] = parse(parameters)
+    """Opens another view in this session, as its link would; what is pinned for comparison stays."""
+    st.session_state[_STATE] = parse(parameters) | {side: get(side) for side in PINS}
     st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
 
 
