@@ -43,7 +43,8 @@ COLUMNS: tuple[str, ...] = (
     "granularity", "expansion", "tokens", "flops", "loss", "loss_name", "seed", "status", "excluded",
     "exclude_reason", "extra",
 )  # fmt: skip
-CURVE_COLUMNS: tuple[str, ...] = ("run_id", "step", "tokens", "flops", "split", "loss")
+CURVE_COLUMNS: tuple[str, ...] = ("run_id", "step", "tokens", "flops", "split", "loss", "hours")
+"""`hours` since the run began, where the log gives times."""
 POSITIVE: tuple[str, ...] = (
     "n_active", "n_total", "d_model", "n_layers", "n_experts", "top_k", "granularity", "expansion", "tokens", "flops",
     "loss",

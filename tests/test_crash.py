@@ -137,3 +137,27 @@ def test_a_workspace_from_before_the_journal_knows_its_imports(tmp_path):
     Path(f"{path}.open").write_text("1\n")
     with open_store(workspace=path) as store:
         assert "all 1 stored imports are whole, 1 runs and 0 curve points" in store.notices[0]
+
+
+def test_a_workspace_from_before_the_thinned_copies_gets_them_and_read_only_ones_do_without(tmp_path, monkeypatch):
+    path = tmp_path / "w.duckdb"
+    with connect() as con:
+        con.execute(f"attach {quoted(path)} as workspace")
+        schema.migrate(con, "workspace", upto=3)
+        con.execute("insert into workspace.datasets values (1, 'old', 'Old', 'uploaded', '', '', '', '', '2025', '')")
+        con.execute("insert into workspace.runs by name select 1 as seq, 'r' as run_id, 'old' as dataset")
+        con.execute(
+            """insert into workspace.curves by name
+            select 1 as run, 'loss' as split, i as point, i as step, 3 + cos(i) as loss from range(5000) t(i)"""
+        )
+        con.execute("insert into workspace.curve_sizes values ('old', 1, 'loss', 5000)")
+    with monkeypatch.context() as locked:
+        locked.setattr("lawlib.store.database.os.access", lambda *_: False)
+        with open_store(workspace=path) as store:
+            before = store.curves("old", max_points=130)
+    with open_store(workspace=path) as store:
+        after = store.curves("old", max_points=130)
+        assert len(after) == 130
+        assert after.equals(before)
+        assert after["hours"].isna().all()
+        assert len(store._db.read("select * from workspace.curves_thin")) == 514

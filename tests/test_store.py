@@ -176,6 +176,26 @@ def test_curves_are_added_once_to_runs_that_have_none(store):
     assert len(store.curves("mine")) == 9
 
 
+@pytest.mark.parametrize("limit", [34, 130, 514])
+def test_a_long_curve_thinned_from_its_copy_is_the_curve_thinned(store, limit):
+    rng = np.random.default_rng(3)
+    curves = [a_curve(f"r{i}", 5000 + i, loss=rng.normal(3, 1, 5000 + i)).assign(hours=0.5) for i in range(2)]
+    store.add(some_runs(), "mine", curves=pd.concat([*curves, a_curve("r2", 600)]))
+    assert store._db.read("select count(distinct run) as n from workspace.curves_thin")["n"].tolist() == [2]
+    thin = store.curves("mine", max_points=limit)
+    assert (thin["run_id"] == "r2").sum() == limit
+    for i, whole in enumerate(curves):
+        mine = thin[thin["run_id"] == f"r{i}"]
+        stretch = np.arange(len(whole) - 2) * ((limit - 2) // 2) // (len(whole) - 2)
+        inner = whole["loss"].iloc[1:-1].groupby(stretch)
+        expected = {0, len(whole) - 1, *inner.idxmin(), *inner.idxmax()}
+        assert sorted(mine["step"] / 10) == sorted(expected)
+        assert (mine["hours"] == 0.5).all()
+    store.delete("mine")
+    store.purge("mine")
+    assert store._db.read("select * from workspace.curves_thin").empty
+
+
 def test_a_thinned_curve_keeps_its_ends_and_its_spikes(store):
     loss = np.linspace(4, 3, 10_000)
     loss[1234] = 9.0

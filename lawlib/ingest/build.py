@@ -150,7 +150,7 @@ def _points(curves: Curves | None, runs: pd.DataFrame, number: np.ndarray) -> pd
     ids = dict(zip(number.tolist(), runs["run_id"], strict=True))
     points = curves.points[curves.points["run"].isin(ids)]
     points = points.assign(run_id=points["run"].map(ids).astype("str"), split=points["split"].astype("str"))
-    return points[list(CURVE_COLUMNS)].reset_index(drop=True)
+    return points.reindex(columns=list(CURVE_COLUMNS)).reset_index(drop=True)
 
 
 def _groups(table: Table, mapping: Mapping, runs: pd.DataFrame, rows: np.ndarray) -> dict[str, list[str]]:

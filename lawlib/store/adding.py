@@ -11,11 +11,12 @@ import pandas as pd
 
 from lawlib.errors import StoreError
 from lawlib.runs import COLUMNS, CURVE_COLUMNS
+from lawlib.store.thinning import LEVEL, LONG, thinned
 
 KINDS = ("trained", "published", "uploaded", "simulated")
 EVALUATION_COLUMNS = ("run_id", "benchmark", "metric", "value")
 DERIVATION_COLUMNS = ("run_id", "quantity", "source", "factor", "rule")
-_NUMBERS = {"step", "tokens", "flops", "loss", "value", "factor"}
+_NUMBERS = {"step", "tokens", "flops", "loss", "hours", "value", "factor"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +97,7 @@ def insert_curves(cursor: duckdb.DuckDBPyConnection, dataset: str, curves: pd.Da
     _require_known(cursor, dataset, "curves")
     cursor.execute(
         """create temp table numbered as
-        select r.seq as run, i.split, i.step, i.tokens, i.flops, i.loss,
+        select r.seq as run, i.split, i.step, i.tokens, i.flops, i.loss, i.hours,
             row_number() over (partition by r.seq, i.split order by i.step nulls last, i.row) - 1 as point
         from incoming i join workspace.runs r on r.run_id = i.run_id and r.dataset = $dataset
         where r.seq not in (select run from workspace.curve_sizes where dataset = $dataset)""",
@@ -108,6 +109,15 @@ def insert_curves(cursor: duckdb.DuckDBPyConnection, dataset: str, curves: pd.Da
         select $dataset as dataset, run, split, count(*) as n_points from numbered group by run, split order by run, split""",
         {"dataset": dataset},
     )
+    cursor.execute(
+        """create temp table long as
+        select run, split, count(*) as n_points from numbered group by run, split having count(*) > $long""",
+        {"long": LONG},
+    )
+    if cursor.execute("select count(*) from long").fetchall() != [(0,)]:
+        order = "order by c.run, c.split, c.point"
+        cursor.execute(f"insert into workspace.curves_thin by name {thinned('numbered', 'long', LEVEL)} {order}")
+    cursor.execute("drop table long")
     cursor.execute("drop table numbered")
     cursor.unregister("incoming")
     return int(count[0][0])

@@ -8,6 +8,8 @@ import pandas as pd
 
 from lawlib.runs import COLUMNS
 from lawlib.store.database import Database
+from lawlib.store.schema import CURVES_VERSION
+from lawlib.store.thinning import LEVEL, LONG, thinned
 
 
 def datasets(database: Database, shipped: str) -> pd.DataFrame:
@@ -64,34 +66,33 @@ def curves(
     if split is not None:
         conditions += " and z.split = $split"
         parameters["split"] = split
-    points = f"{place}.curves"
-    if max_points is not None:
-        parameters |= {"max_points": max_points, "stretches": (max_points - 2) // 2}
-        points = f"""(
-            select c.* from {place}.curves c join (
-                select distinct run, split, unnest([lowest, highest]) as point from (
-                    select c.run, c.split, coalesce(arg_min(c.point, c.loss), min(c.point)) as lowest,
-                        coalesce(arg_max(c.point, c.loss), min(c.point)) as highest
-                    from {place}.curves c join chosen on c.run = chosen.run and c.split = chosen.split
-                    group by c.run, c.split, case
-                        when n_points <= $max_points then c.point
-                        when c.point = 0 then -1
-                        when c.point = n_points - 1 then $stretches
-                        else (c.point - 1) * $stretches // (n_points - 2) end
-                )
-            ) kept on kept.run = c.run and kept.split = c.split and kept.point = c.point)"""
+    now = place != "workspace" or database.schema_version >= CURVES_VERSION
     return database.read(
         f"""with chosen as materialized (
             select z.run, z.split, z.n_points, r.run_id
             from {place}.runs r join {place}.curve_sizes z on z.run = r.seq
             where r.dataset = $dataset{conditions}
-        )
-        select chosen.run_id, c.step, c.tokens, c.flops, c.split, c.loss
-        from {points} c join chosen on c.run = chosen.run and c.split = chosen.split
+        ), {_points(place, max_points, now)}
+        select chosen.run_id, c.step, c.tokens, c.flops, c.split, c.loss, {"c.hours" if now else "cast('nan' as double)"} as hours
+        from points c join chosen on c.run = chosen.run and c.split = chosen.split
         order by c.run, c.split, c.point""",
         parameters,
         **frames,
     )
+
+
+def _points(place: str, max_points: int | None, now: bool) -> str:
+    """The table `points`, at most `max_points` of each curve of `chosen`: long ones from their thinned copy if that is enough."""
+    if max_points is None:
+        return f"points as not materialized (select * from {place}.curves)"
+    if max_points > LEVEL or not now:
+        return f"points as not materialized ({thinned(f'{place}.curves', 'chosen', max_points)})"
+    return f"""long as materialized (select * from chosen where n_points > {LONG}),
+        short as materialized (select * from chosen where n_points <= {LONG}),
+        points as not materialized (
+            {thinned(f"{place}.curves_thin", "long", max_points)}
+            union all by name
+            {thinned(f"{place}.curves", "short", max_points)})"""
 
 
 def ids(run_ids: Iterable[str]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import time
 import duckdb
 
 from lawlib.errors import StoreError
+from lawlib.store.thinning import LEVEL, LONG, thinned
 
 # Once released, a migration is never edited: append one. CHECKs may use operators only (a function in a CHECK makes a
 # write-ahead log unreadable after a crash, DuckDB 2.0).
@@ -44,13 +45,23 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             (select coalesce(sum(n_points), 0) from {db}.curve_sizes z where z.dataset = d.dataset)
         from {db}.datasets d""",
     ),
+    (
+        "alter table {db}.curves add column hours double",
+        """create table {db}.curves_thin (
+            run bigint, split varchar, point bigint, step double, tokens double, flops double, loss double, hours double)""",
+        f"""insert into {{db}}.curves_thin
+        {thinned("{db}.curves", f"(select * from {{db}}.curve_sizes where n_points > {LONG})", LEVEL)}
+        order by c.run, c.split, c.point""",
+    ),
 )
 SCHEMA_VERSION = len(MIGRATIONS)
-SHIPPED_VERSION = 1
-"""The schema of the bundled file, which has the tables of runs alone: later steps add tables of what users keep."""
+CURVES_VERSION = 4
+"""The first schema whose curves have hours, and long ones a thinned copy."""
+SHIPPED_VERSION = CURVES_VERSION
+"""The schema of the bundled file: that of its runs and curves; later steps add tables of what users keep."""
 TABLES = (
     "meta", "datasets", "runs", "curves", "curve_sizes", "evaluations", "derivations", "exclusions", "mappings", "analyses",
-    "imports",
+    "imports", "curves_thin",
 )  # fmt: skip
 
 

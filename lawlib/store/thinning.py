@@ -1,0 +1,35 @@
+"""Few points of long curves, chosen in SQL so that spikes stay: of equal stretches those of lowest and highest loss.
+
+Long curves are thinned once more when they are added, to `LEVEL` points in the table `curves_thin`: a chart of a thousand
+curves then reads a few hundred thousand points instead of ten million. Both tables number points alike, so thinning
+on the thinned is exact wherever its stretches are whole multiples: 514 points (256 stretches), 258, 130, 66, 34, ...
+"""
+
+from __future__ import annotations
+
+LEVEL = 514
+LONG = 4 * LEVEL
+"""Points above which a curve is thinned when it is added, which costs at most a quarter of its space."""
+
+
+def thinned(points: str, curves: str, max_points: int) -> str:
+    """A query for at most `max_points` points of each curve.
+
+    Args:
+        points: the table (or subquery) with columns run, split, point, loss and others.
+        curves: the table of curves wanted, with columns run, split, n_points.
+    """
+    stretches = (int(max_points) - 2) // 2
+    return f"""
+        select c.* from {points} c join (
+            select distinct run, split, unnest([lowest, highest]) as point from (
+                select p.run, p.split, coalesce(arg_min(p.point, p.loss), min(p.point)) as lowest,
+                    coalesce(arg_max(p.point, p.loss), min(p.point)) as highest
+                from {points} p join {curves} w on p.run = w.run and p.split = w.split
+                group by p.run, p.split, case
+                    when n_points <= {int(max_points)} then p.point
+                    when p.point = 0 then -1
+                    when p.point = n_points - 1 then {stretches}
+                    else (p.point - 1) * {stretches} // (n_points - 2) end
+            )
+        ) kept on kept.run = c.run and kept.split = c.split and kept.point = c.point"""
