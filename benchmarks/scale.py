@@ -104,12 +104,14 @@ def planted_curves(runs: pd.DataFrame, numbers: np.ndarray, n_points: int) -> pd
 def warm(words: str, call: Callable[[int], object], repeats: int = 7) -> float:
     """Prints and returns the median milliseconds of `call(i)`, with another i each time; the first does not count."""
     call(0)
-    times = []
+    times, used = [], []
     for i in range(1, repeats + 1):
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         call(i)
         times.append(1e3 * (time.perf_counter() - start))
-    print(f"{words:<58} {statistics.median(times):7.0f} ms  ({min(times):.0f} to {max(times):.0f})", flush=True)
+        used.append(1e3 * (time.process_time() - cpu))
+    spread = f"({min(times):.0f} to {max(times):.0f}; processor {statistics.median(used):.0f} ms)"
+    print(f"{words:<58} {statistics.median(times):7.0f} ms  {spread}", flush=True)
     return statistics.median(times)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from lawlib.runs import COLUMNS
+from lawlib.runs import COLUMNS, CURVE_COLUMNS
 from lawlib.store.database import Database
 from lawlib.store.schema import CURVES_VERSION
 from lawlib.store.thinning import LEVEL, LONG, thinned
@@ -56,7 +56,8 @@ def curves(
 ) -> pd.DataFrame:
     """See `Store.curves`. Thinning groups the points of a curve by their number, so that it needs no sorting.
 
-    The curves are chosen first, from the small tables: the join then skips all blocks of other runs.
+    The curves are chosen first, from the small tables, and then read from where that is quickest: a plan for one kind of
+    them alone skips the blocks of other runs, one for all kinds does not.
     """
     parameters: dict[str, object] = {"dataset": dataset}
     conditions, frames = "", {}
@@ -66,33 +67,43 @@ def curves(
     if split is not None:
         conditions += " and z.split = $split"
         parameters["split"] = split
-    now = place != "workspace" or database.schema_version >= CURVES_VERSION
-    return database.read(
-        f"""with chosen as materialized (
-            select z.run, z.split, z.n_points, r.run_id
-            from {place}.runs r join {place}.curve_sizes z on z.run = r.seq
-            where r.dataset = $dataset{conditions}
-        ), {_points(place, max_points, now)}
-        select chosen.run_id, c.step, c.tokens, c.flops, c.split, c.loss, {"c.hours" if now else "cast('nan' as double)"} as hours
-        from points c join chosen on c.run = chosen.run and c.split = chosen.split
-        order by c.run, c.split, c.point""",
+    chosen = database.read(
+        f"""select z.run, z.split, z.n_points, r.run_id from {place}.runs r join {place}.curve_sizes z on z.run = r.seq
+        where r.dataset = $dataset{conditions} order by z.run, z.split""",
         parameters,
         **frames,
     )
+    old = place == "workspace" and database.schema_version < CURVES_VERSION
+    parts = [
+        database.read(
+            f"""select k.run_id, c.step, c.tokens, c.flops, c.split, c.loss,
+                {"cast('nan' as double) as" if old else "c."}hours, c.run, c.point
+            from ({query}) c join kind k on c.run = k.run and c.split = k.split
+            where c.run between {kind["run"].min()} and {kind["run"].max()}""",
+            kind=kind,
+        )
+        for query, kind in _sources(place, chosen, max_points, old)
+    ]
+    if not parts:
+        return pd.DataFrame({c: pd.Series(dtype="str" if c in ("run_id", "split") else float) for c in CURVE_COLUMNS})
+    points = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    points = points.sort_values(["run", "split", "point"], ignore_index=True)
+    return points[list(CURVE_COLUMNS)]
 
 
-def _points(place: str, max_points: int | None, now: bool) -> str:
-    """The table `points`, at most `max_points` of each curve of `chosen`: long ones from their thinned copy if that is enough."""
+def _sources(place: str, chosen: pd.DataFrame, max_points: int | None, old: bool) -> list[tuple[str, pd.DataFrame]]:
+    """Queries over a table `kind` of curves, each with those it is for: whole ones, ones to thin, ones with a thinned copy."""
+    points, n = f"{place}.curves", chosen["n_points"]
     if max_points is None:
-        return f"points as not materialized (select * from {place}.curves)"
-    if max_points > LEVEL or not now:
-        return f"points as not materialized ({thinned(f'{place}.curves', 'chosen', max_points)})"
-    return f"""long as materialized (select * from chosen where n_points > {LONG}),
-        short as materialized (select * from chosen where n_points <= {LONG}),
-        points as not materialized (
-            {thinned(f"{place}.curves_thin", "long", max_points)}
-            union all by name
-            {thinned(f"{place}.curves", "short", max_points)})"""
+        kinds = [(f"select * from {points}", chosen)]
+    else:
+        copied = (n > LONG) & (n > max_points) & (max_points <= LEVEL) & (not old)
+        kinds = [
+            (f"select * from {points}", chosen[n <= max_points]),
+            (thinned(points, "kind", max_points), chosen[(n > max_points) & ~copied]),
+            (thinned(f"{place}.curves_thin", "kind", max_points), chosen[copied]),
+        ]
+    return [(query, kind) for query, kind in kinds if len(kind)]
 
 
 def ids(run_ids: Iterable[str]) -> pd.DataFrame:

@@ -8,15 +8,17 @@ each instead of two texts; `point` counts within a curve (one run, one split) an
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import duckdb
 
 from lawlib.errors import StoreError
-from lawlib.store.thinning import LEVEL, LONG, thinned
+from lawlib.store.thinning import thin_all
 
 # Once released, a migration is never edited: append one. CHECKs may use operators only (a function in a CHECK makes a
 # write-ahead log unreadable after a crash, DuckDB 2.0).
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
+Step = str | Callable[[duckdb.DuckDBPyConnection, str], None]
+MIGRATIONS: tuple[tuple[Step, ...], ...] = (
     (
         "create table {db}.meta (version bigint, schema_version integer)",
         """create table {db}.datasets (
@@ -49,9 +51,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "alter table {db}.curves add column hours double",
         """create table {db}.curves_thin (
             run bigint, split varchar, point bigint, step double, tokens double, flops double, loss double, hours double)""",
-        f"""insert into {{db}}.curves_thin
-        {thinned("{db}.curves", f"(select * from {{db}}.curve_sizes where n_points > {LONG})", LEVEL)}
-        order by c.run, c.split, c.point""",
+        thin_all,
     ),
 )
 SCHEMA_VERSION = len(MIGRATIONS)
@@ -76,14 +76,21 @@ def migrate(con: duckdb.DuckDBPyConnection, db: str, *, version: int | None = No
     for number, statements in enumerate(MIGRATIONS[first:upto], start=first + 1):
         with con.cursor() as cursor:
             cursor.execute("begin")
-            for statement in statements:
-                cursor.execute(statement.format(db=db))
+            for step in statements:
+                _take(cursor, step, db)
             if number == 1:
                 cursor.execute(f"insert into {db}.meta values (?, 1)", [time.time_ns() // 1000 if version is None else version])
             cursor.execute(f"update {db}.meta set schema_version = ?", [number])
             cursor.execute("commit")
     if first < SCHEMA_VERSION:
         con.execute(f"checkpoint {db}")
+
+
+def _take(con: duckdb.DuckDBPyConnection, step: Step, db: str) -> None:
+    if isinstance(step, str):
+        con.execute(step.format(db=db))
+    else:
+        step(con, db)
 
 
 def is_empty(con: duckdb.DuckDBPyConnection, db: str) -> bool:
@@ -107,8 +114,8 @@ def check(con: duckdb.DuckDBPyConnection, db: str, what: str) -> None:
     with duckdb.connect(":memory:") as model:
         model.execute("attach ':memory:' as model")
         for statements in MIGRATIONS[:found]:
-            for statement in statements:
-                model.execute(statement.format(db="model"))
+            for step in statements:
+                _take(model, step, "model")
         expected = _tables(model, "model")
     wrong = [name for name, sql in expected.items() if tables.get(name) != sql]
     if found < 1 or wrong:

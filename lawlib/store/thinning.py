@@ -7,9 +7,28 @@ on the thinned is exact wherever its stretches are whole multiples: 514 points (
 
 from __future__ import annotations
 
+import duckdb
+
 LEVEL = 514
 LONG = 4 * LEVEL
 """Points above which a curve is thinned when it is added, which costs at most a quarter of its space."""
+BATCH = 4_000_000
+"""Points thinned at once: the store's memory is bounded."""
+
+
+def thin_all(con: duckdb.DuckDBPyConnection, db: str) -> None:
+    """Fills `curves_thin` of the database from its curves, some millions of points at a time."""
+    sizes = con.execute(f"select run, n_points from {db}.curve_sizes where n_points > {LONG} order by run").fetchall()
+    first = total = 0
+    for i, (run, n_points) in enumerate(sizes):
+        total += n_points
+        if i + 1 < len(sizes) and (total < BATCH or sizes[i + 1][0] == run):
+            continue
+        wanted = f"(select * from {db}.curve_sizes where n_points > {LONG} and run between {sizes[first][0]} and {run})"
+        con.execute(
+            f"insert into {db}.curves_thin by name {thinned(f'{db}.curves', wanted, LEVEL)} order by c.run, c.split, c.point"
+        )
+        first, total = i + 1, 0
 
 
 def thinned(points: str, curves: str, max_points: int) -> str:
