@@ -148,13 +148,14 @@ def test_a_bad_row_is_left_out_by_consent_and_a_second_upload_adds_nothing(uploa
     expect(page.get_by_label("suffixes: 4 runs, 0 curve points")).to_be_visible()
 
 
-def test_consent_holds_for_one_file_only(upload):
+def test_consent_holds_for_these_files_only(upload):
     page = upload
     drop(page, "first.csv", SUFFIXES)
     page.locator(".st-key-consent label").click()
     expect(page.locator(".st-key-store_button button")).to_be_enabled()
     drop(page, "second.csv", SUFFIXES.replace("700M", "800M"))
-    expect(data_set_name(page)).to_have_value("second")
+    expect(page.get_by_text("2 rows have problems")).to_be_visible()
+    expect(data_set_name(page)).to_have_value("first")
     settle(page)
     expect(page.locator(".st-key-consent input")).not_to_be_checked()
     expect(page.locator(".st-key-store_button button")).to_be_disabled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import PurePath
 
 import numpy as np
@@ -25,9 +26,9 @@ _MAPPING = "upload_mapping"
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the file")
-def _open(file_id: str, name: str, _content: bytes) -> ingest.Table | str:
+def _open(file_ids: tuple[str, ...], _files: list[tuple[str, bytes]]) -> ingest.Table | str:
     try:
-        return ingest.open_table(_content, name)
+        return ingest.open_files(_files)
     except lawlib.ReadError as error:
         return str(error)
 
@@ -41,18 +42,19 @@ def _build(sha256: str, mapping_json: str, _table: ingest.Table) -> ingest.Impor
 
 
 def file_at_hand() -> ingest.Table | None:
-    """The uploaded file, or a table of an opened DuckDB file, as raw columns; its sentence where it cannot be read."""
-    file = st.file_uploader(
-        "Run logs: CSV, TSV, JSONL, JSON, Parquet or a trainer's console log, plain or gzipped, up to 200 MB; or a DuckDB file",
+    """The uploaded files as one table, or a table of an opened DuckDB file, as raw columns; its sentence where it cannot be read."""
+    files = st.file_uploader(
+        "Run logs, one or several: tables, trainers' console logs, TensorBoard, MLflow, Hugging Face, W&B; plain, gzipped or in a zip",
         key="file",
-        help="The file is read here, on this machine, and nothing is stored before you say so.",
+        accept_multiple_files=True,
+        help="Up to 200 MB. The files are read here, on this machine, and nothing is stored before you say so.",
     )
-    if file is None:
+    if not files:
         return None
-    content = file.getvalue()
-    if content[8:12] == b"DUCK":
-        return _duckdb_table(file.file_id, file.name, content)
-    found = _open(file.file_id, file.name, content)
+    given = [(file.name, file.getvalue()) for file in files]
+    if len(given) == 1 and given[0][1][8:12] == b"DUCK":
+        return _duckdb_table(files[0].file_id, *given[0])
+    found = _open(tuple(file.file_id for file in files), given)
     if isinstance(found, str):
         st.error(plain(found), icon=":material/error:")
         return None
@@ -127,8 +129,20 @@ def built(table: ingest.Table, mapping: ingest.Mapping) -> ingest.Import | None:
 
 def suggested_name(table: ingest.Table) -> str:
     """The file's name without its endings."""
-    name = PurePath(table.name).name
-    while PurePath(name).suffix.lower() in (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".gz", ".txt"):
+    name = re.sub(r" and \d+ more$", "", PurePath(table.name).name)
+    while PurePath(name).suffix.lower() in (
+        ".csv",
+        ".tsv",
+        ".json",
+        ".jsonl",
+        ".parquet",
+        ".gz",
+        ".txt",
+        ".zip",
+        ".log",
+        ".out",
+        ".db",
+    ):
         name = PurePath(name).stem
     return name or "runs"
 

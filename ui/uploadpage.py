@@ -124,7 +124,9 @@ def problems(table: ingest.Table, found: ingest.Import) -> bool:
     listed = pd.DataFrame(
         [{"line": p.line, "column": p.column, "value": str(p.value), "reason": p.reason} for p in found.problems[:SHOWN_PROBLEMS]]
     )
-    n_lines = len({p.line for p in found.problems})
+    if any(p.file for p in found.problems):
+        listed.insert(0, "file", [p.file for p in found.problems[:SHOWN_PROBLEMS]])
+    n_lines = len({(p.file, p.line) for p in found.problems})
     st.markdown(
         (f"**{n_lines:,} rows have problems**" if n_lines > 1 else "**1 row has problems**")
         + (f", the first {SHOWN_PROBLEMS} shown" if len(found.problems) > SHOWN_PROBLEMS else "")

@@ -11,11 +11,12 @@ assumption is a rule in `derivations` or a sentence in `notes`, and a correction
 from .build import Import, build
 from .columns import detect
 from .evaluations import Evaluations, read_evaluations
+from .gather import open_files, open_table
 from .mapping import QUANTITIES, Mapping, Source
 from .problem import RowProblem
 from .read import ReadWarning, read_runs
 from .suggest import Suggestion
-from .table import Table, open_table, signature
+from .table import Table, signature
 from .units import UNITS
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Table",
     "build",
     "detect",
+    "open_files",
     "open_table",
     "read_evaluations",
     "read_runs",

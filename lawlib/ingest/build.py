@@ -51,6 +51,8 @@ def build(table: Table, mapping: Mapping) -> Import:
     values = evaluate(table, mapping)
     suggestions = suggest(table, mapping, values)
     notes = list(table.notes)
+    if table.dropped:
+        notes.append(f"Left out, as it tells of people and machines: {'; '.join(table.dropped)}.")
     n_duplicates = _identical(table, mapping, notes)
     curves = read_curves(table, mapping, values) if mapping.step else None
     rows = np.arange(len(table.frame)) if curves is None else curves.rows
@@ -75,7 +77,7 @@ def build(table: Table, mapping: Mapping) -> Import:
     points = _points(curves, runs, number)
     notes += curves.notes if curves is not None else []
     notes += _notes(table, mapping, values, runs, curves)
-    problems = sorted([*table.ragged, *values.problems(table)], key=lambda p: p.line)
+    problems = sorted([*table.ragged, *values.problems(table)], key=lambda p: (p.file, p.line))
     groups = _groups(table, mapping, runs, rows[number])
     return Import(runs, points, story, problems, suggestions, notes, n_duplicates, groups)
 
@@ -162,6 +164,7 @@ def _groups(table: Table, mapping: Mapping, runs: pd.DataFrame, rows: np.ndarray
 
 def _notes(table: Table, mapping: Mapping, values: Values, runs: pd.DataFrame, curves: Curves | None) -> list[str]:
     notes = []
+    n_moe = int((runs["arch"] == "moe").sum())
     if curves is not None:
         by = f"told apart by {shown(', '.join(mapping.run_columns), 200)}" if mapping.run_columns else "all rows are one run"
         notes.append(f"Read as learning curves of {counted(len(curves.rows), 'run')}, {by}.")
@@ -176,10 +179,13 @@ def _notes(table: Table, mapping: Mapping, values: Values, runs: pd.DataFrame, c
         notes.append(f"All runs have N = {runs['n_active'].iloc[0]:.4g}: the exponent of N cannot be fitted from them.")
     if "tokens" not in values.numbers:
         notes.append("No column is mapped to the training tokens: fits need them.")
+    if n_moe and "state.total_flos" in table.frame and "flops" not in mapping.sources:
+        notes.append(
+            '"total_flos" counts all experts, not the active ones, so it is not taken as the training FLOPs of MoE runs.'
+        )
     aux = auxiliary_columns(table)
     if aux and not re.search(r"(?<![a-z])(val|eval|lm|ce|nll)|cross.?entropy", mapping.loss.lower()):
         notes.append(f'"{shown(mapping.loss)}" may include the auxiliary loss of "{shown(aux[0])}": check what was logged.')
-    n_moe = int((runs["arch"] == "moe").sum())
     source = values.sources.get("n_active")
     if n_moe and source is not None and source.rule == PARAMS_AS_ACTIVE:
         notes.append(

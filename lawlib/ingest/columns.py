@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -70,9 +71,20 @@ _MODEL_ONLY = re.compile(r"(?<![a-z])(lm|ce|nll)(?![a-z])|cross.?entropy|languag
 def detect(table: Table) -> Mapping:
     """The mapping of a known release, or else the one that column names and first rows suggest. Never raises."""
     if table.format in READERS:
-        return READERS[table.format].mapping(table)
+        return _of_most_runs(table, READERS[table.format].mapping(table))
     known = recognise(list(table.frame.columns))
-    return known if known is not None else _plain(table)
+    return known if known is not None else _of_most_runs(table, _plain(table))
+
+
+def _of_most_runs(table: Table, mapping: Mapping) -> Mapping:
+    """The mapping with the best loss among those that most runs have: one validation loss must not cost the others."""
+    if not table.sparse or not mapping.run_columns or len(mapping.loss_columns) < 2:
+        return mapping
+    run = table.frame.groupby(list(mapping.run_columns), dropna=False, sort=False).ngroup().to_numpy()
+    given = {c: ~np.isnan(numbers(table.frame[c], table.decimal).values) for c in mapping.loss_columns}
+    n_runs = {c: len(np.unique(run[there])) for c, there in given.items()}
+    order = sorted(mapping.loss_columns, key=lambda c: -n_runs[c])  # stable: the best of equals stays first
+    return replace(mapping, sources=mapping.sources | {"loss": Source(order[0])}, loss_columns=tuple(order))
 
 
 def keys(header: str) -> list[str]:
@@ -113,7 +125,12 @@ def _plain(table: Table) -> Mapping:
     sources: dict[str, Source] = {}
     ranks = {c: rank for c in table.frame.columns if (rank := loss_rank(c)) is not None and is_numeric(table, c)}
     losses = tuple(sorted(ranks, key=lambda c: ranks[c]))
+    mlflow_name = "tags.mlflow.runName"
     for quantity, aliases in ALIASES.items():
+        if quantity == "name" and mlflow_name in table.frame and table.frame[mlflow_name].notna().all():
+            sources["name"] = Source(mlflow_name)  # beside it run_id, a hash
+            taken.add(mlflow_name)
+            continue
         source = _find(table, quantity, aliases, taken | set(losses))
         if source is not None:
             sources[quantity] = source

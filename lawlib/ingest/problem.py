@@ -15,6 +15,7 @@ class RowProblem:
     column: str
     value: str
     reason: str
+    file: str = ""  # where a table is made of several files
 
 
 def shown(value: object, width: int = WIDTH) -> str:

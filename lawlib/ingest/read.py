@@ -11,8 +11,8 @@ from lawlib.errors import ReadError
 
 from .build import build
 from .columns import detect
+from .gather import open_table
 from .problem import counted
-from .table import open_table
 
 N_REASONS = 3  # reasons spelled out in the warning
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lawlib.errors import ReadError
 
-from .readers import TEXT
+from .readers import TEXT, trainer_state
 from .readers.console import ANSI
 
 LIMIT = 200 * 2**20  # bytes of a file as it comes
@@ -18,7 +18,6 @@ SUPPORTED = "CSV, TSV, JSONL, JSON, Parquet or a training log, plain or as .gz"
 
 _SAVE = "Save the table as CSV or Parquet and read that."
 _MAGIC: tuple[tuple[bytes, int, str, str], ...] = (
-    (b"SQLite format 3\0", 0, "an SQLite database", "Export its table of runs as CSV and read that."),
     (b"\x89HDF\r\n\x1a\n", 0, "an HDF5 file", _SAVE),
     (b"DUCK", 8, "a DuckDB database", "Export its table of runs with COPY ... TO 'runs.parquet' and read that."),
     (b"\x93NUMPY", 0, "a NumPy array", _SAVE),
@@ -97,7 +96,7 @@ def unpack(data: bytes, name: str) -> bytes:
 
 
 def format_of(content: bytes, name: str) -> str:
-    """ "parquet", "json", "jsonl", "csv" (any delimiter) or a console log's reader for unpacked content.
+    """ "parquet", "sqlite", "json", "jsonl", "csv" (any delimiter) or a reader's name for unpacked content.
 
     Raises:
         ReadError: the content is of a kind that is not read; the sentence says which and what to do.
@@ -105,10 +104,12 @@ def format_of(content: bytes, name: str) -> str:
     suffix = Path(name.lower().removesuffix(".gz")).suffix
     if content.startswith(b"PAR1"):
         return "parquet"
+    if content.startswith(b"SQLite format 3\0"):
+        return "sqlite"
     if _is_pickle(content, suffix):
         raise ReadError(f"{name} is a Python pickle. Opening a pickle runs the code in it, so none is opened here. {_SAVE}")
     if content.startswith(b"PK\x03\x04"):
-        kind = "an Excel workbook" if b"xl/" in content[:4096] or suffix == ".xlsx" else "a zip archive"
+        kind = "an Excel workbook" if b"xl/" in content[:8192] or suffix == ".xlsx" else "a zip archive"
         advice = "Save the sheet as CSV" if kind == "an Excel workbook" else "Unpack it and give the table in it"
         raise ReadError(f"{name} is {kind}; needed is {SUPPORTED}. {advice}.")
     for magic, offset, kind, advice in _MAGIC:
@@ -139,6 +140,8 @@ def _text_format(content: bytes, name: str, suffix: str) -> str:
     if head.startswith(b"["):
         return "json" if suffix not in (".csv", ".tsv", ".log", ".txt") or _json_array(head) else "csv"
     if head.startswith(b"{"):
+        if trainer_state.looks(content):
+            return trainer_state.READER.name
         return "jsonl" if suffix in (".jsonl", ".ndjson") else "json"
     return "csv"
 

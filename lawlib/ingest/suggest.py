@@ -9,11 +9,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .columns import WITH_AUX
-from .mapping import AS_LOGGED, C_FROM_D, CLARK_C, D_FROM_C, E_AS_EXPANSION, N_FROM_C, Mapping, Source
+from .mapping import (
+    AS_LOGGED,
+    C_FROM_D,
+    CLARK_C,
+    D_FROM_C,
+    E_AS_EXPANSION,
+    G_DECLARED,
+    N_FROM_C,
+    N_FROM_NAME,
+    Mapping,
+    Source,
+)
 from .problem import shown
+from .readers.hf_config import D_EXPERT
 from .table import Table
 from .units import BITS_PER_BYTE, PERPLEXITY, UNITS, factor, loss_unit, numbers
-from .values import Values
+from .values import Values, numbers_in_names
 
 PERPLEXITY_FROM = 12.0  # nats: above the logarithm of any vocabulary, so above an untrained model's loss
 FEW_TOKENS, FEW_PARAMS = 1e6, 1e5  # no training run has fewer
@@ -45,6 +57,8 @@ def suggest(table: Table, mapping: Mapping, values: Values) -> list[Suggestion]:
         *_flops(mapping, values),
         *counts,
         *([] if counts else _missing(mapping, values)),  # what follows from counts waits for their units
+        *_named(table, mapping, values),
+        *_reference_width(table, mapping, values),
         *_dense(mapping, values),
         *_experts(mapping, values),
     ]
@@ -248,6 +262,46 @@ def _derive(code: str, quantity: str, noun: str, rule: str, result: np.ndarray, 
         f"{result.min():.3g} to {result.max():.3g}.",
         mapping.with_source(quantity, Source(rule=rule)),
     )  # fmt: skip
+
+
+def _named(table: Table, mapping: Mapping, values: Values) -> list[Suggestion]:
+    """N, where only the runs' names tell it."""
+    source = mapping.sources.get("name")
+    if source is None or not source.column or _n(values) in values.numbers:
+        return []
+    found = numbers_in_names(table.frame[source.column].head(_SAMPLE)).values
+    if np.isnan(found).any():
+        return []
+    return [
+        Suggestion(
+            "params-in-names", "n_params",
+            f'No column gives the parameters, but every name in "{shown(source.column)}" has one size in it, '
+            f"{found.min():.3g} to {found.max():.3g} (first: {shown(table.frame[source.column].iloc[0])}): take it as N?",
+            mapping.with_source("n_params", Source(source.column, rule=N_FROM_NAME)),
+        )
+    ]  # fmt: skip
+
+
+def _reference_width(table: Table, mapping: Mapping, values: Values) -> list[Suggestion]:
+    """Granularity of models whose config has an expert width and no dense one: it needs a declared reference."""
+    given = _positive(values, "d_model")
+    width = mapping.sources.get("d_model", Source()).column
+    if D_EXPERT not in table.frame or "granularity" in mapping.sources or given is None or not width:
+        return []
+    experts = numbers(table.frame[D_EXPERT], table.decimal).values
+    ratios = 4 * numbers(table.frame[width], table.decimal).values / experts
+    ratios = ratios[np.isfinite(ratios)]
+    if not len(ratios):
+        return []
+    return [
+        Suggestion(
+            "reference-width", "granularity",
+            f'The config gives the experts\' width (first: {np.nanmin(experts):g}) and no dense feed-forward width, so G = d_ff / '
+            f"d_expert needs a declared d_ff. With d_ff = 4 d_model, G is {ratios.min():.3g} to {ratios.max():.3g}: declare "
+            "that? Another multiple of d_model can be set under Correct the mapping.",
+            mapping.with_source("granularity", Source(width, per=D_EXPERT, factor=4.0, rule=G_DECLARED)),
+        )
+    ]  # fmt: skip
 
 
 def _dense(mapping: Mapping, values: Values) -> list[Suggestion]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,10 @@ from lawlib.errors import ReadError
 from . import sniff
 from .delimited import read_delimited
 from .problem import RowProblem, shown
-from .readers import READERS
+from .readers import READERS, wandb_chart
+from .readers.console import run_name
+from .readers.reader import RUN
+from .readers.sqlite import read_sqlite
 from .records import CELLS, read_records
 
 
@@ -41,29 +43,53 @@ class Table:
     sha256: str = ""  # of the file as given, before unpacking
     decimal: str = "."  # "," where numbers are written 3,25
     sparse: bool = False  # a blank cell says that nothing was logged at this step, as losses have rows of their own
+    origins: np.ndarray | None = None  # the file of each row, where the table is made of several
+    dropped: list[str] = field(default_factory=list)  # what was taken out because it tells of people and machines
+
+    def with_frame(self, frame: pd.DataFrame) -> Table:
+        """The table with other cells in the same rows."""
+        return replace(self, frame=frame)
+
+    def renamed(self, name: str, sha256: str) -> Table:
+        """The table of an upload of this name and content."""
+        return replace(self, name=name, sha256=sha256)
 
 
-def open_table(data: bytes | Path, name: str) -> Table:
-    """The table in an upload's bytes or in the file at a path; `name` gives the ending and is used in sentences.
+def load_table(content: bytes, name: str) -> Table:
+    """The table in one unpacked file; `name` gives the ending and is used in sentences.
 
     Raises:
-        ReadError: the file is too large, damaged, empty, of a kind that is not read, or a pickle.
+        ReadError: the content is damaged, empty, of a kind that is not read, or a pickle.
     """
-    given = sniff.load(data, name)
-    sha256 = hashlib.sha256(given).hexdigest()
-    content = sniff.unpack(given, name)
     kind = sniff.format_of(content, name)
     if kind == "parquet":
         frame, notes = _parquet(content, name)
-        return Table(name, frame, np.arange(1, len(frame) + 1), "parquet", notes, [], sha256)
+        return _known(Table(name, frame, np.arange(1, len(frame) + 1), "parquet", notes))
+    if kind == "sqlite":
+        frame, notes = read_sqlite(content, name)
+        return Table(name, frame, np.arange(1, len(frame) + 1), "sqlite", notes, sparse=True)
     if kind in ("json", "jsonl"):
         found = read_records(content, name, kind)
-        return Table(name, found.frame, found.lines, found.format, found.notes, found.ragged, sha256)
+        return _known(Table(name, found.frame, found.lines, found.format, found.notes, found.ragged))
     if kind in READERS:
         log = READERS[kind].read(content, name)
-        return Table(name, log.frame, log.lines, kind, log.notes, log.ragged, sha256, sparse=True)
+        return Table(name, log.frame, log.lines, kind, log.notes, log.ragged, sparse=True)
     read = read_delimited(content, name)
-    return Table(name, read.frame, read.lines, read.format, read.notes, read.ragged, sha256, read.decimal)
+    return _known(Table(name, read.frame, read.lines, read.format, read.notes, read.ragged, decimal=read.decimal))
+
+
+def _known(table: Table) -> Table:
+    """A table of a tracker's own layout brought into a row a run and step."""
+    columns = list(table.frame.columns)
+    if wandb_chart.fits(columns):
+        frame, lines, notes = wandb_chart.unpivot(table.frame, table.lines)
+        return replace(table, frame=frame, lines=lines, notes=[*table.notes, *notes], sparse=True)
+    olmo = {"throughput/total_tokens", "batch_size_in_tokens"} <= set(columns)
+    history = "_step" in columns and bool({"_runtime", "_timestamp"} & set(columns))  # W&B: metrics of a step on several rows
+    if (olmo or history) and not {c.lower() for c in columns} & {RUN, "name", "run_name", "run_id", "display_name"}:
+        run = pd.Series(run_name(table.name), index=table.frame.index, name=RUN, dtype="str")  # of OLMo it tells the model's size
+        return replace(table, frame=pd.concat([run, table.frame], axis=1), sparse=True)
+    return replace(table, sparse=history)
 
 
 def signature(table: Table) -> str:

@@ -18,12 +18,13 @@ from .mapping import (
     D_FROM_C,
     EXPERTS_FROM_E,
     N_FROM_C,
+    N_FROM_NAME,
     Mapping,
     Source,
 )
 from .problem import RowProblem, shown
 from .table import Table
-from .units import convert, numbers
+from .units import Numbers, convert, numbers
 
 TEXTS = ("name", "arch", "status", "excluded", "exclude_reason")
 _LOGGED_NAN = ("n_active", "n_total", "tokens", "flops", "loss")  # where "NaN" is a fault and not a blank
@@ -67,7 +68,8 @@ class Values:
         for row, faults in sorted(self.faults.items()):
             for _, column, reason in faults:
                 cell = table.frame[column].iloc[row] if column in table.frame else ""
-                found.append(RowProblem(int(table.lines[row]), column, "" if pd.isna(cell) else shown(cell), reason))
+                file = "" if table.origins is None else str(table.origins[row])
+                found.append(RowProblem(int(table.lines[row]), column, "" if pd.isna(cell) else shown(cell), reason, file))
         return found
 
 
@@ -119,7 +121,7 @@ def is_true(texts: np.ndarray) -> np.ndarray:
 
 def _numbers(table: Table, quantity: str, source: Source, values: Values) -> None:
     column = pd.Series(source.value, index=table.frame.index, dtype="str") if not source.column else table.frame[source.column]
-    found = numbers(column, table.decimal)
+    found = numbers_in_names(column) if source.rule == N_FROM_NAME else numbers(column, table.decimal)
     canonical = "n_active" if quantity == "n_params" else quantity
     values.fault(found.text, canonical, source.column, f"{words(quantity)} must be a number, this is text.")
     if canonical in _LOGGED_NAN and quantity != "loss":
@@ -136,6 +138,16 @@ def _numbers(table: Table, quantity: str, source: Source, values: Values) -> Non
         check_positive(values, quantity, source.column, np.where(found.values > 0, result, np.nan))
     values.numbers[quantity] = result
     values.sources[quantity] = source
+
+
+def numbers_in_names(names: pd.Series) -> Numbers:
+    """The one number with M or B in each name ("moe-350M-e8" is 3.5e8); text where a name has none, or two."""
+    names = names.astype("str").fillna("")
+    size = r"(?<![A-Za-z0-9.])(\d{1,6}(?:\.\d{1,6})?)([mMbB])(?![A-Za-z0-9])"
+    found = names.str.extract(size)
+    scale = found[1].str.lower().map({"m": 1e6, "b": 1e9})
+    values = (pd.to_numeric(found[0]) * scale).where(names.str.count(size) == 1).to_numpy(dtype=float, copy=True)
+    return Numbers(values, np.isnan(values), np.zeros(len(names), dtype=bool))
 
 
 def _factors(table: Table, quantity: str, source: Source, values: Values) -> np.ndarray:

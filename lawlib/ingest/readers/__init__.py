@@ -1,6 +1,6 @@
 """One module a log format. A file is told by its content: the first of `TEXT` that recognises its head reads it."""
 
-from . import litgpt, maxtext, megatron, nanogpt, olmo, torchtitan
+from . import litgpt, maxtext, megatron, nanogpt, olmo, torchtitan, trainer_state
 from .reader import Read, Reader
 
 TEXT: tuple[Reader, ...] = (
@@ -11,6 +11,6 @@ TEXT: tuple[Reader, ...] = (
     olmo.READER,
     nanogpt.READER,
 )
-READERS: dict[str, Reader] = {reader.name: reader for reader in TEXT}
+READERS: dict[str, Reader] = {reader.name: reader for reader in (*TEXT, trainer_state.READER)}
 
 __all__ = ["READERS", "TEXT", "Read", "Reader"]

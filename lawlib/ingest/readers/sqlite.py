@@ -1,0 +1,150 @@
+"""SQLite files of trackers: MLflow's `mlflow.db` and trackio's project files. Views and triggers of a file are never run."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pandas as pd
+
+from lawlib.errors import ReadError
+
+from ..problem import counted, shown
+from .reader import RUN
+from .tracking import Scalars
+
+SECONDS = 20.0
+ROWS = 50_000_000
+_MLFLOW = {"runs", "metrics", "params", "experiments"}
+_TRACKIO = {"metrics", "configs"}
+
+
+def looks(head: bytes) -> bool:
+    return head.startswith(b"SQLite format 3\0")
+
+
+def read_sqlite(content: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
+    """A row a run and step, and notes.
+
+    Raises:
+        ReadError: damaged, of another program, or without a metric.
+    """
+    scalars, notes = Scalars(), []
+    # A copy without its write-ahead log: marked as one that has none, or it would not open.
+    content = content[:18] + b"\x01\x01" + content[20:]
+    try:
+        with closing(sqlite3.connect(":memory:")) as con:
+            con.deserialize(content)
+            con.execute("pragma trusted_schema = off")
+            con.execute("pragma cell_size_check = on")
+            con.execute("pragma query_only = on")
+            end = time.monotonic() + SECONDS
+            con.set_progress_handler(lambda: time.monotonic() > end, 20_000)
+            con.text_factory = lambda raw: raw.decode("utf-8", "replace")
+            sql = "select name from sqlite_master where type = 'table' and sql not like 'create virtual%'"
+            tables = {row[0] for row in con.execute(sql)}
+            if tables >= _MLFLOW:
+                _mlflow(con, scalars, notes)
+            elif tables >= _TRACKIO:
+                _trackio(con, scalars, notes)
+            else:
+                raise ReadError(
+                    f"{name} is an SQLite database of neither MLflow nor trackio (its tables: {shown(', '.join(sorted(tables)))}). "
+                    "Export its table of runs as CSV and read that."
+                )
+    except (sqlite3.Error, OverflowError, MemoryError) as error:
+        slow = "interrupted" in str(error)
+        reason = f"takes more than {SECONDS:g} s to read" if slow else f"is damaged or of another version ({shown(error)})"
+        raise ReadError(f"{name} {reason}: export its runs as CSV and read that.") from error
+    if not scalars.n:
+        raise ReadError(f"{name} holds no metric of any run, so there is no loss in it.")
+    return scalars.frame(RUN, notes), notes
+
+
+def _rows(con: sqlite3.Connection, sql: str) -> Iterator[tuple[Any, ...]]:
+    for number, row in enumerate(con.execute(sql)):
+        if number > ROWS:
+            raise ReadError(f"The database has more than {ROWS:,} rows in one table: export the runs that are needed.")
+        yield row
+
+
+def _mlflow(con: sqlite3.Connection, scalars: Scalars, notes: list[str]) -> None:
+    experiments = {str(key): str(name) for key, name in _rows(con, "select experiment_id, name from experiments")}
+    labels, n_deleted = {}, 0
+    for key, name, status, stage, experiment in _rows(
+        con, "select run_uuid, name, status, lifecycle_stage, experiment_id from runs order by start_time, run_uuid"
+    ):
+        if stage == "deleted":
+            n_deleted += 1
+            continue
+        labels[key] = label(str(name or key), set(labels.values()))
+        where = experiments.get(str(experiment), "")
+        scalars.settings[labels[key]] = {"status": str(status or "").lower(), "experiment": where}
+    if n_deleted:
+        notes.append(f"{counted(n_deleted, 'run')} marked as deleted in MLflow left out.")
+    for run, key, value in _rows(con, "select run_uuid, key, value from params order by rowid"):
+        if run in labels and value is not None:
+            scalars.settings[labels[run]][f"params.{key}"] = str(value)[:500]
+    for run, key, value, step, is_nan in _rows(
+        con, "select run_uuid, key, value, step, is_nan from metrics order by timestamp, rowid"
+    ):
+        number, at = _float(value), _float(step)
+        if run in labels and number is not None and at is not None and not is_nan:
+            scalars.add(labels[run], at, f"metrics.{key}", number)
+
+
+def _trackio(con: sqlite3.Connection, scalars: Scalars, notes: list[str]) -> None:
+    labels: dict[Any, str] = {}
+    columns = {row[1] for row in con.execute("pragma table_info(metrics)")}
+    key = "run_id" if "run_id" in columns else "run_name"
+    unreadable = 0
+    for run, name, step, given in _rows(con, f"select {key}, run_name, step, metrics from metrics order by timestamp, rowid"):
+        if run not in labels:
+            labels[run] = label(str(name), set(labels.values()))
+        metrics, at = _object(given), _float(step)
+        if metrics is None or at is None:
+            unreadable += 1
+            continue
+        for metric, value in metrics.items():
+            number = _float(value)
+            if number is not None:
+                scalars.add(labels[run], at, metric, number)
+    for run, given in _rows(con, f"select {key}, config from configs"):
+        config = _object(given)
+        if run in labels and config is not None:
+            flat = {k: str(v)[:500] for k, v in config.items() if isinstance(v, (int, float, str)) and not k.startswith("_")}
+            scalars.settings.setdefault(labels[run], {}).update({f"config.{k}": v for k, v in flat.items()})
+    if unreadable:
+        notes.append(f"{counted(unreadable, 'row')} of metrics are no JSON and are passed over.")
+
+
+def label(name: str, taken: set[str]) -> str:
+    """The run's name, numbered where another run has it: runs of one name must not be joined."""
+    found, n = name, 1
+    while found in taken:
+        n += 1
+        found = f"{name} ({n})"
+    return found
+
+
+def _object(given: Any) -> dict[str, Any] | None:
+    try:
+        found = json.loads(given)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _float(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None

@@ -1,0 +1,83 @@
+"""Hugging Face `trainer_state.json`: the log of a Trainer, best with the model's `config.json` beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lawlib.errors import ReadError
+
+from ..mapping import Mapping, Source
+from ..problem import RowProblem, shown
+from .console import run_name
+from .hf_config import config_sources
+from .reader import RUN, Read, Reader, log_mapping
+
+if TYPE_CHECKING:
+    from ..table import Table
+
+PER_STEP = "num_input_tokens_seen / global_step"
+_WHOLE = ("global_step", "max_steps", "num_input_tokens_seen", "train_batch_size", "total_flos")
+_SEQUENCE = ("seq_length", "max_seq_length", "block_size", "sequence_length", "seq_len")
+
+
+def looks(head: bytes) -> bool:
+    return b'"log_history"' in head and b'"global_step"' in head
+
+
+def read(content: bytes, name: str) -> Read:
+    """One row a logged entry; lines are entries, counted from 1."""
+    try:
+        state = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ReadError(f"{name} is a damaged trainer_state.json ({shown(error)}): copy it again.") from error
+    history = state.get("log_history") if isinstance(state, dict) else None
+    if not isinstance(history, list):
+        raise ReadError(f'{name} has no list "log_history": needed is a Trainer\'s trainer_state.json.')
+    rows, lines, ragged = [], [], []
+    for number, entry in enumerate(history, start=1):
+        if isinstance(entry, dict) and isinstance(entry.get("step"), (int, float)):
+            rows.append({str(k): v for k, v in entry.items() if isinstance(v, (int, float, str))})
+            lines.append(number)
+        else:
+            ragged.append(RowProblem(number, "step", shown(entry), "The entry of log_history has no step."))
+    if not rows:
+        raise ReadError(f"{name} has a log_history without a single step: nothing was logged in this run.")
+    frame = pd.DataFrame(rows).astype("str").replace({"nan": "NaN"}).mask(pd.DataFrame(rows).isna(), "")
+    for index, row in enumerate(rows):
+        for key, value in row.items():
+            if value != value:  # logged as NaN, not absent
+                frame.loc[index, key] = "NaN"
+    whole: dict[str, Any] = {f"state.{k}": str(state[k]) for k in _WHOLE if isinstance(state.get(k), (int, float))}
+    seen, last = state.get("num_input_tokens_seen"), state.get("global_step")
+    if isinstance(seen, (int, float)) and isinstance(last, (int, float)) and seen > 0 and last > 0:
+        whole[PER_STEP] = repr(seen / last)
+    head = pd.DataFrame({RUN: run_name(name), **whole}, index=frame.index, dtype="str")
+    return Read(pd.concat([head, frame], axis=1), np.array(lines), [], ragged)
+
+
+def mapping(table: Table) -> Mapping:
+    """D by the tokens seen, else step x batch x sequence length where they are known; C by total_flos of dense models."""
+    columns = list(table.frame.columns)
+    evals = sorted((c for c in columns if re.fullmatch(r"eval_(.*_)?loss", c)), key=lambda c: (c != "eval_loss", c))
+    tokens = [Source("num_input_tokens_seen")] if "num_input_tokens_seen" in columns else []
+    tokens.append(Source("step", times=(PER_STEP,), rule="D = step x num_input_tokens_seen / global_step"))
+    tokens += [
+        Source(
+            "step", times=("state.train_batch_size", s), rule=f"D = step x train_batch_size x {s}, one device, no accumulation"
+        )
+        for s in _SEQUENCE
+    ]
+    sources = {"step": [Source("step")], "tokens": tokens, **config_sources()}
+    found = log_mapping(table, [*evals, "loss"], sources)  # "train_loss" is the mean over the training
+    if "n_experts" not in found.sources and "state.total_flos" in columns:
+        rule = "total_flos of the Trainer: 6 x parameters without embeddings x tokens"
+        found = found.with_source("flops", Source("state.total_flos", rule=rule))
+    return found
+
+
+READER = Reader("hf-trainer", "Hugging Face trainer_state.json", looks, read, mapping)
