@@ -18,6 +18,7 @@ st.navigation(
             st.Page("pages/granularity.py", title="Granularity", icon=":material/grain:"),
             st.Page("pages/dense_vs_moe.py", title="Dense vs MoE", icon=":material/compare_arrows:"),
             st.Page("pages/compare.py", title="Compare", icon=":material/splitscreen_right:"),
+            st.Page("pages/fine_grained.py", title="Fine-grained at scale", icon=":material/speed:"),
         ],
         "Papers": [st.Page("pages/reproductions.py", title="Reproductions", icon=":material/fact_check:")],
     }

@@ -275,3 +275,15 @@ def predicted_speedup(law: FittedLaw, a: pd.DataFrame, b: pd.DataFrame) -> Array
     start = pd.to_numeric(a["tokens"], errors="coerce").to_numpy(dtype=float)
     ratio = np.where(floor <= target, start / np.exp(0.5 * (low + high)), 0.0)
     return np.where(np.isnan(target) | np.isnan(floor), np.nan, ratio)
+
+
+def gain_curves(law: FittedLaw, n: ArrayLike, granularities: ArrayLike) -> pd.DataFrame:
+    """What G is worth at equal size and tokens by a law with G alone: L(G = 1) - L(G) against the law's own N.
+
+    Columns n, granularity, gain and inside: within the law's range of N, False throughout where that is not on record. In
+    `fine_grained` the gain does not depend on tokens.
+    """
+    sizes, g = (x.ravel() for x in np.meshgrid(np.asarray(n, float), np.asarray(granularities, float), indexing="ij"))
+    gain = law.loss(sizes, 1e12, 1.0) - law.loss(sizes, 1e12, g)
+    low, high = law.ranges.get(law.law.count, (np.nan, np.nan))
+    return pd.DataFrame({"n": sizes, "granularity": g, "gain": gain, "inside": (sizes >= low) & (sizes <= high)})

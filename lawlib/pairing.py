@@ -109,3 +109,33 @@ def _choose(left: pd.DataFrame, right: pd.DataFrame, cost: Array) -> Array:
 def _settings(extra: str) -> dict:
     found = json.loads(extra) if extra else {}
     return found if isinstance(found, dict) else {}
+
+
+def group_values(runs: pd.DataFrame, by: str) -> list[float | str]:
+    """What groups can be made by "G" (of MoE runs), "E" or "arch": the values that runs with a loss have, in order."""
+    known = usable(runs)
+    known = known[known["loss"] > 0]
+    if by == "arch":
+        return [a for a in ("dense", "moe") if (known["arch"] == a).any()]
+    column = {"G": "granularity", "E": "expansion"}[by]
+    if by == "G":
+        known = known[(known["arch"] != "dense") & (known["expansion"] != 1)]
+    return sorted(known[column].dropna().unique().tolist())
+
+
+def group_ids(runs: pd.DataFrame, by: str, value: float | str) -> list[str]:
+    """The run ids of a group of `group_values`."""
+    if by == "arch":
+        return runs.loc[runs["arch"] == value, "run_id"].tolist()
+    column = {"G": "granularity", "E": "expansion"}[by]
+    inside = np.isclose(runs[column].fillna(-1.0), float(value))
+    if by == "G":
+        inside &= ((runs["arch"] != "dense") & (runs["expansion"] != 1)).to_numpy()
+    return runs.loc[inside, "run_id"].tolist()
+
+
+def group_label(by: str, value: float | str) -> str:
+    """ "G = 8", "E = 64", "dense", "MoE"."""
+    if by == "arch":
+        return "MoE" if value == "moe" else str(value)
+    return "dense" if by == "E" and value == 1 else f"{by} = {float(value):g}"

@@ -31,7 +31,7 @@ class SeedNoise:
     @property
     def sentence(self) -> str:
         return (
-            f"Repeats of {self.configurations} configurations ({self.repeats} runs) differ by {self.sigma:.2%} of the loss "
+            f"Repeats of {self.configurations} configuration{'s' * (self.configurations != 1)} ({self.repeats} runs) differ by {self.sigma:.2%} of the loss "
             "(standard deviation)."
         )
 

@@ -107,3 +107,38 @@ def grid(law, params=None, sizes=SIZES, tokens=TOKENS, granularities=None, expan
             "loss": loss,
         }
     )
+
+
+def sweep(seed=0, noise=0.001):
+    """A SIMULATED sweep like the bundled one: (runs, curves) of dense and MoE runs, each with its own D and cosine schedule.
+
+    Final losses follow `joint_granular` (E and G of dense runs are 1); before its end a run lies above the law at its tokens
+    so far by what its learning rate has not decayed yet.
+    """
+    sizes, tokens = (1e6, 3e6, 1e7), (1e8, 3e8, 1e9)
+    shapes = [(1.0, 1.0), *((e, 1.0) for e in (2.0, 4.0, 8.0, 16.0, 32.0)), *((8.0, g) for g in (2.0, 4.0, 8.0))]
+    rows = [(n, d, e, g, s) for n in sizes for d in tokens for e, g in shapes for s in range(2 if (n, d) == (3e6, 3e8) else 1)]
+    n, d, e, g, seeds = (np.array(c, dtype=float) for c in zip(*rows, strict=True))
+    rng = np.random.default_rng(seed)
+    names = [f"n{a:.0e} d{b:.0e} E{c:g} G{h:g} s{s:g}" for a, b, c, h, s in rows]
+    share = np.geomspace(0.01, 1.0, 24)
+    t = d[:, None] * share
+    law = joint_granular(PARAMS["joint_granular"], n[:, None], t, g[:, None], e[:, None])
+    rate = 0.5 * (1 + np.cos(np.pi * share))
+    loss = (law + 0.08 * rate) * np.exp(noise * rng.normal(size=(len(n), 1)))
+    runs = pd.DataFrame(
+        {
+            "name": names, "arch": np.where(e > 1, "moe", "dense"), "n_active": n, "n_total": krajewski_total(n, e), "n_experts": e * g,
+            "top_k": g, "granularity": g, "expansion": e, "tokens": d, "flops": 6 * n * d * (1 + 0.01 * g), "loss": loss[:, -1],
+            "loss_name": "val/loss", "seed": seeds,
+        }
+    )  # fmt: skip
+    runs["run_id"] = [f"sim{i:03d}" for i in range(len(runs))]
+    per_token = (runs["flops"] / runs["tokens"]).to_numpy()[:, None]
+    curves = pd.DataFrame(
+        {
+            "run_id": np.repeat(runs["run_id"].to_numpy(), len(share)), "step": (t / 1e5).ravel(), "tokens": t.ravel(),
+            "flops": (per_token * t).ravel(), "split": "val/loss", "loss": loss.ravel(),
+        }
+    )  # fmt: skip
+    return runs, curves

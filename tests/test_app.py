@@ -17,7 +17,18 @@ from lawlib import numbers
 from tests import planted
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("overview", "runs", "upload", "fit", "isoflop", "granularity", "dense_vs_moe", "compare", "reproductions")
+PAGES = (
+    "overview",
+    "runs",
+    "upload",
+    "fit",
+    "isoflop",
+    "granularity",
+    "dense_vs_moe",
+    "fine_grained",
+    "compare",
+    "reproductions",
+)
 WITH_SLIDERS = ("overview", "isoflop", "granularity", "dense_vs_moe")
 
 
@@ -105,6 +116,7 @@ def number_after(pattern: str, text: str) -> float:
         ("granularity", "Granularity", r"lose # nats", 0.01, 0.3),
         ("dense_vs_moe", "Dense vs MoE", "needs #x", 1.2, 5),
         ("compare", "Compare", "Left, at 1e22 FLOPs: # ", 1e9, 1e11),
+        ("fine_grained", "Fine-grained at scale", "final loss by # nats", 0.05, 0.05),
         ("reproductions", "Reproductions", r"# checks come out", 69, 69),
     ],
 )

@@ -11,11 +11,14 @@ import pytest
 
 import lawlib
 from lawlib import figures
+from lawlib.benchmarks import compare_benchmarks
+from lawlib.convergence import along_training, gain_curves, predicted_gain
 from lawlib.figures.style import LEGEND_WIDTH, fade, figure, finish, line, ramp_colors, set_decades, split_line, vertical
 from lawlib.gap import shared_rounding
+from lawlib.pairing import HELD
 from lawlib.runs import as_runs
 from lawlib.tables import gap_curves, granularity_curves, isoflop_curves, optimal_path
-from tests.planted import grid
+from tests.planted import grid, sweep
 
 ROOT = Path(__file__).resolve().parent.parent
 THEME = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
@@ -50,6 +53,26 @@ CURVES = pd.DataFrame(
         "flops": [0, 1e17, 2e17, 4e17] * 2, "loss": [11.0, 6, np.nan, 4, 11, 7, 6, 5],
     }
 )  # fmt: skip
+SWEPT, SWEPT_CURVES = sweep()
+SWEPT.loc[SWEPT["granularity"] == 8, "name"] = NAUGHTY
+PAIRS = lawlib.pair_runs(
+    as_runs(SWEPT), *(SWEPT.loc[(SWEPT["granularity"] == g) & (SWEPT["expansion"] == 8), "run_id"] for g in (1, 8)), HELD["G"]
+)
+VERSUS = lawlib.speedups(PAIRS, SWEPT_CURVES)
+E16 = lawlib.published("krajewski2024-moe-e16")
+SIDES = [SWEPT.set_index("run_id").loc[PAIRS[side]].reset_index() for side in "ab"]
+PREDICTED = pd.DataFrame({"gain": predicted_gain(E16, *SIDES)}).assign(gain_low=0.1, gain_high=0.2)
+CROSSED = pd.DataFrame({"pair": [0], "loss": [4.0], "tokens": [1e8]})
+REPORTED = pd.DataFrame({"n_total": [11e9], "granularity": [8.0], "gain": [0.05], "comparison": [NAUGHTY]})
+SCORES = pd.DataFrame(
+    [
+        (r, b, "acc", v + 2 * (i % 2))
+        for i, r in enumerate(PAIRS[["a", "b"]].iloc[0])
+        for b, v in ((NAUGHTY, 40.0), ("piqa", 70.0))
+    ],
+    columns=["run_id", "benchmark", "metric", "value"],
+)
+COMPARED = compare_benchmarks(SCORES, PAIRS, "acc")
 POWER, COUNT = "training compute C (FLOPs)", "active parameters N"
 LOSS = "loss (nats per token)"
 
@@ -69,6 +92,14 @@ BUILDERS = {
     "backtest": lambda s: figures.backtest_figure(BACKTEST.points, BACKTEST.cut, s),
     "runs": lambda s: figures.runs_figure(RUNS, "flops", "n_active", s),
     "curves": lambda s: figures.curves_figure(CURVES, {"a": NAUGHTY}, "tokens", s),
+    "speedup": lambda s: figures.speedup_figure(VERSUS.points, VERSUS.pairs, s, "tokens", "G = 1", NAUGHTY),
+    "progress": lambda s: figures.progress_figure(along_training(VERSUS), s, "flops", "G = 1", NAUGHTY, "95 %"),
+    "pair": lambda s: figures.pair_figure(
+        SWEPT_CURVES, VERSUS.pairs.iloc[0], VERSUS.points.query("pair == 0"), CROSSED, s, "tokens", "G = 1", NAUGHTY
+    ),
+    "gain": lambda s: figures.gain_figure(PAIRS, s, "G = 1", NAUGHTY, 0.001, {"a law": PREDICTED}),
+    "benchmarks": lambda s: figures.benchmark_figure(COMPARED, s, "G = 1", NAUGHTY),
+    "reported": lambda s: figures.reported_figure(gain_curves(E16, np.geomspace(1e8, 1e12, 9), [2, 8]), REPORTED, s),
 }
 AXES = {
     "loss_frontier": (POWER, "log", LOSS, None),
@@ -86,6 +117,12 @@ AXES = {
     "backtest": (POWER, "log", "predicted minus measured loss (nats)", None),
     "runs": (POWER, "log", LOSS, None),
     "curves": ("training tokens D", "log", LOSS, None),
+    "speedup": ("loss reached by both (nats per token)", None, f"tokens: G = 1 / {PLAIN}", "log"),
+    "progress": ("share of G = 1's training", None, f"FLOPs: G = 1 / {PLAIN}", "log"),
+    "pair": ("training tokens D", "log", LOSS, None),
+    "gain": (COUNT, "log", f"loss of G = 1 minus {PLAIN} (nats per token)", None),
+    "benchmarks": ("acc", None, "", None),
+    "reported": ("total parameters N", "log", "loss of G = 1 minus that of G (nats per token)", None),
 }
 
 
@@ -180,9 +217,11 @@ class TestAllFigures:
         assert fig.layout.legend.yref == "container"
 
 
-@pytest.mark.parametrize("name", ["residuals", "predictions", "loss_frontier", "isoflop", "runs", "curves"])
+@pytest.mark.parametrize(
+    "name", ["residuals", "predictions", "loss_frontier", "isoflop", "runs", "curves", "speedup", "gain", "benchmarks"]
+)
 def test_a_run_called_in_tags_is_shown_as_it_is_spelt(name):
-    assert PLAIN in [text for _, text in texts(BUILDERS[name](figures.LIGHT))]
+    assert any(PLAIN in text for _, text in texts(BUILDERS[name](figures.LIGHT)))
 
 
 class TestStyle:
@@ -464,3 +503,38 @@ class TestEachFigure:
         assert [t.x.tolist() for t in linear.data] == [[0, 1e8, 4e8], [0, 1e8, 2e8, 4e8]]
         assert [t.name for t in linear.data] == ["a", "b"]
         assert linear.layout.xaxis.type is None
+
+
+class TestCoarseAgainstFine:
+    def test_speed_ups_are_those_of_the_table_a_line_a_pair_smallest_size_first(self):
+        fig = BUILDERS["speedup"](figures.LIGHT)
+        assert len(fig.data) == len(PAIRS)
+        first = VERSUS.points[VERSUS.points["pair"] == PAIRS["n_active"].argmin()]
+        assert fig.data[0].y.tolist() == first["tokens"].tolist()
+        assert [t.name for t in fig.data if t.showlegend] == ["N 1M", "N 3M", "N 10M"]
+        assert fig.layout.xaxis.autorange == "reversed"
+
+    def test_the_pair_s_bar_runs_between_the_two_at_the_lowest_common_loss(self):
+        fig = BUILDERS["pair"](figures.LIGHT)
+        bar = next(t for t in fig.data if "x at loss" in t.name)
+        last = VERSUS.points[VERSUS.points["pair"] == 0].iloc[-1]
+        assert bar.x == (last["tokens_b"], last["tokens_a"])
+        assert bar.y == (last["loss"],) * 2
+
+    def test_measured_gains_have_the_seed_noise_of_a_difference_and_predictions_their_interval(self):
+        fig = BUILDERS["gain"](figures.LIGHT)
+        law, measured = fig.data
+        assert measured.y.tolist() == PAIRS["gain"].tolist()
+        assert measured.error_y.array == pytest.approx(0.001 * np.hypot(PAIRS["loss_a"], PAIRS["loss_b"]).to_numpy())
+        assert (law.y + law.error_y.array).tolist() == pytest.approx([0.2] * len(PAIRS))
+        assert figures.gain_figure(PAIRS, figures.LIGHT, "a", "b").data[0].error_y.array is None
+
+    def test_the_mean_of_benchmarks_has_the_bootstrap_s_interval(self):
+        fig = BUILDERS["benchmarks"](figures.LIGHT)
+        b = fig.data[-1]
+        assert b.x[0] == COMPARED.mean_b
+        assert b.error_x.array[0] == pytest.approx(COMPARED.high - COMPARED.difference)
+        assert fig.layout.yaxis.ticktext[0] == "mean of 2"
+
+    def test_a_law_whose_sizes_are_not_on_record_is_dashed_throughout(self):
+        assert {t.line.dash for t in BUILDERS["reported"](figures.LIGHT).data if t.mode == "lines"} == {"dash"}

@@ -19,6 +19,7 @@ PAGES = {  # path: its charts
     "/granularity": ("excess", "best_g", "router"),
     "/dense_vs_moe": ("gap", "losses"),
     "/compare": ("compare_a", "compare_b"),
+    "/fine_grained": ("reported",),
     "/reproductions": (),
 }
 PLOTLY_BLUES = {"rgb(31, 119, 180)", "rgb(99, 110, 250)"}  # what charts show that took no colours from the theme

@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 from tests.browser import FLAGS, running, settle
 from tools.browser import get_browser
 
-PAGES = ("", "runs", "upload", "fit", "isoflop", "granularity", "dense_vs_moe", "compare", "reproductions")
+PAGES = ("", "runs", "upload", "fit", "isoflop", "granularity", "dense_vs_moe", "fine_grained", "compare", "reproductions")
 
 
 def main() -> None:

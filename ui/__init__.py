@@ -1,6 +1,7 @@
 """What pages share. A page reads: `ui.begin`, `ui.choose`, `ui.controls`, tables, `ui.answer`, `ui.chart`, `ui.finish`."""
 
 from . import compare
+from .benchmarkpanel import show_benchmarks
 from .chart import chart, style
 from .controls import Point, budget_range, controls
 from .data import N_RESAMPLES, datasets, ensemble, fit, health, progress, runs, selection, store
@@ -10,6 +11,7 @@ from .laws import Choice, choose, facts, has
 from .overview import approaches_table, next_steps
 from .page import ICON, answer, begin, finish
 from .papers import missing_refit, paper_sections, show_section
+from .reported import reported_sentence, show_reported
 from .results import (
     approaches,
     at_point,
@@ -29,4 +31,16 @@ from .runspage import curves, dataset_facts, exclusion, loss_names, released_mod
 from .uploading import built, file_at_hand, mapping_of
 from .uploadpage import corrections, own_datasets, problems, store_form, stored, suggestions, understood
 from .uploadpage import summary as import_summary
+from .versus import choose_versus
+from .versuspage import (
+    pair_menu,
+    pair_table,
+    prediction_line,
+    predictions,
+    seed_sigma,
+    show_pairs,
+    speedup_sentence,
+    versus_notes,
+    why_none,
+)
 from .words import active, at_expansion, at_granularity, beyond, bracket, finest_note, meaning

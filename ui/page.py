@@ -195,4 +195,6 @@ def _compute_filter(values: np.ndarray) -> None:
         state.put("cmin", None if new[0] == steps[0] else new[0])
         state.put("cmax", None if new[1] == steps[-1] else new[1])
 
-    st.select_slider("Training FLOPs", steps, value=(low, high), format_func=numbers.flops, key=key, on_change=changed)
+    st.select_slider(
+        "Training FLOPs", steps, value=(low, high), format_func=lambda v: numbers.flops(v, 3), key=key, on_change=changed
+    )

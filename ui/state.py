@@ -125,13 +125,25 @@ FIELDS: dict[str, Field] = {
     "backtest": Field((), _words, ",".join),  # type: ignore[arg-type]
     "a": Field("", str),
     "b": Field("", str),
+    "by": Field("", _one_of("G", "E", "arch", "hand")),
+    "side_a": Field("", str),
+    "side_b": Field("", str),
+    "hand_a": Field((), _hashes, _hash_list),
+    "hand_b": Field((), _hashes, _hash_list),
+    "along": Field("tokens", _one_of("step", "flops")),
+    "basis": Field("", _one_of("curves", "finished")),
+    "law_f": Field("", str),
+    "metric": Field("", str),
     "data": Field("", _fingerprint),
     "out": Field(None, _hashes, _hash_list),
 }
 
 FILTERS = ("cmin", "cmax", "experts", "grans", "arch", "extra")
 """Which runs of the data set are looked at."""
-OF_DATASET = (*FILTERS, "budget", "e", "g", "split", "cut", "backtest", "law", "law_g", "law_e", "rule", "data", "out")
+OF_DATASET = (
+    *FILTERS, "budget", "e", "g", "split", "cut", "backtest", "law", "law_g", "law_e", "rule", "data", "out",
+    "by", "side_a", "side_b", "hand_a", "hand_b", "basis", "law_f", "metric",
+)  # fmt: skip
 """What another data set starts without.
 
 `data` is the fingerprint of the runs that a link was made with, while those here differ; `out` the content hashes of the runs

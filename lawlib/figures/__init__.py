@@ -1,5 +1,6 @@
 """Pictures: data in, a plotly Figure out. Nothing here computes, shows or saves."""
 
+from .convergence import benchmark_figure, gain_figure, pair_figure, progress_figure, reported_figure, speedup_figure
 from .fit import backtest_figure, prediction_figure, residual_figure
 from .gap import gap_figure, losses_figure
 from .granularity import best_figure, excess_figure, measured_granularity, router_figure
@@ -15,9 +16,11 @@ __all__ = [
     "Style",
     "allocation",
     "backtest_figure",
+    "benchmark_figure",
     "best_figure",
     "curves_figure",
     "excess_figure",
+    "gain_figure",
     "gap_figure",
     "isoflop_figure",
     "loss_frontier",
@@ -25,10 +28,14 @@ __all__ = [
     "marker",
     "measured",
     "measured_granularity",
+    "pair_figure",
     "prediction_figure",
+    "progress_figure",
+    "reported_figure",
     "residual_figure",
     "router_figure",
     "runs_figure",
     "slices",
+    "speedup_figure",
     "style",
 ]
