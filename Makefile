@@ -4,7 +4,7 @@ PORT ?= 8501
 PYTHON := .venv/bin/python
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help venv dev run test lint data bench screenshots
+.PHONY: help venv dev run test lint data bench screenshots sweep sweep-smoke sweep-venv
 
 help:
 	@echo "make run          the dashboard, on http://127.0.0.1:$(PORT) (PORT=... for another port)"
@@ -13,6 +13,8 @@ help:
 	@echo "make data         build runs.duckdb from the seeds in lawlib/data"
 	@echo "make bench        time the fits against the published procedure"
 	@echo "make screenshots  a picture of every page"
+	@echo "make sweep        train what is missing of the bundled runs, one process a core; goes on where it stopped"
+	@echo "make sweep-smoke  the trainer's tests and four tiny runs"
 	@echo "make venv         the environment alone"
 
 # Quick when all is installed; installs what changed; rebuilds an environment that was left half-built.
@@ -43,3 +45,13 @@ bench: venv
 screenshots: dev
 	@$(PYTHON) -m tools.browser --get >/dev/null
 	@$(PYTHON) -m tools.screenshots $(ARGS)
+
+sweep-venv:
+	@LAWLIB_VENV=.venv-sweep $(PY) tools/environment.py sweep/requirements.txt
+
+sweep: sweep-venv
+	@.venv-sweep/bin/python -m sweep $(ARGS)
+
+sweep-smoke: sweep-venv
+	@.venv-sweep/bin/python -m pytest -q sweep/tests
+	@.venv-sweep/bin/python -m sweep.smoke

@@ -1,5 +1,7 @@
 """Makes `.venv` hold what a requirements file asks for. Called by the Makefile with the machine's own Python.
 
+`LAWLIB_VENV` names another folder than `.venv`: the sweep has one of its own.
+
 Each requirements file leaves a stamp in .venv (a digest of it and of the files it includes), so a second call costs
 milliseconds. An installation that was interrupted, or a .venv whose Python is gone, is built anew: pip takes a
 half-copied package for an installed one.
@@ -21,7 +23,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
+VENV = ROOT / os.environ.get("LAWLIB_VENV", ".venv")
 PYTHON = VENV / "bin" / "python"
 UNFINISHED = VENV / ".unfinished"
 
@@ -58,7 +60,7 @@ def usable() -> bool:
 
 
 def create() -> None:
-    print(f"Creating .venv with Python {sys.version.split()[0]}.", flush=True)
+    print(f"Creating {VENV.name} with Python {sys.version.split()[0]}.", flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
     VENV.mkdir()
     UNFINISHED.touch()
@@ -77,7 +79,7 @@ def pip() -> list[str]:
 
 
 def install(path: Path) -> None:
-    print(f"Installing {path.name} (about half a minute).", flush=True)
+    print(f"Installing {path.relative_to(ROOT)} (half a minute or more).", flush=True)
     UNFINISHED.touch()
     command = [*pip(), "install", "-qq", "--disable-pip-version-check", "--no-input", "-r", str(path)]
     # A user-wide `user = true` would make pip refuse to install into a venv.
