@@ -11,7 +11,16 @@ BUDGETS = (1e11, 10**11.5, 1e12, 10**12.5, 1e13)
 """Training FLOPs, 6 N_active + 14 router parameters a byte."""
 BATCH = dict(zip(BUDGETS, (4, 4, 8, 8, 16), strict=True))
 """Sequences of 128 bytes a step. In the pre-trial at 3e11 FLOPs halving the batch from 16 to 8 to 4 each gained 0.08 nats."""
-SIZES = {"12k": (32, 1), "25k": (32, 2), "55k": (48, 2), "98k": (64, 2), "221k": (96, 2), "442k": (96, 4), "786k": (128, 4), "1.5M": (160, 5)}
+SIZES = {
+    "12k": (32, 1),
+    "25k": (32, 2),
+    "55k": (48, 2),
+    "98k": (64, 2),
+    "221k": (96, 2),
+    "442k": (96, 4),
+    "786k": (128, 4),
+    "1.5M": (160, 5),
+}
 """d_model and blocks by non-embedding active parameters."""
 RATES = {32: 6e-3, 48: 6e-3, 64: 6e-3, 96: 6e-3, 128: 6e-3, 160: 6e-3}
 """Peak learning rate by d_model: the best of the search in results/learning_rates.jsonl."""
@@ -23,6 +32,7 @@ def shape(size: str, expansion: int = 1, granularity: int = 1) -> Transformer:
     return Transformer(
         d, blocks, 4 * d, n_experts=expansion * granularity, top_k=granularity, granularity=granularity, vocabulary=VOCABULARY
     )
+
 
 SLICES = {
     BUDGETS[0]: ("12k", "25k", "55k", "98k", "221k"),

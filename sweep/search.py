@@ -27,7 +27,11 @@ TRIED = {
 def main() -> None:
     torch.set_num_threads(1)
     RECORD.parent.mkdir(exist_ok=True)
-    done = {json.loads(line)["name"] + str(json.loads(line)["learning_rate"]) for line in RECORD.open()} if RECORD.exists() else set()
+    done = (
+        {json.loads(line)["name"] + str(json.loads(line)["learning_rate"]) for line in RECORD.open()}
+        if RECORD.exists()
+        else set()
+    )
     text = dictionary()
     for size in sys.argv[1:] or TRIED:
         flops, batch, rates = TRIED[size]
@@ -36,7 +40,10 @@ def main() -> None:
             if run.name + str(rate) in done:
                 continue
             record = train(run, text)
-            kept = {k: record[k] for k in ("name", "d_model", "n_layers", "batch", "steps", "learning_rate", "flops", "loss", "seconds")}
+            kept = {
+                k: record[k]
+                for k in ("name", "d_model", "n_layers", "batch", "steps", "learning_rate", "flops", "loss", "seconds")
+            }
             with RECORD.open("a") as file:
                 file.write(json.dumps(kept) + "\n")
             print(f"{run.name} {rate:g} {record['loss']:.4f}", flush=True)

@@ -64,7 +64,10 @@ def train(run: Run, text: Text) -> dict:
     others = [p for p in model.parameters() if p.dim() == 1]
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}],
-        lr=run.learning_rate, betas=BETAS, eps=1e-9, fused=True,
+        lr=run.learning_rate,
+        betas=BETAS,
+        eps=1e-9,
+        fused=True,
     )
     order = np.random.default_rng(run.seed).permutation(len(text.training))
     routed, losses, dropped = run.shape.n_experts > 1, [], 0.0
@@ -114,7 +117,9 @@ def curve(losses: np.ndarray, run: Run) -> list[list[float]]:
     ends = np.unique(np.round(run.steps * np.geomspace(1 / 50, 1, POINTS)).astype(int).clip(1))
     ends = ends[ends <= len(losses)]
     starts = np.concatenate(([0], ends[:-1]))
-    return [[int(e), round(float(losses[s:e].mean()), 5)] for s, e in zip(starts, ends, strict=True) if np.isfinite(losses[s:e]).all()]
+    return [
+        [int(e), round(float(losses[s:e].mean()), 5)] for s, e in zip(starts, ends, strict=True) if np.isfinite(losses[s:e]).all()
+    ]
 
 
 @torch.no_grad()

@@ -54,7 +54,10 @@ def work(planned: list[Run], text: Text, results: Path, locks: Path = LOCKS) -> 
             record = train(run, text)
             append(record, results)
             loss = "-" if record["loss"] is None else f"{record['loss']:.4f}"
-            print(f"{len(done) + 1}/{len(planned)} {run.name}: {record['status']}, {loss} nats, {record['seconds']:.0f} s", flush=True)
+            print(
+                f"{len(done) + 1}/{len(planned)} {run.name}: {record['status']}, {loss} nats, {record['seconds']:.0f} s",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
