@@ -60,7 +60,7 @@ def switching_budgets(law: FittedLaw, expansion: float | None = None, low: float
 
 def router_share(law: FittedLaw, n_active: Array, expansion: ArrayLike, granularity: ArrayLike) -> Array:
     """The router's part of training FLOPs under the law's FLOPs rule (zero for rules that have no router)."""
-    if law.flops_rule.name != "krajewski":
+    if not law.flops_rule.has_router:
         return np.zeros(np.broadcast_shapes(np.shape(n_active), np.shape(granularity)))
     weights = law.flops_rule.flops(n_active, 1.0)
     return 1 - weights / law.flops_rule.flops(n_active, 1.0, expansion, granularity)

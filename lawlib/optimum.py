@@ -138,7 +138,7 @@ def expansion_of(law: FittedLaw, expansion: ArrayLike | None) -> Array:
 
 def log_ratio_of(law: FittedLaw, e: Array, g: Array) -> Array:
     """ln(E·G) for the router's FLOPs; minus infinity (no router) for dense models."""
-    if law.flops_rule.name != "krajewski":
+    if not law.flops_rule.has_router:
         return np.asarray(0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(e > 1, np.log(e * np.where(np.isnan(g), 1.0, g)), -np.inf)

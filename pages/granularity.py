@@ -48,7 +48,7 @@ with right:
 
 left, right = st.columns([2, 3])
 with left:
-    if law.flops_rule.name == "krajewski":
+    if law.flops_rule.has_router:
         ui.chart(figures.router_figure(curves, style, point.budget), "router", "What the router costs", chosen)
     else:
         st.markdown("**What the router costs**")

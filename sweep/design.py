@@ -22,8 +22,8 @@ SIZES = {
     "1.5M": (160, 5),
 }
 """d_model and blocks by non-embedding active parameters."""
-RATES = {32: 6e-3, 48: 6e-3, 64: 6e-3, 96: 6e-3, 128: 6e-3, 160: 6e-3}
-"""Peak learning rate by d_model: the best of the search in results/learning_rates.jsonl."""
+RATES = {32: 1.2e-2, 48: 1.2e-2, 64: 6e-3, 96: 6e-3, 128: 6e-3, 160: 6e-3}
+"""Peak learning rate by d_model: the lowest within 0.02 nats of the best in results/learning_rates.jsonl."""
 
 
 def shape(size: str, expansion: int = 1, granularity: int = 1) -> Transformer:

@@ -13,7 +13,12 @@ N = np.exp(RNG.uniform(np.log(1e6), np.log(1e11), 40))
 D = np.exp(RNG.uniform(np.log(1e9), np.log(1e12), 40))
 E = RNG.choice([2.0, 8.0, 64.0], 40)
 G = RNG.choice([1.0, 4.0, 32.0], 40)
-RULES = [FlopsRule(), FlopsRule("krajewski"), FlopsRule("measured", ((5.0, 1.0), (3e3, 2 / 3), (1e6, 1 / 3)))]
+RULES = [
+    FlopsRule(),
+    FlopsRule("krajewski"),
+    FlopsRule("router", ((6.0, 1.0), (0.3, 0.6))),
+    FlopsRule("measured", ((5.0, 1.0), (3e3, 2 / 3), (1e6, 1 / 3))),
+]
 
 
 def runs(flops, **columns):
@@ -86,7 +91,7 @@ def test_marin_runs_need_the_measured_rule():
 
 
 def test_unknown_rules_are_named():
-    with pytest.raises(ValueError, match="no FLOPs rule 'cubic'; known are 6ND, krajewski, measured"):
+    with pytest.raises(ValueError, match="no FLOPs rule 'cubic'; known are 6ND, krajewski, router, measured"):
         FlopsRule("cubic").terms()
     assert "router" in FlopsRule("krajewski").sentence
 
@@ -105,3 +110,17 @@ def test_total_rules_of_runs():
     power = total_rule_of(pd.DataFrame({"n_active": N, "n_total": 20 * N**0.95}))
     assert (power.kind, power.power, np.exp(power.value)) == ("power", pytest.approx(0.95), pytest.approx(20))
     assert total_rule_of(pd.DataFrame({"n_active": N})).kind == "unknown"
+
+
+def test_a_router_of_other_shapes_is_measured_from_the_runs():
+    """Blocks of any aspect ratio: 14 d n_blocks E·G with d n_blocks = 2 N^0.6."""
+    e = np.where(np.arange(40) < 15, 1.0, 8.0)
+    g = np.where(e > 1, G, 1.0)
+    small = pd.DataFrame({"n_active": N / 1e3, "tokens": D, "expansion": e, "granularity": g})
+    small["flops"] = (6 * small["n_active"] + np.where(e > 1, 14 * 2 * small["n_active"] ** 0.6 * e * g, 0.0)) * D
+    rule = rule_of(small)
+    assert rule.name == "router"
+    assert rule.has_router
+    np.testing.assert_allclose(rule.flops(small["n_active"], D, e, g), small["flops"], rtol=1e-9)
+    assert rule.measured[1] == pytest.approx((28.0, 0.6))
+    assert rule_of(small.drop(columns="expansion")).name != "router"

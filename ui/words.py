@@ -59,7 +59,7 @@ def finest_note(law: lawlib.FittedLaw, best: float) -> str:
     """Says so where the best granularity is the finest that the data have."""
     if not law.granularities or best < max(law.granularities):
         return ""
-    free = "" if law.flops_rule.name == "krajewski" else "; its FLOPs rule has no router, so finer experts cost nothing there"
+    free = "" if law.flops_rule.has_router else "; its FLOPs rule has no router, so finer experts cost nothing there"
     return f"G = {best:g} is the finest of the runs, and the law still falls there{free}. Finer ones are not searched."
 
 
