@@ -1,5 +1,48 @@
-"""From a law and constraints to what to train: next runs, the constrained optimum, a configuration of integers, its export."""
+"""From a law and limits to what to train: next runs, the optimum under limits, a configuration of whole numbers, its export.
 
+    cluster = planner.Cluster(serving.gpu("H100 SXM"), n_gpus=256)
+    found = planner.plan(law, planner.Limits(flops=1e22, tokens=2e12, cluster=cluster))
+    found.best, found.bound, planner.neighbours(found), planner.changes(found)
+    planner.megatron(found.best)
+    planner.suggest_runs(fit, flops=1e21, quantity=lambda law: lawlib.compute_optimal(law, 1e23).n_active)
+
+`limits` and `training` say what a plan must keep to, `recipe` how a law's N becomes a shape, `continuous` and `configuration`
+find the optimum and the whole numbers round it, `plan` puts them together.
+"""
+
+from .configuration import Configuration
+from .exports import STYLES, huggingface, megatron, torchtitan
+from .limits import Deployment, Limits
 from .next_runs import NextRuns, candidates, expected_error, isoflop_grid, suggest_runs
+from .plan import Plan, changes, described, neighbours, plan
+from .recipe import Recipe, recipe_of
+from .training import JOINT_RATE, LING_BATCH, LING_RATE, Cluster, joint_rate, ling_batch, ling_rate
 
-__all__ = ["NextRuns", "candidates", "expected_error", "isoflop_grid", "suggest_runs"]
+__all__ = [
+    "JOINT_RATE",
+    "LING_BATCH",
+    "LING_RATE",
+    "STYLES",
+    "Cluster",
+    "Configuration",
+    "Deployment",
+    "Limits",
+    "NextRuns",
+    "Plan",
+    "Recipe",
+    "candidates",
+    "changes",
+    "described",
+    "expected_error",
+    "huggingface",
+    "isoflop_grid",
+    "joint_rate",
+    "ling_batch",
+    "ling_rate",
+    "megatron",
+    "neighbours",
+    "plan",
+    "recipe_of",
+    "suggest_runs",
+    "torchtitan",
+]

@@ -71,9 +71,9 @@ class Limits:
 
     def __post_init__(self):
         for name in ("flops", "tokens", "loss"):
-            if not getattr(self, name) > 0:
+            if not np.all(np.asarray(getattr(self, name)) > 0):
                 raise ValueError(f"{name} must be positive; got {getattr(self, name)}.")
-        if not self.served >= 0:
+        if not np.all(np.asarray(self.served) >= 0):
             raise ValueError(f"Tokens to serve must not be negative; got {self.served}.")
 
     def usages(self) -> dict[str, Callable[[Transformer], Array]]:

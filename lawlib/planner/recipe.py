@@ -59,18 +59,25 @@ class Recipe:
             d, d / self.aspect, n_experts, top_k, ratio * d, (heads, heads / self.queries_per_key, WIDE_HEAD)
         )
 
-    def whole(self, d_model: int, n_layers: int, expansion: float, granularity: float) -> Transformer:
-        """The shape of whole numbers: heads that divide d_model, an expert's width a multiple of 64 (of 16 below 128)."""
+    def whole(self, d_model: Any, n_layers: Any, expansion: float, granularity: float) -> Transformer:
+        """The shape of whole numbers, or of arrays of them: heads that divide d_model, an expert's width a multiple of 64.
+
+        Heads are 128 wide from d_model 1024 on where that divides it, else 64; experts below 128 a multiple of 16.
+        """
         n_experts, top_k, ratio = (float(v) for v in self.routing(expansion, granularity))
-        head = WIDE_HEAD if d_model >= NARROW and d_model % WIDE_HEAD == 0 else NARROW_HEAD
-        heads = d_model // head
-        step = 64 if ratio * d_model >= 128 else 16
-        d_expert = max(step, step * round(ratio * d_model / step))
-        attention = heads, _divisor(heads, heads / self.queries_per_key), head
-        return self._transformer(d_model, n_layers, round(n_experts), round(top_k), d_expert, attention)
+        d = np.asarray(d_model)
+        head = np.where((d >= NARROW) & (d % WIDE_HEAD == 0), WIDE_HEAD, NARROW_HEAD)
+        heads = d // head
+        kinds, which = np.unique(heads, return_inverse=True)
+        shared = np.array([_divisor(int(h), h / self.queries_per_key) for h in kinds])[which].reshape(heads.shape)
+        step = np.where(ratio * d >= 128, 64, 16)
+        d_expert = np.maximum(step, step * np.rint(ratio * d / step).astype(int))
+        numbers = (d, np.asarray(n_layers), d_expert, heads, shared, head)
+        d, blocks, d_expert, heads, shared, head = numbers if d.ndim else (int(v) for v in numbers)
+        return self._transformer(d, blocks, round(n_experts), round(top_k), d_expert, (heads, shared, head))
 
     def _transformer(
-        self, d: Any, blocks: Any, n_experts: Any, top_k: Any, d_expert: Any, heads: tuple[Any, Any, int]
+        self, d: Any, blocks: Any, n_experts: Any, top_k: Any, d_expert: Any, heads: tuple[Any, Any, Any]
     ) -> Transformer:
         """A token passes top_k experts, together as wide as d_ff: G = top_k, unless the experts are those of runs."""
         g = top_k if self.experts is None else 1
@@ -91,10 +98,13 @@ class Recipe:
 def recipe_of(law: FittedLaw, **choices) -> Recipe:
     """The recipe that goes with a law; `choices` replace what it leaves open.
 
-    Feed-forward and attention share the parameters of a block as the law's own relation of N_total to E says. A law without E
-    that was fitted to runs of one expert count takes the experts of those runs.
+    Feed-forward and attention share the parameters of a block as the law's own relation of N_total to E says; where the
+    law takes N_total, as many key as query heads keep that relation. A law without E that was fitted to runs of one expert
+    count takes the experts of those runs.
     """
     rule = law.total_rule
+    if law.law.count == "n_total":
+        choices = {"queries_per_key": 1.0, **choices}
     if rule.kind == "ludziejewski":
         return Recipe(**{"ffn_ratio": 3.0, "source": "gated feed-forward of 3 d_model, as in the joint paper", **choices})
     if law.fit is not None and not law.law.has_expansion and law.expansion is None:
@@ -108,9 +118,18 @@ def recipe_of(law: FittedLaw, **choices) -> Recipe:
     return Recipe(**choices)
 
 
-def log_count(law: FittedLaw, bare: ArrayLike) -> Array:
-    """ln N_active as the law counts it, of models with so many active parameters without embeddings."""
-    return np.log(with_embeddings(bare) if law.count == "n_active_with_embeddings" else bare)
+def law_size(law: FittedLaw, shape: Transformer) -> Array:
+    """N of a shape as the law counts it; embeddings, where it counts them, by the paper's own vocabulary."""
+    if law.count == "n_active_with_embeddings":
+        return with_embeddings(shape.n_active)
+    if law.count == "n_total_with_embeddings":
+        return np.asarray(shape.n_total + shape.n_embedding)
+    return np.asarray(shape.n_total if law.law.count == "n_total" else shape.n_active)
+
+
+def law_active(law: FittedLaw, shape: Transformer) -> Array:
+    """N_active of a shape in the law's count: what its FLOPs rule and its optimum speak of."""
+    return np.asarray(shape.n_active) if law.law.count == "n_total" else law_size(law, shape)
 
 
 def _experts_of_runs(law: FittedLaw) -> dict | None:
