@@ -2,6 +2,7 @@
 
 from . import compare
 from .benchmarkpanel import show_benchmarks
+from .catalogue import catalogue
 from .chart import chart, style
 from .controls import Point, budget_range, controls
 from .data import N_RESAMPLES, datasets, ensemble, fit, health, progress, runs, selection, store

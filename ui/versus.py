@@ -20,8 +20,8 @@ from . import data, state
 MODES = {"G": "Granularity", "E": "Expert count, by E", "arch": "Dense against MoE", "hand": "By hand"}
 ALONG = {"tokens": "tokens", "step": "steps", "flops": "FLOPs"}
 BASES = {"curves": "training curves", "finished": "finished runs"}
-MAX_POINTS = 1000
-"""Points of a curve that are compared."""
+MAX_POINTS = 514
+"""Points of a curve that are compared: as many as the store keeps thinned."""
 MAX_BY_HAND = 2000
 
 

@@ -19,16 +19,17 @@ from lawlib.runs import as_runs
 
 DATA = Path(__file__).parents[1] / "data"
 NAMES = (
-    "claims", "coarse_fine", "datasets", "gpus", "joint_table1", "joint_table2", "joint_table4", "krajewski_table2", "law_sources", "published_laws",
-    "released_models", "runs_marin",
+    "catalogue", "claims", "coarse_fine", "datasets", "gpus", "joint_table1", "joint_table2", "joint_table4",
+    "krajewski_table2", "law_sources", "published_laws", "released_models", "runs_marin",
 )  # fmt: skip
 # Every other column holds numbers. `value` is the figure as printed, so that its digits tell the rounding.
 TEXT_COLUMNS = frozenset(
     {
-        "arch", "arxiv", "authors", "claim", "comparison", "compute", "config_verified", "dataset", "family", "flops_rule",
-        "formula", "gpu", "kind", "law", "licence", "location", "log_base", "loss_data", "loss_name", "mark", "model",
-        "n_count", "name", "note", "notes", "official_active_b", "official_total_b", "paper_letter", "parameter",
-        "printed", "quantity", "sheet", "size", "source", "title", "token_provenance", "tokens_verified", "value", "variant", "year",
+        "address", "arch", "arxiv", "authors", "claim", "comparison", "compute", "config_verified", "dataset", "family",
+        "flops_rule", "formula", "gpu", "hosts", "how", "key", "kind", "law", "licence", "licence_note", "location", "log_base",
+        "loss_data", "loss_name", "mark", "model", "n_count", "name", "note", "notes", "official_active_b", "official_total_b",
+        "page", "paper_letter", "parameter", "printed", "quantity", "reader", "sheet", "size", "source", "title",
+        "token_provenance", "tokens_verified", "value", "variant", "what", "year",
     }
 )  # fmt: skip
 

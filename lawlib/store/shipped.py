@@ -14,7 +14,7 @@ from lawlib.store import adding, schema
 from lawlib.store.database import STORAGE, connect, quoted
 
 DEFAULT = Path(__file__).parents[2] / "runs.duckdb"
-REFERENCES = tuple(name for name in seeds.NAMES if name not in ("datasets", "runs_marin"))
+REFERENCES = tuple(name for name in seeds.NAMES if name not in ("catalogue", "datasets", "runs_marin"))
 
 
 def build(path: Path) -> None:
