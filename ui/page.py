@@ -11,21 +11,11 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from lawlib import StoreError, numbers
 
-from . import collected, data, link, sharing, state
+from . import collected, data, link, look, sharing, state
 from .markup import plain
 
 ICON = str(Path(__file__).parent / "icon.svg")
 """The page's icon: a local file, as Streamlit fetches named icons from another host."""
-_CSS = """<style>
-[class*="st-key-answer"] [data-testid="stMarkdownContainer"] p {font-size: 1.15rem; line-height: 1.55; max-width: 62rem;}
-[class*="st-key-answer"] strong {font-variant-numeric: tabular-nums;}
-[data-testid="stMainBlockContainer"] {padding: 3.5rem 2.5rem 4rem;}
-@media (max-width: 1200px) {
-  [data-testid="stMainBlockContainer"] {padding: 3.5rem 1.5rem 4rem;}
-  [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .js-plotly-plot) {flex-wrap: wrap;}
-  [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .js-plotly-plot) > [data-testid="stColumn"] {min-width: 100%;}
-}
-</style>"""
 
 
 @st.cache_resource(show_spinner=False)
@@ -50,7 +40,7 @@ def begin(title: str, question: str, *, filters: bool = True) -> None:
     """Opens a page: title, its question, the sidebar. Stops with a sentence where the store cannot be opened."""
     _through_app()
     _freeze()
-    st.html(_CSS)
+    look.apply()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="head"):
         st.title(title, anchor=False)
         toolbar = st.container(horizontal=True, width="content", gap="small", key="toolbar")
@@ -83,6 +73,7 @@ def finish() -> None:
     """Ends a page: what it offers to take away or keep, and the URL that follows the state."""
     link.saved_menu()
     sharing.toolbar()
+    look.mend()
     state.write_url(link.parameters())
 
 

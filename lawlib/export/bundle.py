@@ -48,4 +48,4 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
 
 def file_name(words: str) -> str:
     """A safe file name of any words."""
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:60] or "analysis"
+    return re.sub(r"[^a-z0-9_]+", "-", words.lower()).strip("-")[:60] or "analysis"

@@ -1,0 +1,101 @@
+"""50 random views -> address -> a fresh session with empty caches -> the same words, numbers and charts.
+
+Sessions of AppTest, as 100 pages in a browser take minutes; `test_sharing_browser` opens some in fresh browser profiles.
+"""
+
+import random
+
+import pytest
+import streamlit
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+import lawlib
+from lawlib.selection import content_hashes
+from tests.test_app import ROOT, add, answer, captions, clean, dense_and_moe, few_resamples, navigation, open_page  # noqa: F401
+from ui import state
+
+N_VIEWS = 50
+PAGES = ("overview", "isoflop", "granularity", "dense_vs_moe", "fit")
+PUBLISHED = ("krajewski2024-moe-e64", "krajewski2024-moe-e16", "ludziejewski2025", "besiroglu2024", "abnar2025")
+
+
+def random_view(rng: random.Random, hashes: dict[str, list[str]]) -> tuple[str, dict]:
+    """A page and what is chosen on it; every field is drawn in some of the views."""
+    page = rng.choice(PAGES)
+    dataset = rng.choice(("marin-moe-v16", "marin-moe-v16", "marin-moe-may", "mine"))
+    law = rng.choice(("chinchilla", *PUBLISHED)) if rng.random() < 0.7 else ""
+    chosen = {
+        "dataset": dataset,
+        "budget": 10 ** rng.uniform(18, 25) if rng.random() < 0.8 else None,
+        "e": rng.choice((2.0, 8.0, 1 + 20 * rng.random(), None)),
+        "g": rng.choice((1.0, 4.0, 64.0, None)),
+        "law": law,
+        "law_g": rng.choice(("", "krajewski2024-moe-e64", "krajewski2024-moe-e16")),
+        "law_e": rng.choice(("", "ludziejewski2025", "krajewski2024-moe-e64")),
+        "objective": rng.choice(("huber", "squared_log", "squared")),
+        "delta": rng.choice((1e-3, 1e-2, 10 ** rng.uniform(-4, -1))),
+        "unit": rng.choice(("runs", "slices", "sizes")),
+        "weights": rng.choice(("equal", "compute")),
+        "rule": rng.choice(("", "6ND")),
+        "cmin": rng.choice((None, 2e18 * rng.random() + 1e17)),
+        "cmax": rng.choice((None, 9e20)),
+        "arch": rng.choice(("", "dense")) if dataset == "mine" else "",
+        "cut": rng.choice((None, 1e20)),
+        "backtest": rng.choice(((), ("chinchilla",))),
+    }
+    if rng.random() < 0.3:
+        chosen["out"] = tuple(rng.sample(hashes[dataset], 3))
+    return page, chosen
+
+
+def chosen_page(page: str, chosen: dict) -> AppTest:
+    """A session in which this was chosen, as by its widgets."""
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    at.session_state["chosen"] = {name: field.default for name, field in state.FIELDS.items()} | chosen
+    if page != "overview":
+        at._page_hash = calc_hash(page)
+    return clean(at.run())
+
+
+def everything_said(at: AppTest) -> dict:
+    """All numbers of a page: its words, tables and charts."""
+    charts = {c.proto.id.rpartition("-")[2]: c.proto.spec for c in at.get("plotly_chart")}
+    tables = [t.value.to_csv() for t in at.dataframe]
+    return {"answer": answer(at), "captions": captions(at), "tables": tables, "charts": charts}
+
+
+def test_fifty_views_open_elsewhere_on_the_same_numbers(monkeypatch, tmp_path):
+    monkeypatch.setattr("ui.data.N_RESAMPLES", 10)
+    runs = dense_and_moe()
+    add(runs, "mine")
+    with lawlib.open_store() as store:
+        hashes = {d: content_hashes(store.runs(d)) for d in ("marin-moe-v16", "marin-moe-may", "mine")}
+    rng = random.Random(20260301)
+    views = [random_view(rng, hashes) for _ in range(N_VIEWS)]
+    first = []
+    for page, chosen in views:
+        at = chosen_page(page, chosen)
+        address = {name: value if isinstance(value, str) else value[0] for name, value in at.query_params.items()}
+        first.append((address, everything_said(at)))
+    assert len({str(said) for _, said in first}) > 0.9 * N_VIEWS
+
+    streamlit.cache_data.clear()
+    streamlit.cache_resource.clear()
+    monkeypatch.setenv("LAWLIB_WORKSPACE", str(tmp_path / "elsewhere.duckdb"))
+    add(runs, "mine")
+    for (page, chosen), (address, said) in zip(views, first, strict=True):
+        again = open_page(page, **address)
+        assert everything_said(again) == said, (page, chosen)
+        assert not [w.value for w in again.warning if "link" in w.value]
+
+
+@pytest.mark.parametrize("field", state.FIELDS)
+def test_every_field_of_the_state_is_drawn_or_tested_elsewhere(field):
+    drawn = {
+        name
+        for seed in range(40)
+        for name in random_view(random.Random(seed), {d: ["a"] * 9 for d in ("marin-moe-v16", "marin-moe-may", "mine")})[1]
+    }
+    elsewhere = {"data", "a", "b", "split", "extra", "experts", "grans"}  # test_state, test_links, test_compare, test_export
+    assert field in drawn | elsewhere

@@ -1,0 +1,108 @@
+"""In a real browser: links in fresh profiles, exports that download, pages that screen readers and narrow screens can use."""
+
+import io
+import re
+import zipfile
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser import settle
+from tests.test_pages_browser import PAGES, answer
+
+pytestmark = pytest.mark.browser
+GRAVE = {"serious", "critical"}
+
+
+def violations(page) -> list[str]:
+    """What axe-core finds grave, as sentences."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{v['impact']} {v['id']}: {n['html'][:120]} {[c['message'] for c in n['any']][:1]}"
+        for v in found
+        if v["impact"] in GRAVE
+        for n in v["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("page", [{"color_scheme": "light"}, {"color_scheme": "dark"}], indirect=True, ids=["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_page(page):
+    for path in PAGES:
+        page.goto(path)
+        settle(page)
+        assert violations(page) == [], path
+    page.goto("/")
+    settle(page)
+    for name in ("Export", "Share"):
+        page.get_by_role("button", name=name).click()
+        expect(page.get_by_test_id("stPopoverBody")).to_be_visible()
+        assert violations(page) == [], name
+        page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("page", [{"width": 375, "height": 800}], indirect=True)
+def test_a_phone_s_width_is_enough_to_read_every_page(page):
+    for path in PAGES:
+        page.goto(path)
+        settle(page)
+        wide = page.evaluate(
+            """() => [...document.querySelectorAll('[data-testid="stMainBlockContainer"] :is(p, h1, button, .js-plotly-plot)')]
+            .filter(e => e.getClientRects().length && e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.stDataFrame, .stCode'))
+            .map(e => e.outerHTML.slice(0, 100))"""
+        )
+        assert wide == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375, path
+        size = page.locator(".st-key-answer p").first.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+        assert size >= 14, path
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        "/?budget=2.718281828459045e21&objective=squared_log&unit=slices&cmin=2e18",
+        "/granularity?budget=7e22&g=4&law_g=krajewski2024-moe-e16",
+        "/dense_vs_moe?budget=3.3e23&e=12.5",
+    ],
+)
+def test_the_shared_link_opens_in_a_fresh_profile_on_the_same_numbers(server, new_page, view):
+    page = new_page(server, path=view)
+    page.get_by_role("button", name="Share").click()
+    link = page.get_by_test_id("stPopoverBody").locator("code").inner_text()
+    assert "data=47-" in link
+    other = new_page(server, path=link.replace("\n", ""))
+    assert answer(other) == answer(page)
+    assert parse_qs(urlsplit(page.url).query) == parse_qs(urlsplit(other.url).query)
+
+
+def test_exports_are_downloaded_and_pictures_drawn_by_the_page(page):
+    page.goto("/isoflop?budget=3e20")
+    settle(page)
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Everything, one zip").click()
+    with zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes())) as archive:
+        assert {"reproduce.py", "coefficients.tex", "fit.json", "figures.html", "tables/n_opt.csv"} <= set(archive.namelist())
+        assert "budget, expansion, granularity = 3e+20, None, None" in archive.read("reproduce.py").decode()
+    for kind, start in (("SVG", b"<svg"), ("PNG", b"\x89PNG")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Loss against size at fixed compute as {kind}").click()
+        assert download.value.suggested_filename == f"isoflop.{kind.lower()}"
+        assert download.value.path().read_bytes().startswith(start)
+
+
+def test_a_saved_analysis_is_opened_from_the_sidebar(fresh_server, new_page):
+    page = new_page(fresh_server(), path="/granularity?budget=7e20")
+    line = answer(page)
+    page.get_by_role("button", name="Share").click()
+    page.get_by_label("Keep it under a name").fill("Fine experts")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved: it is in the sidebar")).to_be_visible()
+    page.goto("/")
+    settle(page)
+    page.get_by_role("button", name="Saved analyses").click()
+    page.get_by_role("button", name="Fine experts").click()
+    expect(page).to_have_url(re.compile(r"/granularity\?.*budget=7e20"))
+    settle(page)
+    assert answer(page) == line

@@ -1,0 +1,49 @@
+"""The page's own looks, where the theme cannot say them: measures, contrast of at least 4.5:1, narrow screens.
+
+`.streamlit/config.toml` holds the theme. Streamlit fades captions, labels of disabled widgets and a slider's value below the
+contrast that WCAG AA asks of text; here they get the colours of `lawlib.figures.style`, which are tested for it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from lawlib import figures
+
+_CSS = """<style>
+[class*="st-key-answer"] [data-testid="stMarkdownContainer"] p {font-size: 1.15rem; line-height: 1.55; max-width: 62rem;}
+[class*="st-key-answer"] strong {font-variant-numeric: tabular-nums;}
+[data-testid="stMainBlockContainer"] {padding: 3.5rem 2.5rem 4rem;}
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {opacity: 1; color: MUTED;}
+[data-testid="stCaptionContainer"] .stMarkdownColoredText {opacity: 1;}
+[class*="_off"] [data-testid="stMarkdownContainer"] p {opacity: 1; color: MUTED;}
+[data-testid="stSliderThumbValue"] p, [data-testid="stSliderTickBar"] p, button[data-selected="true"] p {color: TEXT;}
+@media (max-width: 1200px) {
+  [data-testid="stMainBlockContainer"] {padding: 3.5rem 1.5rem 4rem;}
+  [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .js-plotly-plot) {flex-wrap: wrap;}
+  [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .js-plotly-plot) > [data-testid="stColumn"] {min-width: 100%;}
+}
+@media (max-width: 640px) {
+  [data-testid="stMainBlockContainer"] {padding: 3.5rem 0.75rem 3rem;}
+  [class*="st-key-answer"] [data-testid="stMarkdownContainer"] p {font-size: 1.05rem;}
+  .st-key-head {flex-wrap: wrap; row-gap: 0;}
+  [data-testid="stMainBlockContainer"] h1 {font-size: 1.4rem;}
+}
+</style>"""
+_MEND = st.components.v2.component(
+    "mend", html="<span></span>", js=(Path(__file__).parent / "js" / "mend.js").read_text("utf-8"), isolate_styles=False
+)
+
+
+def apply() -> None:
+    """Puts the looks into the page, in the colours of its theme."""
+    style = figures.style(st.context.theme.type)
+    st.html(_CSS.replace("MUTED", style.muted).replace("TEXT", style.text))
+
+
+def mend() -> None:
+    """Mends what Streamlit's own markup tells screen readers wrongly."""
+    with st.container(height=1, border=False, key="mend"):
+        _MEND(key="mend_roles", data={})
