@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .. import numbers
+from .draft import scatter
 from .optimum import HOVER, escape, hover_data
 from .style import Style, figure, finish, vertical
 
@@ -24,7 +25,7 @@ def residual_figure(runs: pd.DataFrame, residuals: np.ndarray, style: Style, x: 
     fig.add_hline(y=0, line={"color": style.muted, "width": 1})
     template = HOVER.replace("loss %{y:.4f}", "residual %{y:.2f} %")
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=runs[x],
             y=100 * residuals,
             mode="markers",
@@ -42,7 +43,7 @@ def prediction_figure(runs: pd.DataFrame, predicted: np.ndarray, style: Style) -
     fig = figure(style, "measured loss (nats per token)", "predicted loss (nats per token)", log_x=False, height=340)
     low, high = float(min(runs["loss"].min(), predicted.min())), float(max(runs["loss"].max(), predicted.max()))
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=[low, high],
             y=[low, high],
             mode="lines",
@@ -52,7 +53,7 @@ def prediction_figure(runs: pd.DataFrame, predicted: np.ndarray, style: Style) -
         )
     )
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=runs["loss"],
             y=predicted,
             mode="markers",
@@ -72,7 +73,7 @@ def backtest_figure(points: pd.DataFrame, cut: float, style: Style) -> go.Figure
     for i, (law, part) in enumerate(points.groupby("law", sort=False)):
         error = part["predicted"] - part["loss"]
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=part["flops"] * (1 + 0.03 * i),
                 y=error,
                 mode="markers",

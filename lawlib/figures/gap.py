@@ -7,7 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .. import numbers
-from .style import Style, band, figure, finish, line, ramp_colors, set_decades, split_line, vertical
+from .draft import scatter
+from .style import Style, band, figure, finish, follow, line, ramp_colors, set_decades, split_line, vertical
 
 
 def losses_figure(curves: pd.DataFrame, style: Style, budget: float, chosen: float) -> go.Figure:
@@ -19,9 +20,10 @@ def losses_figure(curves: pd.DataFrame, style: Style, budget: float, chosen: flo
     for e, color in zip(expansions, ramp_colors(style, len(expansions)), strict=True):
         part = curves[curves["expansion"] == e]
         color = style.accent if e == chosen else color
-        fig.add_traces(split_line(part["flops"], part["loss_moe"], part["inside"], color, f"E = {e:g}"))
+        recipe = follow("e", "g", along="flops", y="loss") if e == chosen else follow("g", along="flops", y="loss", e=e)
+        fig.add_traces(split_line(part["flops"], part["loss_moe"], part["inside"], color, f"E = {e:g}", meta=recipe))
     set_decades(fig, curves["flops"])
-    vertical(fig, budget, style, numbers.flops(budget))
+    vertical(fig, budget, style, numbers.flops(budget), live="budget")
     return finish(fig)
 
 
@@ -38,8 +40,10 @@ def gap_figure(
         color = style.accent if is_chosen else color
         if is_chosen and "gap_low" in part:
             ok = part[np.isfinite(part["gap_high"])]
-            fig.add_traces(band(ok["flops"], ok["gap_low"], ok["gap_high"], color, interval))
-        fig.add_traces(split_line(part["flops"], part["gap"], part["inside"], color, f"E = {e:g}"))
+            fig.add_traces(band(ok["flops"], ok["gap_low"], ok["gap_high"], color, interval, on=("e", "g")))
+        sliders, own = (("e", "g"), {}) if is_chosen else (("g",), {"e": e})
+        recipe = follow(*sliders, along="flops", y="gap", **own)
+        fig.add_traces(split_line(part["flops"], part["gap"], part["inside"], color, f"E = {e:g}", meta=recipe))
         if len(part):
             last = part.iloc[-1]
             fig.add_annotation(
@@ -50,12 +54,13 @@ def gap_figure(
                 xanchor="left",
                 xshift=4,
                 font={"size": 11, "color": color},
+                name="on " + " ".join(sliders),
             )
     if measured is not None and len(measured):
         ramp = dict(zip(expansions, ramp_colors(style, len(expansions)), strict=True))
         colors = [style.accent if e == chosen else ramp.get(e, style.series[1]) for e in measured["expansion"]]
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=measured["flops"],
                 y=measured["gap"],
                 mode="markers",
@@ -67,5 +72,5 @@ def gap_figure(
         )
     fig.add_hline(y=1, line={"color": style.muted, "width": 1, "dash": "dot"})
     set_decades(fig, curves["flops"])
-    vertical(fig, budget, style, numbers.flops(budget))
+    vertical(fig, budget, style, numbers.flops(budget), live="budget")
     return finish(fig)

@@ -7,8 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .. import numbers
+from .draft import scatter
 from .optimum import hover_data
-from .style import Style, band, figure, finish, line, ramp_colors, vertical
+from .style import Style, band, figure, finish, follow, line, ramp_colors, vertical
 
 
 def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: str = "") -> go.Figure:
@@ -22,13 +23,16 @@ def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: s
         is_chosen = np.isclose(budget, chosen)
         color = style.accent if is_chosen else ramp
         if is_chosen and "excess_low" in part:
-            fig.add_traces(band(part["granularity"], part["excess_low"], part["excess_high"], color, interval))
+            fig.add_traces(
+                band(part["granularity"], part["excess_low"], part["excess_high"], color, interval, on=("budget", "e"))
+            )
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=part["granularity"],
                 y=part["excess"],
                 mode="lines+markers",
                 name=f"{numbers.flops(budget)} FLOPs",
+                meta=follow("budget", "e", along="granularity", y="excess", times=budget / chosen),
                 line={"color": color, "width": 3 if is_chosen else 1.5, "dash": "solid" if part["inside"].all() else "dash"},
                 marker={"size": 7 if is_chosen else 4, "color": color},
                 customdata=np.stack(
@@ -53,7 +57,8 @@ def best_figure(path: pd.DataFrame, switches: pd.DataFrame, style: Style, budget
     """The best power-of-two G along budgets, a staircase. path: `tables.optimal_path`; switches: `switching_budgets`."""
     fig = figure(style, "training compute C (FLOPs)", "best granularity G", log_y=True)
     fig.update_yaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
-    fig.add_trace(line(path["flops"], path["granularity"], style.series[1], "best G", line_shape="hv", showlegend=False))
+    recipe = follow("e", along="flops", y="granularity", g="best")
+    fig.add_trace(line(path["flops"], path["granularity"], style.series[1], "best G", showlegend=False, shape="hv", meta=recipe))
     low, high = path["flops"].min(), path["flops"].max()
     for row in switches[(switches["flops"] > low) & (switches["flops"] < high)].itertuples():
         fig.add_annotation(
@@ -65,10 +70,11 @@ def best_figure(path: pd.DataFrame, switches: pd.DataFrame, style: Style, budget
             xanchor="left",
             yanchor="top",
             xshift=6,
+            name="on e",
         )
     fig.update_xaxes(range=[np.log10(low), np.log10(high)], dtick=2)
     fig.update_yaxes(range=[np.log10(path["granularity"].min()) - 0.1, np.log10(path["granularity"].max()) + 0.2])
-    vertical(fig, budget, style, numbers.flops(budget), top=False)
+    vertical(fig, budget, style, numbers.flops(budget), top=False, live="budget")
     return finish(fig)
 
 
@@ -84,6 +90,7 @@ def router_figure(curves: pd.DataFrame, style: Style, chosen: float) -> go.Figur
             x=[f"{g:g}" for g in part["granularity"]],
             y=part["router_share"],
             marker_color=colors,
+            meta=follow("budget", "e", along="granularity", y="router_share"),
             showlegend=False,
             hovertemplate="G %{x}: %{y:.1%}<extra></extra>",
         )
@@ -109,7 +116,7 @@ def measured_granularity(runs: pd.DataFrame, style: Style) -> go.Figure:
         first = part.iloc[0]
         name = f"{numbers.count(first['n_active'])}, {numbers.count(first['tokens'])} tokens, E {first['expansion']:g}"
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=part["granularity"],
                 y=part["loss"] - first["loss"],
                 mode="lines+markers",

@@ -8,8 +8,9 @@ import plotly.graph_objects as go
 
 from .. import numbers
 from ..approaches import slice_labels
+from .draft import Draft, scatter
 from .optimum import marker, measured
-from .style import Style, band, fade, figure, finish, ramp_colors, split_line
+from .style import Style, band, fade, figure, finish, follow, ramp_colors, split_line
 
 
 def isoflop_figure(
@@ -20,64 +21,70 @@ def isoflop_figure(
     interval: str = "",
     height: int = 440,
     others: pd.DataFrame | None = None,
+    reach: pd.DataFrame | None = None,
 ) -> go.Figure:
     """curves: `tables.isoflop_curves`; the chosen budget carries the accent, its optimum and its interval.
 
-    runs: those at the curves' E and G, in the colour of their budget. others: runs of other E or G, faint.
+    runs: those at the curves' E and G, in the colour of their budget. others: runs of other E or G, faint. reach:
+    `tables.optimal_path` along the budgets that can be chosen: the axes hold them all, so that nothing jumps between them.
     """
     fig = figure(style, "active parameters N", "loss (nats per token)", height=height)
-    budgets = sorted(curves["flops"].unique())
-    colors = dict(zip(budgets, ramp_colors(style, len(budgets)), strict=True))
-    for budget in budgets:
-        part = curves[curves["flops"] == budget]
-        is_chosen = np.isclose(budget, chosen)
-        color = style.accent if is_chosen else colors[budget]
-        if is_chosen and "loss_low" in part:
-            fig.add_traces(band(part["n_active"], part["loss_low"], part["loss_high"], color, interval))
-        name = f"{numbers.flops(budget)} FLOPs"
-        for trace in split_line(part["n_active"], part["loss"], part["inside"], color, name):
-            fig.add_trace(trace.update(showlegend=bool(is_chosen) and trace.showlegend is not False))
-        best = part[part["optimal"]].iloc[0]
-        if is_chosen:
-            fig.add_trace(marker(best["n_active"], best["loss"], style, f"{numbers.count(best['n_active'])}"))
-        else:
-            fig.add_trace(
-                go.Scatter(
-                    x=[best["n_active"]],
-                    y=[best["loss"]],
-                    mode="markers",
-                    marker={"symbol": "diamond-open", "size": 7, "color": color},
-                    showlegend=False,
-                    hoverinfo="skip",
-                )
-            )
-        last = part.iloc[-1]
-        fig.add_annotation(
-            x=np.log10(last["n_active"]),
-            y=last["loss"],
-            text=numbers.flops(budget),
-            showarrow=False,
-            xanchor="left",
-            xshift=4,
-            font={"size": 11, "color": color},
-        )
+    parts = dict(list(curves.groupby("flops")))
+    colors = dict(zip(parts, ramp_colors(style, len(parts)), strict=True))
+    colors |= {budget: style.accent for budget in parts if np.isclose(budget, chosen)}
+    for budget, part in parts.items():
+        _curve(fig, part, budget, style, colors[budget], interval if np.isclose(budget, chosen) else None)
     if others is not None and len(others):
         fig.add_trace(measured(others, "n_active", style, name="runs at other E or G", color=fade(style.muted, 0.25), size=5))
     if runs is not None and len(runs):
         known = runs[runs["n_active"].notna() & runs["flops"].notna()]
-        nearest = np.array(budgets)[np.argmin(np.abs(np.log(known["flops"].to_numpy()[:, None] / np.array(budgets))), axis=1)]
-        for budget in budgets:
-            part = known[nearest == budget]
-            color = style.accent if np.isclose(budget, chosen) else colors[budget]
-            if len(part):
-                fig.add_trace(measured(part, "n_active", style, name=f"runs at {numbers.flops(budget)}", color=color))
-                fig.data[-1].showlegend = False
+        budgets = np.array(list(parts))
+        nearest = budgets[np.argmin(np.abs(np.log(known["flops"].to_numpy()[:, None] / budgets)), axis=1)]
+        for budget in np.unique(nearest):
+            points = measured(
+                known[nearest == budget], "n_active", style, f"runs at {numbers.flops(budget)}", color=colors[budget]
+            )
+            fig.add_trace(points.update(showlegend=False))
     top = float(curves.loc[curves["optimal"], "loss"].max())
     low = float(curves["loss"].min())
     measured_top = float(runs["loss"].quantile(0.98)) if runs is not None and len(runs) else top
     ceiling = max(top, measured_top)
+    if reach is not None:
+        low = min(low, float(reach["loss"].min()))
+        sizes = [*reach["n_active"], *curves.loc[curves["optimal"], "n_active"]]
+        fig.update_xaxes(range=[np.log10(np.nanmin(sizes)) - 0.7, np.log10(np.nanmax(sizes)) + 0.7])
     fig.update_yaxes(range=[low - 0.06 * (ceiling - low), ceiling + 0.12 * (ceiling - low)])
     return finish(fig)
+
+
+def _curve(fig: Draft, part: pd.DataFrame, budget: float, style: Style, color: str, interval: str | None) -> None:
+    """One budget's curve with its optimum and its name; the chosen budget's, which has an interval, follows its slider."""
+    chosen = interval is not None
+    sliders = ("budget", "e", "g") if chosen else ("e", "g")
+    own = {} if chosen else {"budget": budget}
+    name = f"{numbers.flops(budget)} FLOPs"
+    x, y = part["n_active"].to_numpy(), part["loss"].to_numpy()
+    if interval is not None and "loss_low" in part:
+        fig.add_traces(band(x, part["loss_low"], part["loss_high"], color, interval, on=sliders))
+    curve = split_line(x, y, part["inside"], color, name, meta=follow(*sliders, along="n_active", y="loss", **own))
+    fig.add_traces([t if chosen else t.update(showlegend=False) for t in curve])
+    at = int(np.argmax(part["optimal"].to_numpy()))
+    recipe = follow(*sliders, mark=["n_active", "loss"], **own)
+    if chosen:
+        fig.add_trace(marker(x[at], y[at], style, numbers.count(x[at]), meta=recipe))
+    else:
+        look = {"symbol": "diamond-open", "size": 7, "color": color}
+        fig.add_trace(scatter(x=[x[at]], y=[y[at]], mode="markers", marker=look, showlegend=False, hoverinfo="skip", meta=recipe))
+    fig.add_annotation(
+        x=np.log10(x[-1]),
+        y=y[-1],
+        text=numbers.flops(budget),
+        showarrow=False,
+        xanchor="left",
+        xshift=4,
+        font={"size": 11, "color": color},
+        name="on " + " ".join(sliders),
+    )
 
 
 def slices(runs: pd.DataFrame, most: int = 12) -> list[float]:

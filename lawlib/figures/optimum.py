@@ -8,7 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .. import numbers
-from .style import Style, band, figure, finish, line, set_decades, split_line, vertical
+from .draft import scatter
+from .style import Style, band, figure, finish, follow, line, set_decades, split_line, vertical
 
 HOVER = (
     "<b>%{customdata[0]}</b><br>loss %{y:.4f}<br>N active %{customdata[1]}<br>tokens %{customdata[2]}<br>"
@@ -35,7 +36,7 @@ def escape(text: object) -> str:
 def measured(runs: pd.DataFrame, x: str, style: Style, name: str = "runs", **marker) -> go.Scatter:
     """The runs as points: loss against the column `x`."""
     look = {"color": style.series[1], "size": 7, "line": {"width": 1, "color": style.page}} | marker
-    return go.Scatter(
+    return scatter(
         x=runs[x], y=runs["loss"], mode="markers", name=name, marker=look, customdata=hover_data(runs), hovertemplate=HOVER
     )
 
@@ -44,12 +45,21 @@ def loss_frontier(path: pd.DataFrame, runs: pd.DataFrame | None, style: Style, b
     """The law's compute-optimal loss along budgets, over the runs. path: `tables.optimal_path`."""
     fig = figure(style, "training compute C (FLOPs)", "loss (nats per token)")
     if "loss_low" in path:
-        fig.add_traces(band(path["flops"], path["loss_low"], path["loss_high"], style.accent, interval))
+        fig.add_traces(band(path["flops"], path["loss_low"], path["loss_high"], style.accent, interval, on=("e", "g")))
     if runs is not None:
         fig.add_trace(measured(runs, "flops", style))
-    fig.add_traces(split_line(path["flops"], path["loss"], path["inside"], style.accent, "compute-optimal loss"))
+    fig.add_traces(
+        split_line(
+            path["flops"],
+            path["loss"],
+            path["inside"],
+            style.accent,
+            "compute-optimal loss",
+            meta=follow("e", "g", along="flops", y="loss"),
+        )
+    )
     set_decades(fig, path["flops"])
-    vertical(fig, budget, style, numbers.flops(budget))
+    vertical(fig, budget, style, numbers.flops(budget), live="budget")
     return finish(fig)
 
 
@@ -62,11 +72,15 @@ def allocation(
     interval: str = "",
     optima: pd.DataFrame | None = None,
 ) -> go.Figure:
-    """Optimal size (or tokens) along budgets for several laws; the chosen one with its interval, the others thin.
+    """Optimal size (or tokens, or tokens per parameter) along budgets for several laws; the chosen one with its interval, the others thin.
 
     optima: `approaches.IsoflopOptima.slices`, drawn as points.
     """
-    words = {"n_active": "optimal active parameters N", "tokens": "optimal training tokens D"}
+    words = {
+        "n_active": "optimal active parameters N",
+        "tokens": "optimal training tokens D",
+        "tokens_per_parameter": "tokens per active parameter D/N",
+    }
     fig = figure(style, "training compute C (FLOPs)", words[column], log_y=True)
     others = [name for name in paths if name != chosen]
     for i, name in enumerate(others):
@@ -74,21 +88,24 @@ def allocation(
         fig.add_trace(line(path["flops"], path[column], style.series[3 + i % 7], escape(name), "dot"))
     path = paths[chosen]
     if f"{column}_low" in path:
-        fig.add_traces(band(path["flops"], path[f"{column}_low"], path[f"{column}_high"], style.accent, interval))
-    fig.add_traces(split_line(path["flops"], path[column], path["inside"], style.accent, escape(chosen)))
+        edges = path[f"{column}_low"], path[f"{column}_high"]
+        fig.add_traces(band(path["flops"], *edges, style.accent, interval, on=("e", "g")))
+    recipe = follow("e", "g", along="flops", y=column)
+    fig.add_traces(split_line(path["flops"], path[column], path["inside"], style.accent, escape(chosen), meta=recipe))
     set_decades(fig, path["flops"])
     if optima is not None and len(optima):
         good = optima[optima["inside"] & optima["opens_up"]]
-        y = good["n_opt" if column == "n_active" else "tokens_opt"]
+        ratio = good["tokens_opt"] / good["n_opt"]
+        y = {"n_active": good["n_opt"], "tokens": good["tokens_opt"], "tokens_per_parameter": ratio}[column]
         look = {"color": style.series[1], "size": 8, "line": {"width": 1, "color": style.page}}
-        fig.add_trace(go.Scatter(x=good["flops"], y=y, mode="markers", name="isoFLOP vertices (approach 2)", marker=look))
-    vertical(fig, budget, style, numbers.flops(budget))
+        fig.add_trace(scatter(x=good["flops"], y=y, mode="markers", name="isoFLOP vertices (approach 2)", marker=look))
+    vertical(fig, budget, style, numbers.flops(budget), live="budget")
     return finish(fig)
 
 
-def marker(x: float, y: float, style: Style, text: str) -> go.Scatter:
+def marker(x: float, y: float, style: Style, text: str, **options) -> go.Scatter:
     """The optimum as a diamond with its words beside it."""
-    return go.Scatter(
+    return scatter(
         x=[x],
         y=[y],
         mode="markers+text",
@@ -99,4 +116,5 @@ def marker(x: float, y: float, style: Style, text: str) -> go.Scatter:
         marker={"symbol": "diamond", "size": 11, "color": style.accent, "line": {"width": 1.5, "color": style.page}},
         textfont={"color": style.text, "size": 12},
         hoverinfo="skip",
+        **options,
     )

@@ -2,6 +2,11 @@
 
 Points are measured, lines fitted, dashes extrapolated or published beyond their data, bands intervals. Grey is dense; E and
 G run along a sequential ramp; what the user has chosen is orange; the other colours tell laws or data sets apart. Colours are those of the app's theme.
+
+A trace that follows the sliders carries a recipe, plain data in its `meta`, from which the page redraws it while they move:
+`on`, the sliders it depends on ("budget", "e", "g"); `along`, what its x is ("flops", "n_active", "granularity"); `y`, the
+quantity there; `mark`, the two quantities of a single point. Values of its own instead of a slider's: `budget`, `e`, `g`
+("best" for the best), `times`, a multiple of the budget. A recipe of `on` alone hides what only the server can draw, bands first.
 """
 
 from __future__ import annotations
@@ -11,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+
+from .draft import Draft, scatter
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ def fade(color: str, alpha: float) -> str:
     return f"rgba({r},{g},{b},{alpha})"
 
 
-def figure(style: Style, x: str, y: str, *, log_x: bool = True, log_y: bool = False, height: int = 380) -> go.Figure:
+def figure(style: Style, x: str, y: str, *, log_x: bool = True, log_y: bool = False, height: int = 380) -> Draft:
     """An empty figure with titled axes in this style. Axis titles carry the unit."""
     axis = {
         "gridcolor": style.grid,
@@ -83,33 +90,32 @@ def figure(style: Style, x: str, y: str, *, log_x: bool = True, log_y: bool = Fa
         "zeroline": False,
         "ticks": "outside",
         "tickcolor": style.grid,
-        "title_font_size": 13,
         "tickfont": {"color": style.muted, "size": 11},
         "automargin": True,
     }
-    layout = go.Layout(
-        template="none",
-        font={"family": FONT, "size": 12, "color": style.text},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        colorway=list(style.series),
-        margin={"l": 60, "r": 16, "t": 12, "b": 48},
-        height=height,
-        hoverlabel={"bgcolor": style.page, "bordercolor": style.muted, "font": {"color": style.text, "family": FONT}},
-        legend={
+    layout = {
+        "template": {},
+        "font": {"family": FONT, "size": 12, "color": style.text},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "colorway": list(style.series),
+        "margin": {"l": 60, "r": 16, "t": 12, "b": 48},
+        "height": height,
+        "hoverlabel": {"bgcolor": style.page, "bordercolor": style.muted, "font": {"color": style.text, "family": FONT}},
+        "legend": {
             "orientation": "h",
             "x": 0,
             "y": 1,
             "yref": "container",
             "yanchor": "top",
-            "font_size": 11,
+            "font": {"size": 11},
             "bgcolor": "rgba(0,0,0,0)",
         },
-        xaxis=axis | {"title_text": x} | _scale(x, log_x),
-        yaxis=axis | {"title_text": y} | _scale(y, log_y),
-        uirevision="keep",
-    )
-    return go.Figure(layout=layout)
+        "xaxis": axis | {"title": {"text": x, "font": {"size": 13}}} | _scale(x, log_x),
+        "yaxis": axis | {"title": {"text": y, "font": {"size": 13}}} | _scale(y, log_y),
+        "uirevision": "keep",
+    }
+    return Draft(layout)
 
 
 def _scale(title: str, log: bool) -> dict:
@@ -124,18 +130,25 @@ def _scale(title: str, log: bool) -> dict:
     }
 
 
-def band(x: Any, low: Any, high: Any, color: str, name: str, group: str = "") -> list[go.Scatter]:
-    """An interval as a filled area: two traces, one legend entry."""
+def follow(*sliders: str, **recipe: Any) -> dict[str, Any]:
+    """The recipe of a trace that follows these sliders, as its `meta`: see the head of this module."""
+    return {"live": {"on": list(sliders)} | recipe}
+
+
+def band(x: Any, low: Any, high: Any, color: str, name: str, group: str = "", on: tuple[str, ...] = ()) -> list[go.Scatter]:
+    """An interval as a filled area: two traces, one legend entry. on: the sliders that move it."""
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "legendgroup": group or name}
+    edge |= {"meta": follow(*on)} if on else {}
     return [
-        go.Scatter(x=x, y=low, showlegend=False, **edge),
-        go.Scatter(x=x, y=high, fill="tonexty", fillcolor=fade(color, 0.18), name=name, **edge),
+        scatter(x=x, y=low, showlegend=False, **edge),
+        scatter(x=x, y=high, fill="tonexty", fillcolor=fade(color, 0.18), name=name, **edge),
     ]
 
 
-def line(x: Any, y: Any, color: str, name: str, dash: str = "solid", **options) -> go.Scatter:
+def line(x: Any, y: Any, color: str, name: str, dash: str = "solid", shape: str = "linear", **options) -> go.Scatter:
     """A fitted line; dashed where it extrapolates."""
-    return go.Scatter(x=x, y=y, mode="lines", name=name, line={"color": color, "width": 2, "dash": dash}, **options)
+    look = {"color": color, "width": 2, "dash": dash, "shape": shape}
+    return scatter(x=x, y=y, mode="lines", name=name, line=look, **options)
 
 
 def split_line(x, y, inside, color: str, name: str, **options) -> list[go.Scatter]:
@@ -143,9 +156,12 @@ def split_line(x, y, inside, color: str, name: str, **options) -> list[go.Scatte
     x, y, inside = np.asarray(x), np.asarray(y, dtype=float), np.asarray(inside)
     if inside.all() or not inside.any():
         return [line(x, y, color, name, "solid" if inside.all() else "dash", legendgroup=name, **options)]
+    rest: dict[str, Any] = (
+        options | ({"meta": follow(*options["meta"]["live"]["on"])} if "meta" in options else {}) | {"showlegend": False}
+    )
     return [
         line(x, np.where(inside, y, np.nan), color, name, legendgroup=name, **options),
-        line(x, np.where(~inside | _edge(inside), y, np.nan), color, name, "dash", legendgroup=name, showlegend=False, **options),
+        line(x, np.where(~inside | _edge(inside), y, np.nan), color, name, "dash", legendgroup=name, **rest),
     ]
 
 
@@ -157,30 +173,30 @@ def _edge(inside):
     return edge
 
 
-def finish(fig: go.Figure) -> go.Figure:
+def finish(fig: Draft) -> go.Figure:
     """The figure with room for its legend above the plot: fixed rows, so that nothing moves when the chart is resized."""
-    names = [str(t.name) for t in fig.data if t.showlegend is not False and t.name]
+    names = fig.names
     rows, used = (1 if names else 0), 0.0
     for name in names:
         width = 52 + 6.3 * len(name)
         if used and used + width > LEGEND_WIDTH:
             rows, used = rows + 1, 0.0
         used += width
-    fig.update_layout(showlegend=bool(names), margin_t=14 + 20 * rows)
-    return fig
+    return fig.update_layout(showlegend=bool(names), margin_t=14 + 20 * rows).figure
 
 
-def set_decades(fig: go.Figure, values: Any) -> None:
+def set_decades(fig: Draft, values: Any) -> None:
     """At most six ticks along a logarithmic x axis over these values, however narrow the chart is."""
     decades = float(np.log10(np.max(values) / np.min(values)))
     fig.update_xaxes(dtick=max(1, int(np.ceil(decades / 6))))
 
 
-def vertical(fig: go.Figure, x: float, style: Style, text: str, top: bool = True) -> None:
-    """A thin marker line at x with its words at the top, or at the bottom."""
+def vertical(fig: Draft, x: float, style: Style, text: str, top: bool = True, live: str = "") -> None:
+    """A thin marker line at x with its words at the top, or at the bottom. live: the slider whose value it marks."""
     color = style.accent
-    fig.add_vline(x=x, line={"color": color, "width": 1, "dash": "dot"})
-    at = np.log10(x) if fig.layout.xaxis.type == "log" else x
+    names = {"name": f"live {live}"} if live else {}
+    fig.add_vline(x=x, line={"color": color, "width": 1, "dash": "dot"}, **names)
+    at = np.log10(x) if fig.log_x else x
     fig.add_annotation(
         x=at,
         y=1 if top else 0,
@@ -192,4 +208,5 @@ def vertical(fig: go.Figure, x: float, style: Style, text: str, top: bool = True
         yanchor="top" if top else "bottom",
         xshift=4,
         bgcolor=fade(style.page, 0.7),
+        **names,
     )

@@ -1,0 +1,95 @@
+"""A figure in the making: plain dictionaries until it is finished, as plotly's checked objects cost a millisecond a trace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+_NESTED = ("title", "margin", "font", "line", "marker", "minor", "legend")
+"""What may be written with an underscore, as in plotly: `title_text=`, `margin_t=`."""
+
+
+def scatter(**properties: Any) -> go.Scatter:
+    """A scatter trace whose properties are taken as they are: a tenth of the time of `go.Scatter`."""
+    return go.Scatter({name: _array(value) for name, value in properties.items()}, _validate=False)
+
+
+class Draft:
+    """Collects traces and layout under plotly's names; `figure` is the plotly Figure, made once and unchecked."""
+
+    def __init__(self, layout: dict[str, Any]):
+        self._traces: list[dict] = []
+        self._layout = layout
+
+    def add_trace(self, trace: Any) -> Draft:
+        self._traces.append(trace.to_plotly_json())
+        return self
+
+    def add_traces(self, traces: list) -> Draft:
+        for trace in traces:
+            self.add_trace(trace)
+        return self
+
+    def add_annotation(self, **properties: Any) -> Draft:
+        self._layout.setdefault("annotations", []).append(properties)
+        return self
+
+    def add_vline(self, x: float, **properties: Any) -> Draft:
+        ends = {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "xref": "x", "yref": "y domain"}
+        self._layout.setdefault("shapes", []).append(ends | properties)
+        return self
+
+    def add_hline(self, y: float, **properties: Any) -> Draft:
+        ends = {"type": "line", "x0": 0, "x1": 1, "y0": y, "y1": y, "xref": "x domain", "yref": "y"}
+        self._layout.setdefault("shapes", []).append(ends | properties)
+        return self
+
+    def update_xaxes(self, **properties: Any) -> Draft:
+        return self.update_layout(xaxis=properties)
+
+    def update_yaxes(self, **properties: Any) -> Draft:
+        return self.update_layout(yaxis=properties)
+
+    def update_layout(self, **properties: Any) -> Draft:
+        _merge(self._layout, properties)
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """What the legend names."""
+        return [str(t["name"]) for t in self._traces if t.get("showlegend") is not False and t.get("name")]
+
+    @property
+    def log_x(self) -> bool:
+        return self._layout["xaxis"].get("type") == "log"
+
+    @property
+    def figure(self) -> go.Figure:
+        return go.Figure({"data": self._traces, "layout": self._layout}, _validate=False)
+
+    @property
+    def data(self) -> tuple:
+        return self.figure.data
+
+    @property
+    def layout(self) -> go.Layout:
+        return self.figure.layout
+
+
+def _merge(target: dict, properties: dict) -> None:
+    for name, value in properties.items():
+        head, _, rest = name.partition("_")
+        if rest and head in _NESTED:
+            name, value = head, {rest: value}
+        if isinstance(value, dict):
+            _merge(target.setdefault(name, {}), value)
+        else:
+            target[name] = value
+
+
+def _array(value: Any) -> Any:
+    """pandas columns as arrays."""
+    if isinstance(value, dict):
+        return {name: _array(inner) for name, inner in value.items()}
+    return value.to_numpy() if hasattr(value, "to_numpy") else value
