@@ -20,6 +20,9 @@ st.navigation(
             st.Page("pages/compare.py", title="Compare", icon=":material/splitscreen_right:"),
             st.Page("pages/fine_grained.py", title="Fine-grained at scale", icon=":material/speed:"),
         ],
+        "Decisions": [
+            st.Page("pages/serving.py", title="Serving", icon=":material/dns:"),
+        ],
         "Papers": [st.Page("pages/reproductions.py", title="Reproductions", icon=":material/fact_check:")],
     }
 ).run()

@@ -37,6 +37,11 @@ def times(value: float) -> str:
     return f"{_significant(value, 3)}x" if np.isfinite(value) else "–"
 
 
+def money(value: float) -> str:
+    """US dollars, three digits: USD 0.0312, USD 1.2M."""
+    return f"USD {count(value)}" if np.isfinite(value) else "–"
+
+
 def plain(value: float, digits: int = 4) -> str:
     """Any other number, to `digits` significant digits."""
     return f"{value:.{digits}g}" if np.isfinite(value) else "–"

@@ -13,7 +13,7 @@ from streamlit.testing.v1.element_tree import Block
 from streamlit.util import calc_hash
 
 import lawlib
-from lawlib import numbers
+from lawlib import numbers, serving
 from tests import planted
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +27,7 @@ PAGES = (
     "dense_vs_moe",
     "fine_grained",
     "compare",
+    "serving",
     "reproductions",
 )
 WITH_SLIDERS = ("overview", "isoflop", "granularity", "dense_vs_moe")
@@ -117,6 +118,7 @@ def number_after(pattern: str, text: str) -> float:
         ("dense_vs_moe", "Dense vs MoE", "needs #x", 1.2, 5),
         ("compare", "Compare", "Left, at 1e22 FLOPs: # ", 1e9, 1e11),
         ("fine_grained", "Fine-grained at scale", "final loss by # nats", 0.05, 0.05),
+        ("serving", "Serving", "over-trained at #%", 5, 40),
         ("reproductions", "Reproductions", r"# checks come out", 69, 69),
     ],
 )
@@ -508,3 +510,48 @@ def test_the_chosen_data_set_can_be_deleted_and_brought_back():
     assert "mine (4 runs)" not in at.selectbox(key="w_dataset").options
     clean(at.button(key="undo_mine").click().run())
     assert any(o.startswith("mine") for o in at.selectbox(key="w_dataset").options)
+
+
+def test_serving_is_that_of_the_library_at_the_same_settings():
+    at = open_page(
+        "serving", budget="1e22", e="16", gpu="H200 SXM", prompt="512", output="512", peak="0.6", reach="0.8", price="3"
+    )
+    law = lawlib.published("ludziejewski2025")
+    machine = serving.Machine(serving.gpu("H200 SXM"), compute=0.6, bandwidth=0.8)
+    server = serving.Server(machine, serving.Workload(512, 512, max_batch=256))
+    same = serving.bounded_loss(law, 1e22, [16.0], 1.0)
+    hours = server.service(law, same.n_active, 16.0).gpu_hours[0]
+    cost = serving.bounded_cost(law, 1e22, [16.0], 1.0, server.price(law))
+    line = answer(at)
+    assert f"over-trained at **{same.shrink[0]:.1%}**" in line
+    assert f"**USD {numbers.count(hours * 3)}** a million tokens" in line
+    assert f"gains **{lawlib.compute_optimal(law, 1e22, 1.0).loss - cost.loss[0]:.3f} nats**" in line
+    assert "60% of its rate and 80% of its bandwidth" in captions(at)
+    assert "Shares, price and batch are examples until you put in your own" in captions(at)
+    assert "above the data (2B to 130B). Over-training is where laws are least tested." in captions(at)
+    assert list(at.dataframe[0].value["E"]) == ["1", "2", "4", "8", "16", "32", "64"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("w_served", 1e9, "With **1B tokens** to serve"),
+        ("w_price", 5.0, "USD"),
+        ("w_gpu", "L40S", "Roofline of L40S"),
+        ("w_prompt", 8192.0, "8,192 tokens of prompt"),
+        ("w_output", 64.0, "64 of answer"),
+    ],
+)
+def test_every_input_of_serving_changes_the_answer(key, value, said):
+    at = open_page("serving", budget="1e22", e="16")
+    before = answer(at)
+    widgets = {"w_gpu": at.selectbox, "w_price": at.number_input}.get(key, at.select_slider)
+    clean(widgets(key=key).set_value(value).run())
+    assert answer(at) != before
+    assert said in answer(at) + captions(at)
+
+
+def test_serving_says_what_it_cannot_answer():
+    assert "is the reference itself: choose another E" in answer(open_page("serving", e="1"))
+    assert "no model with **E = 2** reaches the loss" in answer(open_page("serving", e="2", reference="8"))
+    assert "No model that reaches this loss fits" in answer(open_page("serving", e="8", budget="1e25", pace="9000"))

@@ -14,7 +14,19 @@ from playwright.sync_api import sync_playwright
 from tests.browser import FLAGS, running, settle
 from tools.browser import get_browser
 
-PAGES = ("", "runs", "upload", "fit", "isoflop", "granularity", "dense_vs_moe", "fine_grained", "compare", "reproductions")
+PAGES = (
+    "",
+    "runs",
+    "upload",
+    "fit",
+    "isoflop",
+    "granularity",
+    "dense_vs_moe",
+    "fine_grained",
+    "compare",
+    "serving",
+    "reproductions",
+)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """What pages share. A page reads: `ui.begin`, `ui.choose`, `ui.controls`, tables, `ui.answer`, `ui.chart`, `ui.finish`."""
 
 from . import compare
+from . import servingpage as serving
 from .benchmarkpanel import show_benchmarks
 from .catalogue import catalogue
 from .chart import chart, style

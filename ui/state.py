@@ -18,8 +18,22 @@ from lawlib.selection import HASH_DIGITS, Fingerprint
 
 _STATE = "chosen"
 WIDGET = "w_"
-LIMITS = {"budget": (1e6, 1e35), "e": (1.0, 1e5), "g": (1e-2, 1e5)}
-"""What the sliders' values may be, also when typed or linked: FLOPs, E, G."""
+LIMITS = {
+    "budget": (1e6, 1e35),
+    "e": (1.0, 1e5),
+    "g": (1e-2, 1e5),
+    "served": (1e6, 1e18),
+    "price": (1e-3, 1e4),
+    "prompt": (1.0, 1e7),
+    "output": (1.0, 1e7),
+    "reference": (1.0, 1e5),
+    "mfu": (0.01, 1.0),
+    "peak": (0.01, 1.0),
+    "reach": (0.01, 1.0),
+    "most": (1.0, 1e6),
+    "pace": (0.1, 1e4),
+}
+"""What the sliders' values may be, also when typed or linked: FLOPs, E, G; of serving: tokens, USD an hour, shares, batch."""
 
 
 TOO_MANY = "x"
@@ -134,6 +148,18 @@ FIELDS: dict[str, Field] = {
     "basis": Field("", _one_of("curves", "finished")),
     "law_f": Field("", str),
     "metric": Field("", str),
+    "gpu": Field("H100 SXM", str),
+    "precision": Field("bf16", _one_of("fp8")),
+    "served": Field(1e13, _within("served"), _compact),
+    "price": Field(2.5, _within("price"), _compact),
+    "prompt": Field(1024.0, _within("prompt"), _compact),
+    "output": Field(256.0, _within("output"), _compact),
+    "reference": Field(1.0, _within("reference"), _compact),
+    "mfu": Field(0.4, _within("mfu"), _compact),
+    "peak": Field(0.5, _within("peak"), _compact),
+    "reach": Field(0.7, _within("reach"), _compact),
+    "most": Field(256.0, _within("most"), _compact),
+    "pace": Field(None, _within("pace"), _compact),
     "data": Field("", _fingerprint),
     "out": Field(None, _hashes, _hash_list),
 }

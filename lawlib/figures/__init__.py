@@ -7,6 +7,7 @@ from .granularity import best_figure, excess_figure, measured_granularity, route
 from .isoflop import isoflop_figure, slices
 from .optimum import allocation, loss_frontier, marker, measured
 from .runs import AXES, curves_figure, runs_figure
+from .serving import equal_loss_figure, lifetime_figure, over_training_figure, trilemma_figure
 from .style import DARK, LIGHT, Style, style
 
 __all__ = [
@@ -19,15 +20,18 @@ __all__ = [
     "benchmark_figure",
     "best_figure",
     "curves_figure",
+    "equal_loss_figure",
     "excess_figure",
     "gain_figure",
     "gap_figure",
     "isoflop_figure",
+    "lifetime_figure",
     "loss_frontier",
     "losses_figure",
     "marker",
     "measured",
     "measured_granularity",
+    "over_training_figure",
     "pair_figure",
     "prediction_figure",
     "progress_figure",
@@ -38,4 +42,5 @@ __all__ = [
     "slices",
     "speedup_figure",
     "style",
+    "trilemma_figure",
 ]

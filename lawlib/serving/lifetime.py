@@ -41,7 +41,8 @@ class Lifetime:
     @property
     def total(self) -> Array:
         """Training and serving, in the unit of both."""
-        return self.train + self.serve * self.served / 1e6
+        with np.errstate(invalid="ignore"):
+            return self.train + np.where(self.served > 0, self.serve * self.served / 1e6, 0.0)
 
 
 def training_rate(machine: Machine, utilisation: float) -> float:
@@ -72,7 +73,7 @@ def lifetime_optimal(
     the loss. Takes a single law, not an ensemble.
     """
     served = np.atleast_1d(np.asarray(served, dtype=float))
-    e, g, top = _largest(law, loss, expansions, granularity)
+    e, g, top = fewest_flops(law, loss, expansions, granularity)
     e, g, top = e[:, None, None], g[:, None, None], top[:, None, None]
     tokens = served[None, :, None]
 
@@ -120,8 +121,8 @@ def break_even(train: ArrayLike, serve: ArrayLike) -> Array:
     return tokens
 
 
-def _largest(law: FittedLaw, loss: float, expansions: ArrayLike, granularity: float | None) -> tuple[Array, Array, Array]:
-    """(E, G, ln N of the model that reaches the loss with the fewest FLOPs)."""
+def fewest_flops(law: FittedLaw, loss: float, expansions: ArrayLike, granularity: float | None) -> tuple[Array, Array, Array]:
+    """(E, G, ln N of the model of each E that reaches the loss with the fewest FLOPs), each of the shape of E; NaN where none does."""
     budgets = equal_loss_budget(law, loss, expansions, granularity)
     e, g, u, _ = optima(law, np.where(np.isfinite(budgets), budgets, np.nan), expansions, granularity)
     return e, g, u

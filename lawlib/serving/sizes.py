@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -49,13 +51,20 @@ def law_footprint(
 def _footprint(
     bare: Array, share: float, blocks: Array, e: Array, g: Array, queries_per_key: float, vocabulary: int
 ) -> Footprint:
+    router = np.where(e > 1, blocks * (KRAJEWSKI_ASPECT * blocks) * e * g, 0.0)
+    shape = at_widths(blocks, queries_per_key, vocabulary)
+    return replace(shape, common=bare * (1 - share) + router, expert=bare * share / g, n_experts=e * g, top_k=g)
+
+
+def at_widths(blocks: ArrayLike, queries_per_key: float, vocabulary: int = LUDZIEJEWSKI_VOCABULARY) -> Footprint:
+    """Attention, embeddings and sums of models of d_model = 64 n_blocks; their blocks' parameters are left at zero."""
+    blocks = np.asarray(blocks, dtype=float)
     d = KRAJEWSKI_ASPECT * blocks
-    router = np.where(e > 1, blocks * d * e * g, 0.0)
     return Footprint(
-        common=bare * (1 - share) + router,
-        expert=bare * share / g,
-        n_experts=e * g,
-        top_k=g,
+        common=0.0,
+        expert=0.0,
+        n_experts=1.0,
+        top_k=1.0,
         head=d * vocabulary,
         lookup=d * vocabulary,
         kv_values=2 * blocks * d / queries_per_key,

@@ -1,0 +1,207 @@
+"""Serving: loss against price at one budget, training against serving at one loss, over-training, lifetime, released models."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from .. import numbers
+from .style import Style, band, figure, finish, line, ramp_colors, set_decades, split_line, vertical
+
+PER_MILLION = "price per million tokens served (USD)"
+
+
+def _colors(expansions: list[float], style: Style, chosen: float) -> dict[float, str]:
+    """Colour of each E: dense grey, the chosen one orange, the others along the ramp."""
+    ramp = dict(zip(expansions, ramp_colors(style, len(expansions)), strict=True))
+    return {e: style.accent if e == chosen else style.dense if e == 1 else color for e, color in ramp.items()}
+
+
+def _hover(part: pd.DataFrame, *more: np.ndarray) -> np.ndarray:
+    """N, D and further texts of every row, for the hover box."""
+    return np.stack([[numbers.count(v) for v in part["n_active"]], [numbers.count(v) for v in part["tokens"]], *more], axis=1)
+
+
+def _price_axis(fig: go.Figure, axis: str = "y") -> None:
+    """A logarithmic axis of money, ticks at 1, 2 and 5."""
+    update = fig.update_yaxes if axis == "y" else fig.update_xaxes
+    update(exponentformat="none", tickformat="~g", dtick="D2", showexponent="none")
+
+
+def trilemma_figure(
+    curves: pd.DataFrame, optima: pd.DataFrame, picks: pd.DataFrame, style: Style, price: float, chosen: float, reference: float
+) -> go.Figure:
+    """Loss against serving price for all sizes of each E at one budget; dots are the loss-optimal ones.
+
+    curves: `serving.tables.size_curves`, optima: `optima_table`; picks: rows of the algorithms for the chosen E, with `kind`.
+    Right of and above the dotted lines a model is dearer or worse than the reference.
+    """
+    fig = figure(style, PER_MILLION, "loss (nats per token)")
+    _price_axis(fig, "x")
+    expansions = sorted(curves["expansion"].unique())
+    colors = _colors(expansions, style, chosen)
+    known = optima.set_index("expansion")
+    for e in expansions:
+        part = curves[(curves["expansion"] == e) & np.isfinite(curves["gpu_hours"])]
+        if part.empty:
+            continue
+        fig.add_trace(
+            go.Scatter(
+                x=part["gpu_hours"] * price,
+                y=part["loss"],
+                mode="lines",
+                name="dense" if e == 1 else f"E = {e:g}",
+                line={"color": colors[e], "width": 3 if e == chosen else 1.5},
+                customdata=_hover(
+                    part, np.array([f"{v:.0%}" for v in part["share"]]), np.array([f"{v:g}" for v in part["n_gpus"]])
+                ),
+                hovertemplate="%{y:.4f} nats at USD %{x:.3g} a million<br>N active %{customdata[0]} (%{customdata[2]} of loss-optimal)"
+                " · tokens %{customdata[1]}<br>%{customdata[3]} GPUs a copy<extra>%{fullData.name}</extra>",
+            )
+        )
+        best = known.loc[e]
+        if np.isfinite(best["gpu_hours"]):
+            fig.add_trace(
+                go.Scatter(
+                    x=[best["gpu_hours"] * price],
+                    y=[best["loss"]],
+                    mode="markers",
+                    marker={"color": colors[e], "size": 8, "line": {"width": 1, "color": style.page}},
+                    showlegend=False,
+                    hovertemplate="loss-optimal: %{y:.4f} nats at USD %{x:.3g} a million<extra></extra>",
+                )
+            )
+    at = known.loc[reference]
+    if np.isfinite(at["gpu_hours"]):
+        dots = {"color": style.muted, "width": 1, "dash": "dot"}
+        fig.add_vline(x=at["gpu_hours"] * price, line=dots)
+        fig.add_hline(y=at["loss"], line=dots)
+    for row, symbol in zip(picks.itertuples(), ("diamond", "square"), strict=False):
+        if np.isfinite(row.gpu_hours):
+            fig.add_trace(
+                go.Scatter(
+                    x=[row.gpu_hours * price],
+                    y=[row.loss],
+                    mode="markers",
+                    name=str(row.kind),
+                    marker={"color": style.accent, "size": 11, "symbol": symbol, "line": {"width": 1.5, "color": style.page}},
+                    hovertemplate="%{y:.4f} nats at USD %{x:.3g} a million<extra>" + str(row.kind) + "</extra>",
+                )
+            )
+    shown = curves[(curves["share"] >= 0.1) & np.isfinite(curves["gpu_hours"])]
+    low, high = optima["loss"].min(), max(shown.loc[shown["expansion"].isin([chosen, reference]), "loss"].max(), at["loss"])
+    fig.update_yaxes(range=[low - 0.06 * (high - low), high + 0.05 * (high - low)], type="linear", dtick=None, tickformat=".2f")
+    return finish(fig)
+
+
+def equal_loss_figure(curves: pd.DataFrame, style: Style, price: float, chosen: float, loss: float) -> go.Figure:
+    """Training FLOPs against serving price for models of one loss, a line an E; dots take the fewest FLOPs of their E."""
+    fig = figure(style, f"training compute for a loss of {numbers.loss(loss)} (FLOPs)", PER_MILLION)
+    fig.update_yaxes(type="log")
+    _price_axis(fig)
+    expansions = sorted(curves["expansion"].unique())
+    colors = _colors(expansions, style, chosen)
+    for e in expansions:
+        part = curves[(curves["expansion"] == e) & np.isfinite(curves["serve"])]
+        fig.add_trace(
+            go.Scatter(
+                x=part["flops"],
+                y=part["serve"] * price,
+                mode="lines+markers",
+                name="dense" if e == 1 else f"E = {e:g}",
+                line={"color": colors[e], "width": 3 if e == chosen else 1.5},
+                marker={"size": np.where(part["optimal"], 8, 0), "color": colors[e]},
+                customdata=_hover(part),
+                hovertemplate="%{x:.2e} FLOPs, USD %{y:.3g} a million<br>N active %{customdata[0]} · tokens %{customdata[1]}"
+                "<extra>%{fullData.name}</extra>",
+            )
+        )
+    return finish(fig)
+
+
+def over_training_figure(
+    curves: pd.DataFrame, style: Style, price: float, chosen: float, region: tuple[float, float], interval: str = ""
+) -> go.Figure:
+    """Loss (above) and serving price (below) of one E against size at one budget, with the recommended region shaded."""
+    part = curves[(curves["expansion"] == chosen) & np.isfinite(curves["gpu_hours"])]
+    fig = figure(style, "active parameters", "loss (nats)", height=420)
+    fig.update_layout(
+        yaxis={"domain": [0.52, 1], "type": "linear", "tickformat": ".2f", "dtick": None},
+        yaxis2=fig.layout.yaxis.to_plotly_json() | {"domain": [0, 0.44], "title": {"text": "USD per million"}, "type": "log"},
+        xaxis={"anchor": "y2"},
+    )
+    fig.update_layout(yaxis2={"exponentformat": "none", "tickformat": "~g", "dtick": "D2"})
+    if "loss_low" in part:
+        fig.add_traces(band(part["n_active"], part["loss_low"], part["loss_high"], style.accent, interval))
+    fig.add_traces(
+        split_line(part["n_active"], part["loss"], part["inside"], style.accent, "loss", hovertemplate="%{y:.4f} nats")
+    )
+    hours = line(part["n_active"], part["gpu_hours"] * price, style.series[1], "serving price", hovertemplate="USD %{y:.3g}")
+    fig.add_trace(hours.update(yaxis="y2"))
+    low, high = region
+    if np.isfinite(low) and np.isfinite(high) and high > low:
+        fig.add_vrect(x0=low, x1=high, fillcolor=style.series[3], opacity=0.18, line_width=0, layer="below")
+        fig.add_annotation(
+            x=0.5 * (np.log10(low) + np.log10(high)),
+            y=1,
+            yref="paper",
+            yanchor="top",
+            text="better and cheaper<br>than the reference",
+            showarrow=False,
+            font={"size": 11, "color": style.text},
+        )
+    worst = part.loc[part["share"] >= 0.06, "loss"].max()
+    best = part["loss"].min()
+    fig.update_yaxes(range=[best - 0.08 * (worst - best), worst], selector={"anchor": "x"})
+    fig.update_layout(yaxis_range=[best - 0.08 * (worst - best), worst], hovermode="x unified")
+    fig.update_xaxes(range=[np.log10(part["n_active"].min()), np.log10(part["n_active"].max())])
+    return finish(fig)
+
+
+def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: float, served: float) -> go.Figure:
+    """Price of training and serving against tokens served (above), and times the cheapest E's (below).
+
+    curves: `serving.tables.lifetime_curves`, for each E the cheapest model that reaches one loss.
+    """
+    fig = figure(style, "tokens served, prompt and answer", "USD in all", log_y=True, height=420)
+    second = fig.layout.yaxis.to_plotly_json() | {"domain": [0, 0.44], "title": {"text": "times the cheapest"}}
+    fig.update_layout(yaxis={"domain": [0.52, 1], "dtick": 2}, xaxis={"anchor": "y2"}, yaxis2=second)
+    fig.update_layout(
+        yaxis2={"exponentformat": "none", "tickformat": "~g", "dtick": "D2", "ticksuffix": "x", "range": [-0.1, 0.5]}
+    )
+    expansions = sorted(curves["expansion"].unique())
+    colors = _colors(expansions, style, chosen)
+    for e in expansions:
+        part = curves[(curves["expansion"] == e) & np.isfinite(curves["total"])]
+        common = {
+            "x": part["served"],
+            "mode": "lines",
+            "name": "dense" if e == 1 else f"E = {e:g}",
+            "legendgroup": f"{e:g}",
+            "line": {"color": colors[e], "width": 3 if e == chosen else 1.5},
+            "customdata": _hover(
+                part,
+                np.array([f"{v:.2g}" for v in part["serve"] * price]),
+                np.array([numbers.money(v) for v in part["total"] * price]),
+            ),
+            "hovertemplate": "%{customdata[3]} in all<br>N active %{customdata[0]} on %{customdata[1]} tokens, "
+            "USD %{customdata[2]} a million<extra>%{fullData.name}</extra>",
+        }
+        fig.add_trace(go.Scatter(y=part["total"] * price, **common))
+        fig.add_trace(go.Scatter(y=part["ratio"], yaxis="y2", showlegend=False, **common))
+    best = curves[curves["best"] & np.isfinite(curves["total"])].sort_values("served")
+    for _, group in best.groupby((best["expansion"] != best["expansion"].shift()).cumsum()):
+        middle = group.iloc[len(group) // 2]
+        fig.add_annotation(
+            x=np.log10(middle["served"]),
+            y=-0.01,
+            yref="y2",
+            text="dense" if middle["expansion"] == 1 else f"E {middle['expansion']:g}",
+            showarrow=False,
+            yanchor="top",
+            font={"size": 11, "color": colors[middle["expansion"]]},
+        )
+    set_decades(fig, curves["served"])
+    vertical(fig, served, style, f"{numbers.count(served)} tokens")
+    return finish(fig)

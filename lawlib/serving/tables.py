@@ -1,0 +1,214 @@
+"""The numbers behind the Serving page, as frames. Costs are GPU-hours a million served tokens, prompt and answer together.
+
+Columns ending in _low and _high bound the central 95 % of the ensemble; without one they are missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ..architecture import Array
+from ..ensemble import Ensemble
+from ..extrapolation import within
+from ..laws import FittedLaw
+from ..optimum import compute_optimal
+from ..percentiles import central
+from .algorithms import EXPANSIONS, Price, Server, Sized, bounded_cost, bounded_loss, optima, over_training
+from .lifetime import Lifetime, at_loss, fewest_flops, lifetime_optimal, training_rate
+from .sizes import law_footprint
+
+LEVEL = 0.95
+SHARES = np.geomspace(0.03, 2.0, 57)
+"""Sizes of the over-training curve, as shares of the loss-optimal one."""
+MOST_FLOPS = 30
+"""Curves of equal loss end where a small model would take so many times the fewest FLOPs."""
+SERVED = np.geomspace(1e8, 1e15, 43)
+"""Tokens served along the lifetime chart."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the page asks: a law, where it is served, a training budget, E, the reference E, and G where the law has one."""
+
+    law: FittedLaw
+    server: Server
+    budget: float
+    expansion: float
+    reference: float = 1.0
+    granularity: float | None = None
+    utilisation: float = 0.4
+
+    @property
+    def expansions(self) -> Array:
+        """The E that are compared: powers of two up to 64, the chosen one and the reference."""
+        return np.array(sorted({*map(float, EXPANSIONS), self.expansion, self.reference}))
+
+
+def optima_table(q: Question, samples: Ensemble | None = None) -> pd.DataFrame:
+    """The loss-optimal model of each E at the budget and what it costs to serve: a row an E."""
+    frame, rest = _optimal(q, q.law), {}
+    if samples is not None:
+        many = _optimal(q, samples.law)
+        for name in ("n_active", "loss", "gpu_hours"):
+            rest |= _interval(name, many[name])
+    return pd.DataFrame(frame | rest)
+
+
+def algorithm_table(q: Question, kind: str, samples: Ensemble | None = None) -> pd.DataFrame:
+    """Yun 2024's algorithms at the budget against the reference E's loss-optimal model, a row an E.
+
+    kind: "equal loss" (Algorithm 1) or "equal cost" (Algorithm 2). shrink: size over the loss-optimal one of that E.
+    cost_ratio: serving cost over the reference's; gain: nats below the reference's loss.
+    """
+    frame, rest = _sized(q, q.law, kind), {}
+    if samples is not None:
+        many = _sized(q, samples.law, kind)
+        for name in ("n_active", "loss", "gpu_hours", "shrink", "cost_ratio", "gain"):
+            rest |= _interval(name, many[name])
+    return pd.DataFrame(frame | rest)
+
+
+def size_curves(q: Question, samples: Ensemble | None = None) -> pd.DataFrame:
+    """Loss and serving cost against size at the budget, for every E (the chosen one with intervals): a row an (E, share).
+
+    better: whether the loss is below the reference's optimum, cheaper: whether serving costs less than it does.
+    """
+    target = compute_optimal(q.law, q.budget, q.reference, q.granularity)
+    cost = q.server.service(q.law, target.n_active, q.reference, _g(q)).gpu_hours
+    blocks = []
+    for e in q.expansions:
+        frame = _along(q, q.law, e)
+        if samples is not None and e == q.expansion:
+            many = _along(q, samples.law, e)
+            frame |= _interval("loss", many["loss"]) | _interval("gpu_hours", many["gpu_hours"])
+        blocks.append(pd.DataFrame(frame))
+    found = pd.concat(blocks, ignore_index=True)
+    slack = 1 + 1e-9
+    return found.assign(better=found["loss"] <= target.loss * slack, cheaper=found["gpu_hours"] <= float(cost) * slack)
+
+
+def equal_loss_curves(q: Question, loss: float) -> pd.DataFrame:
+    """Training FLOPs against serving cost for models that all reach `loss`: a row an (E, size), `optimal` marks the fewest FLOPs."""
+    shares = np.r_[np.geomspace(0.05, 1.0, 40)[:-1], 1.0]
+    e, u = q.expansions[:, None], fewest_flops(q.law, loss, q.expansions, q.granularity)[2][:, None]
+    found = at_loss(q.law, loss, np.exp(u) * shares, e, *_prices(q), q.granularity)
+    frame = _lifetime_frame(found).assign(optimal=np.tile(shares == 1.0, len(e)), share=np.tile(shares, len(e)))
+    fewest = frame.groupby("expansion")["flops"].transform("min")
+    return frame[np.isfinite(frame["flops"]) & (frame["flops"] < MOST_FLOPS * fewest)].reset_index(drop=True)
+
+
+def lifetime_curves(q: Question, loss: float, served: ArrayLike = SERVED) -> pd.DataFrame:
+    """The cheapest model of each E that reaches `loss`, by tokens served: GPU-hours of training and serving; a row an (E, served)."""
+    found = lifetime_optimal(q.law, loss, served, q.expansions, *_prices(q), q.granularity)
+    frame = _lifetime_frame(found)
+    best = frame.groupby("served")["total"].transform("min")
+    known = np.isfinite(frame["total"])
+    return frame.assign(best=known & (frame["total"] == best), ratio=(frame["total"] / best).where(known))
+
+
+def configurations(q: Question, loss: float, served: float) -> pd.DataFrame:
+    """Models that reach `loss`, to be compared over their lifetime: of each E the one of fewest FLOPs and the cheapest at `served`."""
+    u = fewest_flops(q.law, loss, q.expansions, q.granularity)[2]
+    fewest = _lifetime_frame(at_loss(q.law, loss, np.exp(u), q.expansions, *_prices(q), q.granularity))
+    cheapest = _lifetime_frame(lifetime_optimal(q.law, loss, [served], q.expansions, *_prices(q), q.granularity))
+    frame = pd.concat([fewest.assign(kind="fewest FLOPs"), cheapest.assign(kind="lifetime")], ignore_index=True)
+    frame["served"] = served
+    frame["total"] = frame["train"] + frame["serve"] * served / 1e6
+    frame = frame[np.isfinite(frame["total"])]
+    return frame.sort_values("total").reset_index(drop=True)
+
+
+def _optimal(q: Question, law: FittedLaw) -> dict:
+    e = q.expansions
+    _, _, u, log_loss = optima(law, q.budget, e, q.granularity)
+    opt = compute_optimal(law, q.budget, e, q.granularity)
+    service = q.server.service(law, np.exp(u), e, _g(q))
+    model = law_footprint(law, np.exp(u), e, _g(q), q.server.queries_per_key)
+    return {
+        "expansion": e,
+        "n_active": np.exp(u),
+        "n_total": model.total,
+        "tokens": np.asarray(opt.tokens),
+        "loss": np.exp(log_loss),
+        "gpu_hours": service.gpu_hours,
+        "n_gpus": service.n_gpus,
+        "batch": service.batch,
+        "step": service.step,
+        "first_token": service.first_token,
+        "inside": _inside(law, q.budget, e, np.exp(u), np.asarray(opt.tokens)),
+    }
+
+
+def _sized(q: Question, law: FittedLaw, kind: str) -> dict:
+    e = q.expansions
+    if kind == "equal loss":
+        found: Sized = bounded_loss(law, q.budget, e, q.reference, q.granularity)
+    elif kind == "equal cost":
+        found = bounded_cost(law, q.budget, e, q.reference, q.server.price(law), q.granularity)
+    else:
+        raise ValueError(f'kind must be "equal loss" or "equal cost"; got {kind!r}.')
+    reference = compute_optimal(law, q.budget, q.reference, q.granularity)
+    price = q.server.service(law, np.asarray(reference.n_active)[..., None], q.reference, _g(q)).gpu_hours
+    service = q.server.service(law, found.n_active, e, _g(q))
+    hours = np.where(np.isnan(found.n_active), np.nan, service.gpu_hours)
+    with np.errstate(invalid="ignore"):  # neither fits: no ratio
+        ratio = hours / price
+    return {
+        "expansion": e,
+        "n_active": found.n_active,
+        "tokens": found.tokens,
+        "loss": found.loss,
+        "shrink": found.shrink,
+        "gpu_hours": hours,
+        "n_gpus": service.n_gpus,
+        "cost_ratio": ratio,
+        "gain": np.asarray(reference.loss)[..., None] - found.loss,
+        "inside": _inside(law, q.budget, e, found.n_active, found.tokens),
+    }
+
+
+def _along(q: Question, law: FittedLaw, e: float) -> dict:
+    found = over_training(law, q.budget, SHARES, e, q.granularity)
+    service = q.server.service(law, found.n_active, e, _g(q))
+    return {
+        "expansion": np.full(len(SHARES), e),
+        "share": SHARES,
+        "n_active": found.n_active,
+        "tokens": found.tokens,
+        "loss": found.loss,
+        "gpu_hours": service.gpu_hours,
+        "n_gpus": service.n_gpus,
+        "inside": _inside(law, q.budget, e, found.n_active, found.tokens),
+    }
+
+
+def _prices(q: Question) -> tuple[Price, float]:
+    """(GPU-hours a million tokens served, GPU-hours a training FLOP)."""
+    return q.server.price(q.law), training_rate(q.server.machine, q.utilisation)
+
+
+def _lifetime_frame(found: Lifetime) -> pd.DataFrame:
+    columns = ("expansion", "n_active", "tokens", "flops", "train", "serve", "served", "total")
+    return pd.DataFrame({c: np.ravel(getattr(found, c)) for c in columns})
+
+
+def _inside(law: FittedLaw, budget: float, e: ArrayLike, n_active: Array, tokens: Array) -> np.ndarray:
+    """Which models lie within the law's data."""
+    column = "n_active" if not law.law.count.startswith("n_total") else "n_total"
+    known = {"flops": budget, "expansion": e, "tokens": tokens} | ({column: n_active} if column == "n_active" else {})
+    with np.errstate(invalid="ignore"):
+        good = within(law, tokens_per_parameter=tokens / n_active, **known)
+    return np.broadcast_to(good, np.shape(n_active))
+
+
+def _g(q: Question) -> float:
+    return np.nan if q.granularity is None else q.granularity
+
+
+def _interval(name: str, values: Array) -> dict:
+    low, high = central(values, LEVEL)
+    return {f"{name}_low": low, f"{name}_high": high}

@@ -1,0 +1,161 @@
+"""The frames of the Serving page, its figures, calibration, and released models beside the laws."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lawlib
+from lawlib import figures, numbers, serving
+from lawlib.released import placed, released_shapes
+from lawlib.serving import tables
+from lawlib.serving.calibration import calibrate
+from lawlib.serving.cost import step_time
+from tests.planted import grid
+
+LAW = lawlib.published("ludziejewski2025")
+SERVER = serving.Server(serving.Machine(serving.gpu("H100 SXM"), compute=0.5, bandwidth=0.7), serving.Workload(1024, 256, 256))
+Q = tables.Question(LAW, SERVER, 1e22, 16.0)
+SAMPLES = LAW.rounding(20)
+
+
+def test_the_region_is_better_and_cheaper_than_the_reference():
+    """Its ends are the sizes of Algorithms 1 and 2."""
+    sizes, optima = tables.size_curves(Q), tables.optima_table(Q).set_index("expansion")
+    part = sizes[(sizes["expansion"] == 16) & sizes["better"] & sizes["cheaper"]]
+    assert (part["loss"] <= optima.loc[1, "loss"]).all()
+    assert (part["gpu_hours"] <= optima.loc[1, "gpu_hours"]).all()
+    same, cost = (tables.algorithm_table(Q, k).set_index("expansion").loc[16] for k in ("equal loss", "equal cost"))
+    assert same["n_active"] <= part["n_active"].min()
+    assert part["n_active"].max() <= cost["n_active"] * (1 + 1e-9)
+    assert same["loss"] == pytest.approx(optima.loc[1, "loss"], rel=1e-9)
+    assert cost["cost_ratio"] == pytest.approx(1, rel=1e-6)
+    assert cost["gain"] == pytest.approx(optima.loc[1, "loss"] - cost["loss"], rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["equal loss", "equal cost"])
+def test_intervals_hold_the_point(kind):
+    frame = tables.algorithm_table(Q, kind, SAMPLES)
+    for column in ("n_active", "shrink", "gpu_hours"):
+        good = frame[np.isfinite(frame[column])]
+        slack = 1e-6 * good[column]
+        assert (good[f"{column}_low"] <= good[column] + slack).all()
+        assert (good[column] <= good[f"{column}_high"] + slack).all()
+    with pytest.raises(ValueError, match="kind must be"):
+        tables.algorithm_table(Q, "equal size")
+
+
+def test_models_of_one_loss_have_that_loss():
+    frame = tables.equal_loss_curves(Q, 2.1)
+    found = LAW.loss(frame["n_active"], frame["tokens"], expansion=frame["expansion"])
+    np.testing.assert_allclose(found, 2.1, rtol=1e-9)
+    fewest = frame.groupby("expansion")["flops"].idxmin()
+    assert frame.loc[fewest, "optimal"].all()
+
+
+def test_configurations_are_sorted_and_their_best_is_the_curves_best():
+    served = float(tables.SERVED[30])
+    table, curves = tables.configurations(Q, 2.1, served), tables.lifetime_curves(Q, 2.1)
+    assert table["total"].is_monotonic_increasing
+    best = curves[curves["best"] & np.isclose(curves["served"], served)].iloc[0]
+    assert table.iloc[0]["expansion"] == best["expansion"]
+    assert table.iloc[0]["total"] == pytest.approx(best["total"], rel=1e-9)
+    assert curves["ratio"].min() == 1
+
+
+def test_a_law_with_granularity_is_served_at_one_g():
+    fit = lawlib.fit(grid("joint_granular"), "joint_granular")
+    q = tables.Question(fit, SERVER, 1e21, 8.0, granularity=4.0)
+    assert np.isfinite(tables.optima_table(q)["loss"]).all()
+    assert np.isfinite(tables.lifetime_curves(q, float(tables.optima_table(q)["loss"].iloc[2]))["total"]).any()
+
+
+@pytest.mark.parametrize("style", [figures.LIGHT, figures.DARK], ids=["light", "dark"])
+def test_figures_draw_what_the_tables_hold(style):
+    sizes, optima = tables.size_curves(Q, SAMPLES), tables.optima_table(Q)
+    picks = pd.concat(
+        [tables.algorithm_table(Q, k).query("expansion == 16").assign(kind=k) for k in ("equal loss", "equal cost")]
+    )
+    fig = figures.trilemma_figure(sizes, optima, picks, style, 2.5, 16.0, 1.0)
+    lines = {t.name: t for t in fig.data if t.mode == "lines"}
+    assert list(lines) == ["dense", "E = 2", "E = 4", "E = 8", "E = 16", "E = 32", "E = 64"]
+    part = sizes[(sizes["expansion"] == 16) & np.isfinite(sizes["gpu_hours"])]
+    np.testing.assert_allclose(lines["E = 16"].x, part["gpu_hours"] * 2.5)
+    assert lines["E = 16"].line.color == style.accent
+    assert {t.name for t in fig.data} >= {"equal loss", "equal cost"}
+    loss = float(optima.query("expansion == 16")["loss"].iloc[0])
+    equal = figures.equal_loss_figure(tables.equal_loss_curves(Q, loss), style, 2.5, 16.0, loss)
+    assert len(equal.data) == 7
+    over = figures.over_training_figure(sizes, style, 2.5, 16.0, (1e9, 1e10), "95 %")
+    assert over.layout.shapes[0].x0 == 1e9
+    assert any(t.yaxis == "y2" for t in over.data)
+    curves = tables.lifetime_curves(Q, loss)
+    life = figures.lifetime_figure(curves, style, 2.5, 16.0, 1e13)
+    np.testing.assert_allclose(life.data[0].y, curves.query("expansion == 1")["total"] * 2.5)
+
+
+def measured(compute, bandwidth, noise=0.0):
+    """Throughput of three models on H100s that reach these shares."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for name in ("Mixtral 8x7B", "OLMoE-1B-7B", "Qwen3-30B-A3B"):
+        for batch in (1, 16, 256):
+            for prompt, output in ((100, 500), (4000, 50)):
+                machine = serving.Machine(serving.gpu("H100 SXM"), compute=compute, bandwidth=bandwidth)
+                step = step_time(serving.footprint(released_shapes()[name]), machine, serving.Workload(prompt, output), 4, batch)
+                rate = batch / float(step) * np.exp(noise * rng.standard_normal())
+                rows.append((name, "H100 SXM", 4, batch, prompt, output, rate))
+    return pd.DataFrame(rows, columns=["model", "gpu", "n_gpus", "batch", "prompt", "output", "tokens_per_second"])
+
+
+def test_calibration_finds_planted_shares():
+    found = calibrate(measured(0.42, 0.71))
+    assert (found.compute, found.bandwidth) == (pytest.approx(0.42, rel=1e-4), pytest.approx(0.71, rel=1e-4))
+    assert found.rms < 1e-5
+    assert found.known == {"compute": True, "bandwidth": True}
+    noisy = calibrate(measured(0.42, 0.71, noise=0.05))
+    assert (noisy.compute, noisy.bandwidth) == (pytest.approx(0.42, rel=0.1), pytest.approx(0.71, rel=0.1))
+    np.testing.assert_allclose(noisy.rows["residual"], np.log(noisy.rows["tokens_per_second"] / noisy.rows["predicted"]))
+    assert 0.02 < noisy.rms < 0.08
+
+
+def test_calibration_says_what_the_rows_do_not_tell():
+    rows = measured(0.42, 0.71).query("batch == 1 and prompt == 100").assign(prompt=1, output=100_000)
+    found = calibrate(rows)
+    assert found.known == {"compute": False, "bandwidth": True}
+    assert "do not depend on the peak compute" in found.sentence
+
+
+def test_calibration_of_a_model_of_ones_own_and_bad_rows():
+    rows = measured(0.42, 0.71).head(2).assign(model="mine", n_active=1.5e9, n_total=9e9, n_experts=32.0, top_k=4.0)
+    assert np.isfinite(calibrate(rows).rms)
+    with pytest.raises(lawlib.FitError, match=r"Row 1: 'mine' is not among Mixtral 8x7B, .*; give its n_total"):
+        calibrate(rows.assign(n_total=np.nan))
+    with pytest.raises(lawlib.FitError, match="Row 1 needs a positive batch; got 0"):
+        calibrate(rows.assign(batch=0))
+    with pytest.raises(lawlib.FitError, match="Row 1: There is no GPU 'TPU'"):
+        calibrate(rows.assign(gpu="TPU"))
+    with pytest.raises(lawlib.FitError, match="There are no measurements"):
+        calibrate(rows.head(0))
+
+
+def test_released_models_are_placed_in_one_definition_of_g():
+    table = placed(LAW).set_index("model")
+    assert len(table) == 14
+    mixtral, v3 = table.loc["Mixtral 8x7B"], table.loc["DeepSeek-V3"]
+    assert mixtral["granularity"] == pytest.approx(4 * 4096 / 14336)
+    assert v3["granularity"] == 4 * 7168 / 2048
+    assert v3["expansion"] == pytest.approx(256 / 14)
+    assert v3["flops"] == pytest.approx(6 * 37.55e9 * 14.8e12)
+    best = lawlib.compute_optimal(LAW, v3["flops"], 256 / 14)
+    assert v3["law_ratio"] == pytest.approx(best.tokens_per_parameter)
+    assert v3["over_training"] == pytest.approx(14.8e12 / 37.55e9 / best.tokens_per_parameter)
+    assert np.isnan(mixtral["over_training"])  # its training tokens were never published
+    assert not table.loc["OLMoE-1B-7B", "verified"]
+    fine = placed(lawlib.published("krajewski2024-moe-e64")).set_index("model")
+    assert fine.loc["DeepSeek-V3", "law_granularity"] in (32, 64)
+
+
+def test_money_is_written_in_dollars():
+    assert numbers.money(0.03124) == "USD 0.0312"
+    assert numbers.money(1.234e6) == "USD 1.23M"
+    assert numbers.money(np.inf) == "–"

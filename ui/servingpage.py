@@ -1,0 +1,338 @@
+"""Pieces of the Serving page: its controls, the question they ask, its tables and its sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+import lawlib
+from lawlib import extrapolation, numbers, serving
+from lawlib.ensemble import Ensemble
+from lawlib.serving import tables
+from lawlib.serving.lifetime import break_even
+
+from . import data, state
+from .controls import Point
+from .laws import Choice
+from .markup import plain
+from .words import bracket
+
+N_SAMPLES = 100
+"""Samples behind the intervals of this page: every one is served on its own."""
+LENGTHS = tuple(float(2**k) for k in range(4, 18))
+_SERVED = tuple(float(f"{v:.2g}") for v in np.geomspace(1e9, 1e16, 43))
+
+
+def controls() -> None:
+    """The row of serving's own inputs: tokens to serve, GPU, price, lengths."""
+    columns = st.columns([5, 3, 2.6, 3, 3], vertical_alignment="bottom")
+    with columns[0]:
+        _slider("Tokens to serve, prompt and answer", "served", _SERVED, numbers.count)
+    with columns[1]:
+        names = list(serving.gpus())
+        chosen = state.get("gpu") if state.get("gpu") in names else names[2]
+        st.selectbox(
+            "GPU", names, help="Memory, bandwidth and dense rates of the vendors' data sheets.", **state.bound("gpu", chosen)
+        )
+    with columns[2]:
+        st.number_input(
+            "USD a GPU-hour",
+            min_value=state.LIMITS["price"][0],
+            step=0.1,
+            format="%.2f",
+            help="Your price. 2.50 is an example, not a quotation; the same price is taken for training and serving.",
+            **state.bound("price", float(state.get("price"))),
+        )
+    with columns[3]:
+        _slider("Prompt, tokens", "prompt", LENGTHS, numbers.count)
+    with columns[4]:
+        _slider("Answer, tokens", "output", LENGTHS, numbers.count)
+
+
+def options(point: Point) -> None:
+    """What else serving depends on, folded away in the sidebar."""
+    fields = ("reference", "precision", "peak", "reach", "mfu", "most", "pace")
+    changed = sum(state.get(f) != state.FIELDS[f].default for f in fields)
+    with (
+        st.sidebar,
+        st.expander(f"Serving options ({changed} changed)" if changed else "Serving options", expanded=bool(changed)),
+    ):
+        ladder = sorted({1.0, 2.0, 4.0, 8.0, state.get("reference")})
+        st.selectbox(
+            "Compared with E",
+            ladder,
+            format_func=lambda v: "1 (dense)" if v == 1 else f"{v:g}",
+            help="The loss-optimal model of this E at the same training budget is the reference of both algorithms.",
+            **state.bound("reference", state.get("reference")),
+        )
+        formats = gpu().precisions
+        shown = state.get("precision") if state.get("precision") in formats else formats[0]
+        st.selectbox("Number format of weights", formats, help="The cache is kept in 16 bits.", **state.bound("precision", shown))
+        _share("Share of the peak rate reached", "peak", "In prefill and decode. 0.5 is an example: calibrate below.")
+        _share("Share of the bandwidth reached", "reach", "In prefill and decode. 0.7 is an example: calibrate below.")
+        _share("Utilisation in training (MFU)", "mfu", "Of the GPU's dense bf16 peak. 0.4 is an example.")
+        st.number_input(
+            "Sequences decoded together, at most",
+            min_value=1.0,
+            step=16.0,
+            format="%.0f",
+            help="The batch is the largest that fits in memory, up to this. Traffic or the engine's settings set it: 256 is an example.",
+            **state.bound("most", float(state.get("most"))),
+        )
+        st.number_input(
+            "Tokens a second for each reader, at least",
+            min_value=0.1,
+            value=None,
+            step=5.0,
+            format="%.1f",
+            placeholder="no limit",
+            help="Makes the batch smaller where a step would take longer.",
+            **state.bound("pace", state.get("pace")),
+        )
+
+
+def _share(words: str, field: str, help: str) -> None:
+    st.slider(words, 0.05, 1.0, step=0.01, help=help, **state.bound(field, float(state.get(field))))
+
+
+def _slider(words: str, field: str, values: tuple[float, ...], write) -> None:
+    value = float(state.get(field))
+    steps = sorted({*values, value})
+    st.select_slider(words, steps, format_func=write, **state.bound(field, value))
+
+
+def gpu() -> serving.GPU:
+    """The chosen GPU."""
+    known = serving.gpus()
+    return known.get(state.get("gpu"), known["H100 SXM"])
+
+
+def server() -> serving.Server:
+    """Where and for whom models are served, as chosen."""
+    chosen = gpu()
+    precision = state.get("precision") if state.get("precision") in chosen.precisions else "bf16"
+    machine = serving.Machine(chosen, precision, compute=state.get("peak"), bandwidth=state.get("reach"))
+    slowest = np.inf if state.get("pace") is None else 1 / state.get("pace")
+    return serving.Server(machine, serving.Workload(state.get("prompt"), state.get("output"), state.get("most"), slowest))
+
+
+@dataclass(frozen=True)
+class Served:
+    """The page's tables. `picks` are the algorithms' models of the chosen E; `loss` is that of the chosen E's optimum."""
+
+    question: tables.Question
+    served: float
+    interval: str
+    optima: pd.DataFrame
+    equal_loss: pd.DataFrame
+    equal_cost: pd.DataFrame
+    sizes: pd.DataFrame
+    at_loss: pd.DataFrame
+    lifetimes: pd.DataFrame
+    configurations: pd.DataFrame
+    loss: float
+
+    def row(self, frame: pd.DataFrame, expansion: float | None = None) -> pd.Series:
+        """The row of an E, by default the chosen one."""
+        return frame[frame["expansion"] == (self.question.expansion if expansion is None else expansion)].iloc[0]
+
+    @property
+    def picks(self) -> pd.DataFrame:
+        """The chosen E's models by Algorithms 1 and 2."""
+        rows = [self.row(self.equal_loss), self.row(self.equal_cost)]
+        return pd.DataFrame(rows).assign(kind=["same loss (Alg. 1)", "same price (Alg. 2)"])
+
+    @property
+    def region(self) -> tuple[float, float]:
+        """Sizes of the chosen E that are both better and cheaper than the reference; NaN where there are none."""
+        part = self.sizes[self.sizes["expansion"] == self.question.expansion]
+        good = part[part["better"] & part["cheaper"]]
+        low, high = self.row(self.equal_loss)["n_active"], self.row(self.equal_cost)["n_active"]
+        if good.empty:
+            return np.nan, np.nan
+        return float(np.nanmax([low, -np.inf])), float(np.nanmin([high, part["n_active"].max()]))
+
+
+def results(choice: Choice, point: Point, optimum: lawlib.Optimum) -> Served:
+    """Everything the page shows, computed once for each setting; stops the page with the reason where there is nothing."""
+    g = float(optimum.granularity) if np.isfinite(optimum.granularity) else None
+    q = tables.Question(choice.law, server(), point.budget, point.expansion or 1.0, state.get("reference"), g, state.get("mfu"))
+    key = ("serving", q.server, q.budget, q.expansion, q.reference, g, q.utilisation, state.get("served"), state.get("unit"))
+    try:
+        return data.remember(choice.law, key, lambda: _results(q, choice.samples))
+    except lawlib.OptimumError as error:
+        st.warning(plain(error))
+        st.stop()
+
+
+def _results(q: tables.Question, samples: Ensemble | None) -> Served:
+    few = replace(samples, law=samples.law.first(N_SAMPLES)) if samples is not None else None
+    optima = tables.optima_table(q, few)
+    loss = float(optima.loc[optima["expansion"] == q.expansion, "loss"].iloc[0])
+    return Served(
+        question=q,
+        served=state.get("served"),
+        interval=f"95 %, {few.label}" if few is not None else "",
+        optima=optima,
+        equal_loss=tables.algorithm_table(q, "equal loss", few),
+        equal_cost=tables.algorithm_table(q, "equal cost", few),
+        sizes=tables.size_curves(q, few),
+        at_loss=tables.equal_loss_curves(q, loss),
+        lifetimes=tables.lifetime_curves(q, loss),
+        configurations=tables.configurations(q, loss, state.get("served")),
+        loss=loss,
+    )
+
+
+def sentence(found: Served, price: float) -> str:
+    """The page's answer."""
+    q = found.question
+    same, cost = found.row(found.equal_loss), found.row(found.equal_cost)
+    other = _named(q.reference)
+    words = f"At **{numbers.flops(q.budget, 3)} FLOPs**"
+    if q.expansion == q.reference:
+        words += f" the compute-optimal {other} model is the reference itself: choose another E."
+    elif not np.isfinite(same["n_active"]):
+        words += f" no model with **E = {q.expansion:g}** reaches the loss of the compute-optimal {other} one."
+    else:
+        words += (
+            f" a model with **E = {q.expansion:g}**, over-trained at **{_percent(same['shrink'])}**{bracket(same, 'shrink', _percent)} of its "
+            f"loss-optimal size ({numbers.count(same['n_active'])} active parameters, {numbers.count(same['tokens'])} tokens), has the loss "
+            f"of the compute-optimal {other} one ({numbers.loss(same['loss'])})"
+        )
+        if np.isfinite(same["cost_ratio"]):
+            words += (
+                f" at **{numbers.times(same['cost_ratio'])}**{bracket(same, 'cost_ratio', numbers.times)} its serving price, "
+                f"**{numbers.money(same['gpu_hours'] * price)}** a million tokens"
+            )
+        if np.isfinite(cost["gain"]):
+            words += f"; at the same price it gains **{numbers.loss(cost['gain'])} nats**{bracket(cost, 'gain', numbers.loss)}"
+        words += "."
+    return f"{words} {_lifetime_sentence(found, price)}"
+
+
+def _lifetime_sentence(found: Served, price: float) -> str:
+    table = found.configurations[found.configurations["kind"] == "lifetime"]
+    if table.empty:
+        return "No model that reaches this loss fits on these GPUs."
+    best = table.iloc[0]
+    return (
+        f"With **{numbers.count(found.served)} tokens** to serve, the cheapest way to a loss of {numbers.loss(found.loss)} is "
+        f"**{_named(best['expansion'], 'E = ')}** with {numbers.count(best['n_active'])} active parameters on {numbers.count(best['tokens'])} tokens: "
+        f"**{numbers.money(best['total'] * price)}**, {best['train'] / best['total']:.0%} of it for training."
+    )
+
+
+def notes(found: Served, choice: Choice) -> list[str]:
+    """What to know about the answer: assumptions, limits, extrapolation."""
+    q, work, machine = found.question, found.question.server.work, found.question.server.machine
+    pace = f", at least {1 / work.max_step:.3g} tokens a second a reader" if np.isfinite(work.max_step) else ""
+    lines = [
+        f"Roofline of {machine.gpu.name} ({machine.gpu.sheet}) in {machine.precision}, at {machine.compute:.0%} of its rate and "
+        f"{machine.bandwidth:.0%} of its bandwidth; {work.prompt:,.0f} tokens of prompt and {work.output:,.0f} of answer, up to "
+        f"{work.max_batch:.0f} sequences at once{pace}; price at the cheapest number of GPUs; training at {q.utilisation:.0%} MFU. "
+        "Shares, price and batch are examples until you put in your own.",
+        "Shapes are the papers' (d_model = 64 n_blocks, one KV head for 4 query heads); speculative decoding, prefix caching and "
+        "messages' latency between GPUs are left out.",
+    ]
+    same = found.row(found.equal_loss)
+    if beyond := extrapolation.sentences(choice.law, _as_optimum(q, same)):
+        lines.append(
+            f":orange[:material/warning: Extrapolated: {'; '.join(beyond)}. Over-training is where laws are least tested.]"
+        )
+    if choice.law.law.name == "inference_optimal":
+        lines.append("Yun et al. never published their coefficients: this is their form, fitted to the selected runs.")
+    return lines
+
+
+def ladder(found: Served, price: float) -> pd.DataFrame:
+    """Every E in one table, as words: its optimum, and both algorithms against the reference."""
+    o, a, b = found.optima, found.equal_loss, found.equal_cost
+    return pd.DataFrame(
+        {
+            "E": [f"{v:g}" for v in o["expansion"]],
+            "N active": [numbers.count(v) for v in o["n_active"]],
+            "N total": [numbers.count(v) for v in o["n_total"]],
+            "loss": [numbers.loss(v) for v in o["loss"]],
+            "USD a million": [numbers.count(v * price) for v in o["gpu_hours"]],
+            "served on": [_served_on(r) for r in o.itertuples()],
+            "same loss: size": [_percent(v) for v in a["shrink"]],
+            "same loss: price": [
+                numbers.times(v) + bracket(r, "cost_ratio", numbers.times)
+                for v, (_, r) in zip(a["cost_ratio"], a.iterrows(), strict=True)
+            ],
+            "same price: size": [_percent(v) for v in b["shrink"]],
+            "same price: nats gained": [
+                ("–" if not np.isfinite(v) else f"{v:+.3f}") + bracket(r, "gain", numbers.loss)
+                for v, (_, r) in zip(b["gain"], b.iterrows(), strict=True)
+            ],
+        }
+    )
+
+
+def break_even_table(found: Served) -> pd.DataFrame | None:
+    """Menu of configurations, and from how many tokens served each pays off against each other; None for fewer than two."""
+    table = found.configurations
+    if len(table) < 2:
+        st.caption("Fewer than two configurations reach this loss and fit on these GPUs.")
+        return None
+    labels = [
+        f"{_named(r.expansion, 'E ')}, {numbers.count(r.n_active)}" + (" (fewest FLOPs)" if r.kind == "fewest FLOPs" else "")
+        for r in table.itertuples()
+    ]
+    first = [i for i, r in enumerate(table.itertuples()) if r.expansion in (found.question.expansion, found.question.reference)]
+    default = [labels[i] for i in dict.fromkeys([0, *first])]
+    chosen = st.multiselect(
+        "Configurations",
+        labels,
+        default=default,
+        key=f"configurations_{hash(tuple(labels))}",
+        help="All reach the same loss: of each E the one of fewest training FLOPs, and the one that is cheapest for the tokens to serve.",
+    )
+    rows = [labels.index(c) for c in chosen]
+    if len(rows) < 2:
+        return None
+    tokens = break_even(table["train"].to_numpy()[rows], table["serve"].to_numpy()[rows])
+    words = [[_break_even(tokens, i, j) for j in range(len(rows))] for i in range(len(rows))]
+    return pd.DataFrame(words, columns=chosen).assign(**{"is cheaper than": chosen}).set_index("is cheaper than").reset_index()
+
+
+def _break_even(tokens: np.ndarray, i: int, j: int) -> str:
+    """For which numbers of tokens served row i is cheaper than column j."""
+    if i == j:
+        return ""
+    if tokens[i, j] == 0:
+        return "always"
+    if np.isfinite(tokens[i, j]):
+        return f"from {numbers.count(tokens[i, j])}"
+    return f"up to {numbers.count(tokens[j, i])}" if np.isfinite(tokens[j, i]) and tokens[j, i] > 0 else "never"
+
+
+def _served_on(row) -> str:
+    """GPUs of a copy, batch and pace."""
+    if not np.isfinite(row.gpu_hours):
+        return "does not fit"
+    return f"{row.n_gpus:g} GPU{'s' if row.n_gpus > 1 else ''}, batch {row.batch:,.0f}, {row.step * 1e3:.0f} ms a token"
+
+
+def _as_optimum(q: tables.Question, row: pd.Series) -> lawlib.Optimum:
+    """A row of the algorithms as what `extrapolation` takes."""
+    n = float(row["n_active"])
+    g = np.nan if q.granularity is None else q.granularity
+    return lawlib.Optimum(n, np.nan, float(row["tokens"]), g, q.expansion, q.budget, float(row["loss"]), n, np.nan, q.law.count)
+
+
+def _named(expansion: float, prefix: str = "E = ") -> str:
+    return "dense" if expansion == 1 else f"{prefix}{expansion:g}"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1%}" if np.isfinite(value) else "–"
+
+
+def price() -> float:
+    """USD per GPU-hour."""
+    return float(state.get("price"))
