@@ -45,6 +45,11 @@ class Draft:
         self._layout.setdefault("shapes", []).append(ends | properties)
         return self
 
+    def add_vrect(self, x0: float, x1: float, **properties: Any) -> Draft:
+        ends = {"type": "rect", "x0": x0, "x1": x1, "y0": 0, "y1": 1, "xref": "x", "yref": "paper", "layer": "below"}
+        self._layout.setdefault("shapes", []).append(ends | properties)
+        return self
+
     def update_xaxes(self, **properties: Any) -> Draft:
         return self.update_layout(xaxis=properties)
 

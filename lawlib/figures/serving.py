@@ -7,7 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .. import numbers
-from .style import Style, band, figure, finish, line, ramp_colors, set_decades, split_line, vertical
+from .draft import Draft, scatter
+from .style import Style, band, fade, figure, finish, line, ramp_colors, set_decades, split_line, vertical
 
 PER_MILLION = "price per million tokens served (USD)"
 
@@ -23,7 +24,7 @@ def _hover(part: pd.DataFrame, *more: np.ndarray) -> np.ndarray:
     return np.stack([[numbers.count(v) for v in part["n_active"]], [numbers.count(v) for v in part["tokens"]], *more], axis=1)
 
 
-def _price_axis(fig: go.Figure, axis: str = "y") -> None:
+def _price_axis(fig: Draft, axis: str = "y") -> None:
     """A logarithmic axis of money, ticks at 1, 2 and 5."""
     update = fig.update_yaxes if axis == "y" else fig.update_xaxes
     update(exponentformat="none", tickformat="~g", dtick="D2", showexponent="none")
@@ -47,7 +48,7 @@ def trilemma_figure(
         if part.empty:
             continue
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=part["gpu_hours"] * price,
                 y=part["loss"],
                 mode="lines",
@@ -63,7 +64,7 @@ def trilemma_figure(
         best = known.loc[e]
         if np.isfinite(best["gpu_hours"]):
             fig.add_trace(
-                go.Scatter(
+                scatter(
                     x=[best["gpu_hours"] * price],
                     y=[best["loss"]],
                     mode="markers",
@@ -80,7 +81,7 @@ def trilemma_figure(
     for row, symbol in zip(picks.itertuples(), ("diamond", "square"), strict=False):
         if np.isfinite(row.gpu_hours):
             fig.add_trace(
-                go.Scatter(
+                scatter(
                     x=[row.gpu_hours * price],
                     y=[row.loss],
                     mode="markers",
@@ -105,7 +106,7 @@ def equal_loss_figure(curves: pd.DataFrame, style: Style, price: float, chosen: 
     for e in expansions:
         part = curves[(curves["expansion"] == e) & np.isfinite(curves["serve"])]
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=part["flops"],
                 y=part["serve"] * price,
                 mode="lines+markers",
@@ -137,11 +138,19 @@ def over_training_figure(
     fig.add_traces(
         split_line(part["n_active"], part["loss"], part["inside"], style.accent, "loss", hovertemplate="%{y:.4f} nats")
     )
-    hours = line(part["n_active"], part["gpu_hours"] * price, style.series[1], "serving price", hovertemplate="USD %{y:.3g}")
-    fig.add_trace(hours.update(yaxis="y2"))
+    fig.add_trace(
+        line(
+            part["n_active"],
+            part["gpu_hours"] * price,
+            style.series[1],
+            "serving price",
+            hovertemplate="USD %{y:.3g}",
+            yaxis="y2",
+        )
+    )
     low, high = region
     if np.isfinite(low) and np.isfinite(high) and high > low:
-        fig.add_vrect(x0=low, x1=high, fillcolor=style.series[3], opacity=0.18, line_width=0, layer="below")
+        fig.add_vrect(low, high, fillcolor=fade(style.series[3], 0.18), line={"width": 0})
         fig.add_annotation(
             x=0.5 * (np.log10(low) + np.log10(high)),
             y=1,
@@ -153,8 +162,8 @@ def over_training_figure(
         )
     worst = part.loc[part["share"] >= 0.06, "loss"].max()
     best = part["loss"].min()
-    fig.update_yaxes(range=[best - 0.08 * (worst - best), worst], selector={"anchor": "x"})
-    fig.update_layout(yaxis_range=[best - 0.08 * (worst - best), worst], hovermode="x unified")
+    fig.update_yaxes(range=[best - 0.08 * (worst - best), worst])
+    fig.update_layout(hovermode="x unified")
     fig.update_xaxes(range=[np.log10(part["n_active"].min()), np.log10(part["n_active"].max())])
     return finish(fig)
 
@@ -188,8 +197,8 @@ def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: fl
             "hovertemplate": "%{customdata[3]} in all<br>N active %{customdata[0]} on %{customdata[1]} tokens, "
             "USD %{customdata[2]} a million<extra>%{fullData.name}</extra>",
         }
-        fig.add_trace(go.Scatter(y=part["total"] * price, **common))
-        fig.add_trace(go.Scatter(y=part["ratio"], yaxis="y2", showlegend=False, **common))
+        fig.add_trace(scatter(y=part["total"] * price, **common))
+        fig.add_trace(scatter(y=part["ratio"], yaxis="y2", showlegend=False, **common))
     best = curves[curves["best"] & np.isfinite(curves["total"])].sort_values("served")
     for _, group in best.groupby((best["expansion"] != best["expansion"].shift()).cumsum()):
         middle = group.iloc[len(group) // 2]
@@ -203,5 +212,6 @@ def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: fl
             font={"size": 11, "color": colors[middle["expansion"]]},
         )
     set_decades(fig, curves["served"])
+    fig.add_vline(served, yref="y2 domain", line={"color": style.accent, "width": 1, "dash": "dot"})
     vertical(fig, served, style, f"{numbers.count(served)} tokens")
     return finish(fig)
