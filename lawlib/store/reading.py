@@ -91,6 +91,29 @@ def curves(
     return points[list(CURVE_COLUMNS)]
 
 
+def curve_ends(database: Database, place: str, dataset: str) -> pd.DataFrame:
+    """See `Store.curve_ends`. The thinned copies of long curves keep what is asked for."""
+    old = place == "workspace" and database.schema_version < CURVES_VERSION
+    curves = f"select run, split, point, step, loss from {place}.curves"
+    ends = """min(step) as first_step, max(step) as last_step, arg_min(loss, point) as first_loss,
+        arg_max(loss, point) as last_loss, min(loss) as lowest_loss"""
+    chosen = f"(select * from {place}.curve_sizes where dataset = $dataset and n_points"
+    parts = [f"select run, split, {ends} from ({curves}) join {chosen} > 0) using (run, split) group by run, split"]
+    if not old:
+        thin = f"select run, split, point, step, loss from {place}.curves_thin"
+        parts = [
+            f"select run, split, {ends} from ({curves}) join {chosen} <= {LONG}) using (run, split) group by run, split",
+            f"select run, split, {ends} from ({thin}) join {chosen} > {LONG}) using (run, split) group by run, split",
+        ]
+    return database.read(
+        f"""select r.run_id, z.split, z.n_points, e.* exclude (run, split)
+        from {place}.curve_sizes z join {place}.runs r on r.seq = z.run
+        join ({" union all by name ".join(parts)}) e on e.run = z.run and e.split = z.split
+        where z.dataset = $dataset order by z.run, z.split""",
+        {"dataset": dataset},
+    )
+
+
 def _sources(place: str, chosen: pd.DataFrame, max_points: int | None, old: bool) -> list[tuple[str, pd.DataFrame]]:
     """Queries over a table `kind` of curves, each with those it is for: whole ones, ones to thin, ones with a thinned copy."""
     points, n = f"{place}.curves", chosen["n_points"]

@@ -122,6 +122,10 @@ class Store:
             raise ValueError(f"max_points is {max_points}; a thinned curve needs at least 4.")
         return reading.curves(self._db, *self._find(dataset), run_ids, split, max_points)
 
+    def curve_ends(self, dataset: str) -> pd.DataFrame:
+        """Where every curve begins and ends: run_id, split, n_points, first_step, last_step, first_loss, last_loss, lowest_loss."""
+        return reading.curve_ends(self._db, *self._find(dataset))
+
     def splits(self, dataset: str) -> list[str]:
         """The names of the curves' splits, sorted."""
         place, dataset = self._find(dataset)
