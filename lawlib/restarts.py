@@ -95,7 +95,7 @@ def stitch(runs: pd.DataFrame, curves: pd.DataFrame, attempts: pd.DataFrame) -> 
 
 def _join(parts: list[pd.DataFrame], starts: list[float]) -> tuple[pd.DataFrame, dict[str, float]]:
     """The attempts' points as one curve, and what was added to the last attempt's tokens, flops and hours."""
-    added = dict.fromkeys(ALONG, 0.0)
+    added: dict[str, float] = dict.fromkeys(ALONG, 0.0)
     whole = parts[0]
     for part, start in zip(parts[1:], starts[1:], strict=True):
         kept = whole[whole["step"] < start]
