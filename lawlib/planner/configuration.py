@@ -139,4 +139,4 @@ def _grid(recipe: Recipe, bare: float, expansion: float, granularity: float, win
     d, n = (np.ravel(a) for a in np.meshgrid(widths, depths, indexing="ij"))
     size = recipe.whole(d, n, expansion, granularity).n_active / bare
     near = (size > window[0]) & (size < window[1])
-    return (d[near], n[near]) if near.any() else (d, n)
+    return (d[near], n[near]) if np.any(near) else (d, n)

@@ -292,7 +292,7 @@ def _unreachable(law: FittedLaw, limits: Limits, recipe: Recipe, config: Configu
         losses = _moved(law, limits, recipe, e, g, largest, name, factors)
         enough = np.flatnonzero(np.min(losses, axis=1) <= np.log(limits.loss))
         if len(enough):
-            change = numbers.times(factors[enough[0]]) if name != SERVED else f"{factors[enough[0]]:.0%} of"
+            change = numbers.times(float(factors[enough[0]])) if name != SERVED else f"{factors[enough[0]]:.0%} of"
             return f"{start} {described(limits, name)} conflict: {reached}; with {change} the {name} it could be reached."
     floor = float(np.exp(np.nanmin(best_sizes(law, Limits(1e40), recipe, e, g).log_loss)))
     return (
