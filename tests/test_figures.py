@@ -13,7 +13,9 @@ import lawlib
 from lawlib import figures
 from lawlib.benchmarks import compare_benchmarks
 from lawlib.convergence import along_training, gain_curves, predicted_gain
-from lawlib.figures.style import LEGEND_WIDTH, fade, figure, finish, line, ramp_colors, set_decades, split_line, vertical
+from lawlib.figures.labels import LINE_HEIGHT, End, name_ends, spread
+from lawlib.figures.palette import fade, ink
+from lawlib.figures.style import LEGEND_WIDTH, figure, finish, line, set_decades, split_line, vertical
 from lawlib.gap import shared_rounding
 from lawlib.pairing import HELD
 from lawlib.runs import as_runs
@@ -127,7 +129,9 @@ AXES = {
 
 
 def palette(style):
-    return {style.text, style.muted, style.grid, style.page, style.accent, *style.series, *style.ramp}
+    own = {style.text, style.muted, style.grid, style.page, style.accent, *style.series}
+    own |= {*style.ramp, *style.expansions, *style.granularities}
+    return own | {ink(color, style) for color in own}
 
 
 def strings(value, key=""):
@@ -238,20 +242,6 @@ class TestStyle:
         assert figures.style("dark") is figures.DARK
         assert figures.style("light") is figures.style(None) is figures.LIGHT
 
-    @BOTH
-    @pytest.mark.parametrize("n", [1, 2, 5, 12])
-    def test_ramp_colours_run_one_way_and_do_not_fade_into_the_page(self, style, n):
-        colors = ramp_colors(style, n)
-        assert len(colors) == n
-        places = [style.ramp.index(c) for c in colors]
-        assert places == sorted(places)
-        assert min(places) >= 2
-        if n > 1:
-            assert (places[-1], len(set(places))) == (9, min(n, len(style.ramp) - (2 if style.name == "light" else 3)))
-
-    def test_fading(self):
-        assert fade("#ca4b0e", 0.18) == "rgba(202,75,14,0.18)"
-
     def test_a_legend_of_many_names_gets_more_rows(self):
         tops = []
         for n in (0, 1, 2, 6, 12):
@@ -277,6 +267,40 @@ class TestStyle:
             assert fig.layout.shapes[0].x0 == 1e20
             assert fig.layout.annotations[0].x == (20 if log else 1e20)
             assert fig.layout.annotations[0].text == "1e20"
+
+
+class TestNamesAtTheEnds:
+    def test_names_are_where_the_lines_end_and_in_a_colour_that_can_be_read(self):
+        fig = BUILDERS["losses"](figures.LIGHT)
+        names = {a.text: a for a in fig.layout.annotations}
+        assert {"dense", "E 2", "E 8", "E 64"} <= set(names)
+        line = next(t for t in fig.data if t.name == "E = 8")
+        assert (names["E 8"].x, names["E 8"].y) == (np.log10(line.x[-1]), GAPS.query("expansion == 8")["loss_moe"].iloc[-1])
+        assert names["E 8"].font.color == ink(figures.LIGHT.expansions[3], figures.LIGHT)
+        assert fig.layout.showlegend is False
+
+    def test_names_of_lines_that_end_together_keep_clear_of_each_other(self):
+        fig = figure(figures.LIGHT, "x", "y").add_traces([line([1, 10], [0, y], "#1763d1", "a") for y in (1.0, 1.001, 1.002, 9)])
+        name_ends(fig, [End(10, y, f"{y}", "#1763d1") for y in (1.0, 1.001, 1.002, 9)], figures.LIGHT)
+        heights = [(a.y / 9.0) * 300 + a.yshift for a in fig.layout.annotations]
+        assert min(np.diff(heights)) >= LINE_HEIGHT - 1
+        assert fig.layout.annotations[3].yshift == 0
+
+    def test_a_line_without_an_end_has_no_name(self):
+        fig = figure(figures.LIGHT, "x", "y").add_trace(line([1, 10], [1, 2], "#1763d1", "a"))
+        name_ends(fig, [End(10, np.nan, "lost", "#1763d1")], figures.LIGHT)
+        assert not fig.layout.annotations
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_spreading_moves_as_little_as_possible(self, seed):
+        from scipy.optimize import minimize
+
+        places, gap = np.random.default_rng(seed).uniform(0, 60, 6), 13.0
+        found = spread(places, gap)
+        order = np.argsort(places)
+        apart = [{"type": "ineq", "fun": lambda v, i=i: v[order[i + 1]] - v[order[i]] - gap} for i in range(5)]
+        best = minimize(lambda v: ((v - places) ** 2).sum(), gap * np.argsort(order) + places.min(), constraints=apart)
+        assert found == pytest.approx(best.x, abs=1e-3)
 
 
 class TestDashes:
@@ -427,7 +451,7 @@ class TestEachFigure:
         colors = {t.name: t.line.color for t in fig.data}
         assert colors["dense"] == figures.LIGHT.dense
         assert colors["E = 64"] == figures.LIGHT.accent
-        assert {colors["E = 2"], colors["E = 8"]} <= set(figures.LIGHT.ramp)
+        assert (colors["E = 2"], colors["E = 8"]) == (figures.LIGHT.expansions[1], figures.LIGHT.expansions[3])
 
     def test_an_infinite_gap_is_left_out_of_the_line(self):
         curves = GAPS.assign(gap=GAPS["gap"].where((GAPS["expansion"] != 8) | (GAPS["flops"] < 1e22), np.inf))
@@ -459,6 +483,7 @@ class TestEachFigure:
 
     def test_runs_are_grouped_and_excluded_ones_are_crosses(self):
         marked = RUNS.assign(excluded=RUNS.index < 3)
+        assert 1 < RUNS["n_active"].nunique() <= 8
         fig = figures.runs_figure(marked, "tokens", "n_active", figures.LIGHT)
         assert len(fig.data) == RUNS["n_active"].nunique()
         symbols = np.concatenate([np.atleast_1d(t.marker.symbol) for t in fig.data])
@@ -473,7 +498,11 @@ class TestEachFigure:
     def test_many_values_of_a_quantity_are_a_colour_bar(self):
         fig = figures.runs_figure(RUNS, "n_active", "flops", figures.DARK)
         assert len(fig.data) == 1
-        assert [c for _, c in fig.data[0].marker.colorscale] == list(figures.DARK.ramp[2:])
+        marker = fig.data[0].marker
+        assert [c for _, c in marker.colorscale] == list(figures.DARK.ramp)
+        assert dict(zip(marker.colorbar.ticktext, marker.colorbar.tickvals, strict=True)) == pytest.approx(
+            {f"1e{d}": d for d in range(int(np.ceil(np.log10(LOW))), int(np.log10(HIGH)) + 1)}
+        )
 
     def test_runs_under_a_colour_bar_can_be_picked_and_excluded_ones_are_crosses(self):
         marked = RUNS.assign(excluded=RUNS.index < 3)
@@ -490,7 +519,11 @@ class TestEachFigure:
         runs = as_runs(grid("joint", sizes=[1e9], tokens=[1e10]).assign(n_experts=lambda r: r["expansion"]))
         fig = figures.runs_figure(runs, "flops", "expansion", figures.LIGHT)
         assert [t.name for t in fig.data] == ["dense", "E 2", "E 4", "E 8", "E 16", "E 32"]
-        assert [t.marker.color == figures.LIGHT.dense for t in fig.data] == [True] + [False] * 5
+        colors = [t.marker.color for t in fig.data]
+        assert colors == [figures.LIGHT.dense, *figures.LIGHT.expansions[1:6]]
+        mixed = pd.concat([runs.assign(arch="moe"), RUNS], ignore_index=True)
+        by_arch = {t.name: t.marker.color for t in figures.runs_figure(mixed, "flops", "arch", figures.LIGHT).data}
+        assert by_arch["dense"] == figures.LIGHT.dense != by_arch["moe"]
 
     def test_missing_quantities_are_written_as_dashes(self):
         runs = RUNS.assign(granularity=np.nan, expansion=np.nan, tokens=np.nan)

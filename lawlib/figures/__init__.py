@@ -6,9 +6,9 @@ from .gap import gap_figure, losses_figure
 from .granularity import best_figure, excess_figure, measured_granularity, router_figure
 from .isoflop import isoflop_figure, slices
 from .optimum import allocation, loss_frontier, marker, measured
+from .palette import DARK, LIGHT, Style, style
 from .runs import AXES, curves_figure, runs_figure
 from .serving import equal_loss_figure, lifetime_figure, over_training_figure, trilemma_figure
-from .style import DARK, LIGHT, Style, style
 
 __all__ = [
     "AXES",

@@ -8,8 +8,10 @@ import plotly.graph_objects as go
 
 from .. import numbers
 from ..benchmarks import BenchmarkComparison
+from .labels import End, name_ends
 from .optimum import escape
-from .style import Style, band, fade, figure, finish, line, ramp_colors, split_line
+from .palette import fade, granularity_color, ramp_colors
+from .style import Style, band, figure, finish, line, split_line, unnamed
 
 ALONG: dict[str, str] = {"tokens": "training tokens D", "step": "step", "flops": "training compute C (FLOPs)"}
 """Axis titles of what a curve is measured along."""
@@ -237,9 +239,11 @@ def reported_figure(curves: pd.DataFrame, reported: pd.DataFrame, style: Style) 
     """
     fig = figure(style, "total parameters N", "loss of G = 1 minus that of G (nats per token)")
     kinds = sorted(curves["granularity"].unique())
-    for g, color in zip(kinds, ramp_colors(style, len(kinds)), strict=True):
-        part = curves[curves["granularity"] == g]
-        fig.add_traces(split_line(part["n"], part["gain"], part["inside"], color, f"G = {g:g}"))
+    ends = []
+    for g in kinds:
+        part, color = curves[curves["granularity"] == g], granularity_color(style, g)
+        fig.add_traces(unnamed(split_line(part["n"], part["gain"], part["inside"], color, f"G = {g:g}")))
+        ends.append(End(part["n"].iloc[-1], part["gain"].iloc[-1], f"G {g:g}", color))
     fig.add_trace(
         go.Scatter(
             x=reported["n_total"],
@@ -254,6 +258,7 @@ def reported_figure(curves: pd.DataFrame, reported: pd.DataFrame, style: Style) 
         )
     )
     fig.update_yaxes(rangemode="tozero")
+    name_ends(fig, ends, style)
     return finish(fig)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 _NESTED = ("title", "margin", "font", "line", "marker", "minor", "legend")
@@ -68,6 +69,15 @@ class Draft:
     @property
     def log_x(self) -> bool:
         return self._layout["xaxis"].get("type") == "log"
+
+    @property
+    def log_y(self) -> bool:
+        return self._layout["yaxis"].get("type") == "log"
+
+    @property
+    def heights(self) -> np.ndarray:
+        """The y of every point on the first axis."""
+        return np.concatenate([np.asarray(t["y"], dtype=float) for t in self._traces if t.get("yaxis", "y") == "y"])
 
     @property
     def figure(self) -> go.Figure:

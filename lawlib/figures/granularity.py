@@ -8,8 +8,10 @@ import plotly.graph_objects as go
 
 from .. import numbers
 from .draft import scatter
+from .labels import End, name_ends
 from .optimum import hover_data
-from .style import Style, band, figure, finish, follow, line, ramp_colors, vertical
+from .palette import ramp_colors
+from .style import Style, band, figure, finish, follow, line, vertical
 
 
 def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: str = "") -> go.Figure:
@@ -18,9 +20,12 @@ def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: s
     fig.update_xaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
     budgets = sorted(curves["flops"].unique())
     colors = ramp_colors(style, len(budgets))
+    top = 1.15 * float(curves.loc[np.isclose(curves["flops"], chosen), "excess"].max())
+    ends = []
     for budget, ramp in zip(budgets, colors, strict=True):
         part = curves[curves["flops"] == budget]
-        is_chosen = np.isclose(budget, chosen)
+        is_chosen = bool(np.isclose(budget, chosen))
+        seen = part[part["excess"] <= top].iloc[-1]
         color = style.accent if is_chosen else ramp
         if is_chosen and "excess_low" in part:
             fig.add_traces(
@@ -44,12 +49,14 @@ def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: s
                     ],
                     axis=1,
                 ),
+                showlegend=False,
                 hovertemplate="G %{x}<br>+%{y:.4f} nats (loss %{customdata[2]})<br>N active %{customdata[0]} · tokens %{customdata[1]}"
                 "<br>router %{customdata[3]} of FLOPs<extra>%{fullData.name}</extra>",
             )
         )
-    top = curves.loc[np.isclose(curves["flops"], chosen), "excess"].max()
-    fig.update_yaxes(range=[-0.04 * top, 1.15 * top])
+        ends.append(End(seen["granularity"], seen["excess"], numbers.flops(budget), color, ("budget", "e")))
+    fig.update_yaxes(range=[-0.035 * top, top])
+    name_ends(fig, ends, style)
     return finish(fig)
 
 

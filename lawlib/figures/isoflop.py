@@ -9,8 +9,10 @@ import plotly.graph_objects as go
 from .. import numbers
 from ..approaches import slice_labels
 from .draft import Draft, scatter
+from .labels import End, name_ends
 from .optimum import marker, measured
-from .style import Style, band, fade, figure, finish, follow, ramp_colors, split_line
+from .palette import fade, ramp_colors
+from .style import Style, band, figure, finish, follow, split_line, unnamed
 
 
 def isoflop_figure(
@@ -32,8 +34,10 @@ def isoflop_figure(
     parts = dict(list(curves.groupby("flops")))
     colors = dict(zip(parts, ramp_colors(style, len(parts)), strict=True))
     colors |= {budget: style.accent for budget in parts if np.isclose(budget, chosen)}
-    for budget, part in parts.items():
+    ends = [
         _curve(fig, part, budget, style, colors[budget], interval if np.isclose(budget, chosen) else None)
+        for budget, part in parts.items()
+    ]
     if others is not None and len(others):
         fig.add_trace(measured(others, "n_active", style, name="runs at other E or G", color=fade(style.muted, 0.25), size=5))
     if runs is not None and len(runs):
@@ -54,11 +58,12 @@ def isoflop_figure(
         sizes = [*reach["n_active"], *curves.loc[curves["optimal"], "n_active"]]
         fig.update_xaxes(range=[np.log10(np.nanmin(sizes)) - 0.7, np.log10(np.nanmax(sizes)) + 0.7])
     fig.update_yaxes(range=[low - 0.06 * (ceiling - low), ceiling + 0.12 * (ceiling - low)])
+    name_ends(fig, ends, style)
     return finish(fig)
 
 
-def _curve(fig: Draft, part: pd.DataFrame, budget: float, style: Style, color: str, interval: str | None) -> None:
-    """One budget's curve with its optimum and its name; the chosen budget's, which has an interval, follows its slider."""
+def _curve(fig: Draft, part: pd.DataFrame, budget: float, style: Style, color: str, interval: str | None) -> End:
+    """One budget's curve with its optimum; where it ends. The chosen budget's, which has an interval, follows its slider."""
     chosen = interval is not None
     sliders = ("budget", "e", "g") if chosen else ("e", "g")
     own = {} if chosen else {"budget": budget}
@@ -67,7 +72,7 @@ def _curve(fig: Draft, part: pd.DataFrame, budget: float, style: Style, color: s
     if interval is not None and "loss_low" in part:
         fig.add_traces(band(x, part["loss_low"], part["loss_high"], color, interval, on=sliders))
     curve = split_line(x, y, part["inside"], color, name, meta=follow(*sliders, along="n_active", y="loss", **own))
-    fig.add_traces([t if chosen else t.update(showlegend=False) for t in curve])
+    fig.add_traces(unnamed(curve))
     at = int(np.argmax(part["optimal"].to_numpy()))
     recipe = follow(*sliders, mark=["n_active", "loss"], **own)
     if chosen:
@@ -75,16 +80,7 @@ def _curve(fig: Draft, part: pd.DataFrame, budget: float, style: Style, color: s
     else:
         look = {"symbol": "diamond-open", "size": 7, "color": color}
         fig.add_trace(scatter(x=[x[at]], y=[y[at]], mode="markers", marker=look, showlegend=False, hoverinfo="skip", meta=recipe))
-    fig.add_annotation(
-        x=np.log10(x[-1]),
-        y=y[-1],
-        text=numbers.flops(budget),
-        showarrow=False,
-        xanchor="left",
-        xshift=4,
-        font={"size": 11, "color": color},
-        name="on " + " ".join(sliders),
-    )
+    return End(x[-1], y[-1], numbers.flops(budget), color, sliders)
 
 
 def slices(runs: pd.DataFrame, most: int = 12) -> list[float]:

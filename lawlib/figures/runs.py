@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 
 from .. import numbers
 from .optimum import HOVER, escape, hover_data
-from .style import Style, figure, finish, ramp_colors
+from .palette import expansion_color, granularity_color, ramp_colors
+from .style import Style, figure, finish
 
 AXES: dict[str, str] = {
     "flops": "training compute C (FLOPs)",
@@ -21,6 +22,10 @@ AXES: dict[str, str] = {
     "d_model": "width d_model",
 }
 MAX_SVG = 1000
+MAX_NAMED = 8
+"""Values of a quantity that a legend names; of more, a colour bar tells."""
+_OWN = {"expansion": expansion_color, "granularity": granularity_color}
+"""Quantities whose values have colours of their own."""
 
 
 def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> go.Figure:
@@ -30,7 +35,7 @@ def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> go.Figu
     known = runs[runs[x].notna() & runs["loss"].notna()]
     groups = list(known.groupby(color, dropna=False)) if color in known else [("", known)]
     numeric = color in AXES
-    if numeric and len(groups) > 12:
+    if numeric and color not in _OWN and len(groups) > MAX_NAMED:
         values = known[color].to_numpy(dtype=float)
         fig.add_trace(
             kind(
@@ -45,18 +50,18 @@ def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> go.Figu
                     "color": np.log10(values),
                     "size": 7,
                     "symbol": np.where(known["excluded"].to_numpy(dtype=bool), "x-thin-open", "circle"),
-                    "colorscale": [[i / 7, c] for i, c in enumerate(style.ramp[2:])],
+                    "colorscale": [[i / 9, c] for i, c in enumerate(style.ramp)],
                     "line": {"width": 1, "color": style.page},
-                    "colorbar": {"title": {"text": f"log10 {color}"}, "thickness": 10},
+                    "colorbar": _color_bar(color, values, style),
                 },
             )
         )
         return finish(fig)
     colors = ramp_colors(style, len(groups)) if numeric else style.series[1:]
     for i, (value, part) in enumerate(groups):
-        dense = numeric and color in ("expansion", "n_experts") and value == 1
-        shade = style.dense if dense else colors[i % len(colors)]
-        name = "dense" if dense else _name(color, value)
+        dense = value == "dense" or (color in ("expansion", "n_experts") and value == 1)
+        shade = _OWN[color](style, value) if color in _OWN else colors[i % len(colors)]
+        shade, name = (style.dense, "dense") if dense else (shade, _name(color, value))
         excluded = part["excluded"].to_numpy(dtype=bool)
         symbols = np.where(excluded, "x-thin-open", "circle")
         fig.add_trace(
@@ -77,6 +82,22 @@ def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> go.Figu
             )
         )
     return finish(fig)
+
+
+def _color_bar(color: str, values: np.ndarray, style: Style) -> dict:
+    """What the colours mean: ticks at powers of ten, or at the ends where there are fewer than two."""
+    low, high = np.log10(np.nanmin(values)), np.log10(np.nanmax(values))
+    decades = np.arange(np.ceil(low - 1e-9), np.floor(high + 1e-9) + 1)
+    ticks = decades[:: max(1, len(decades) // 6)] if len(decades) > 1 else np.array([low, high])
+    write = numbers.flops if color == "flops" else numbers.count
+    return {
+        "title": {"text": AXES[color], "side": "right", "font": {"size": 12}},
+        "tickvals": ticks.tolist(),
+        "ticktext": [write(10**t) for t in ticks],
+        "tickfont": {"size": 11, "color": style.muted},
+        "thickness": 10,
+        "outlinewidth": 0,
+    }
 
 
 def _name(color: str, value: object) -> str:

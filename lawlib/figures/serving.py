@@ -8,15 +8,15 @@ import plotly.graph_objects as go
 
 from .. import numbers
 from .draft import Draft, scatter
-from .style import Style, band, fade, figure, finish, line, ramp_colors, set_decades, split_line, vertical
+from .palette import expansion_color, fade
+from .style import Style, band, figure, finish, line, set_decades, split_line, vertical
 
 PER_MILLION = "price per million tokens served (USD)"
 
 
 def _colors(expansions: list[float], style: Style, chosen: float) -> dict[float, str]:
-    """Colour of each E: dense grey, the chosen one orange, the others along the ramp."""
-    ramp = dict(zip(expansions, ramp_colors(style, len(expansions)), strict=True))
-    return {e: style.accent if e == chosen else style.dense if e == 1 else color for e, color in ramp.items()}
+    """Colour of each E, the chosen one orange."""
+    return {e: style.accent if e == chosen else expansion_color(style, e) for e in expansions}
 
 
 def _hover(part: pd.DataFrame, *more: np.ndarray) -> np.ndarray:

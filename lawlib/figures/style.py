@@ -1,7 +1,6 @@
-"""The look of every figure: one palette for light and one for dark pages, and what each mark means.
+"""The look of every figure, and what each mark means: axes, lines, bands, the legend. Its colours are in `palette`.
 
-Points are measured, lines fitted, dashes extrapolated or published beyond their data, bands intervals. Grey is dense; E and
-G run along a sequential ramp; what the user has chosen is orange; the other colours tell laws or data sets apart. Colours are those of the app's theme.
+Points are measured, lines fitted, dashes extrapolated or published beyond their data, bands intervals.
 
 A trace that follows the sliders carries a recipe, plain data in its `meta`, from which the page redraws it while they move:
 `on`, the sliders it depends on ("budget", "e", "g"); `along`, what its x is ("flops", "n_active", "granularity"); `y`, the
@@ -11,75 +10,17 @@ quantity there; `mark`, the two quantities of a single point. Values of its own 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from .draft import Draft, scatter
+from .palette import Style, fade, ink
 
-
-@dataclass(frozen=True)
-class Style:
-    """A palette. `series[0]` is the grey of dense models; `ramp` runs from low to high E, G or budget."""
-
-    name: str
-    text: str
-    muted: str
-    grid: str
-    page: str
-    accent: str
-    series: tuple[str, ...]
-    ramp: tuple[str, ...]
-
-    @property
-    def dense(self) -> str:
-        return self.series[0]
-
-
-LIGHT = Style(
-    name="light",
-    text="#1c2329",
-    muted="#5c6670",
-    grid="#e4e6e1",
-    page="#fbfbf8",
-    accent="#ca4b0e",
-    series=("#5c6670", "#1763d1", "#ca4b0e", "#57966f", "#b26aae", "#d17e17", "#0396fa", "#6f0746", "#56128f", "#6b7e46"),
-    ramp=("#d2daa6", "#aacd91", "#78bf89", "#37b08a", "#09998f", "#06828b", "#0a6b84", "#04557d", "#143d74", "#22275a"),
-)
-DARK = Style(
-    name="dark",
-    text="#e3e7ea",
-    muted="#a3adb6",
-    grid="#232c34",
-    page="#0c1115",
-    accent="#e8692e",
-    series=("#a3adb6", "#73afff", "#e8692e", "#46a56d", "#c376c5", "#e8d880", "#a7d0f1", "#ab337b", "#9963e2", "#d1b414"),
-    ramp=("#2b3266", "#1d4981", "#01628d", "#047a93", "#129298", "#11ac98", "#51c190", "#91d08c", "#c5de96", "#efecad"),
-)
 LEGEND_WIDTH = 420
 """Pixels that a legend's row may take in the narrowest chart."""
 FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', sans-serif"
-
-
-def style(name: str | None) -> Style:
-    """The palette of a page: "light" or "dark"; anything else is light."""
-    return DARK if name == "dark" else LIGHT
-
-
-def ramp_colors(style: Style, n: int) -> list[str]:
-    """`n` colours along the ramp, leaving out the end that fades into the page."""
-    usable = style.ramp[2:] if style.name == "light" else style.ramp[3:]
-    if n == 1:
-        return [usable[len(usable) // 2]]
-    return [usable[round(i * (len(usable) - 1) / (n - 1))] for i in range(n)]
-
-
-def fade(color: str, alpha: float) -> str:
-    """`#rrggbb` as rgba with this opacity."""
-    r, g, b = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({r},{g},{b},{alpha})"
 
 
 def figure(style: Style, x: str, y: str, *, log_x: bool = True, log_y: bool = False, height: int = 380) -> Draft:
@@ -90,9 +31,11 @@ def figure(style: Style, x: str, y: str, *, log_x: bool = True, log_y: bool = Fa
         "zeroline": False,
         "ticks": "outside",
         "tickcolor": style.grid,
-        "tickfont": {"color": style.muted, "size": 11},
         "automargin": True,
     }
+    across, up = (_scale(title, log) for title, log in ((x, log_x), (y, log_y)))
+    for scale in (across, up):
+        scale["tickfont"]["color"] = style.muted
     layout = {
         "template": {},
         "font": {"family": FONT, "size": 12, "color": style.text},
@@ -111,8 +54,8 @@ def figure(style: Style, x: str, y: str, *, log_x: bool = True, log_y: bool = Fa
             "font": {"size": 11},
             "bgcolor": "rgba(0,0,0,0)",
         },
-        "xaxis": axis | {"title": {"text": x, "font": {"size": 13}}} | _scale(x, log_x),
-        "yaxis": axis | {"title": {"text": y, "font": {"size": 13}}} | _scale(y, log_y),
+        "xaxis": axis | {"title": {"text": x, "font": {"size": 13}}} | across,
+        "yaxis": axis | {"title": {"text": y, "font": {"size": 13}}} | up,
         "uirevision": "keep",
     }
     return Draft(layout)
@@ -120,10 +63,12 @@ def figure(style: Style, x: str, y: str, *, log_x: bool = True, log_y: bool = Fa
 
 def _scale(title: str, log: bool) -> dict:
     if not log:
-        return {"tickformat": None}
+        return {"tickformat": None, "tickfont": {"size": 11}}
+    power = title.endswith("(FLOPs)")
     return {
         "type": "log",
-        "exponentformat": "power" if "FLOP" in title else "B",
+        "exponentformat": "power" if power else "B",
+        "tickfont": {"size": 9 if power else 11},  # plotly writes powers of ten a quarter larger
         "dtick": 1,
         "minor": {"showgrid": False},
         "tickangle": 0,
@@ -165,6 +110,11 @@ def split_line(x, y, inside, color: str, name: str, **options) -> list[go.Scatte
     ]
 
 
+def unnamed(traces: list[go.Scatter]) -> list[go.Scatter]:
+    """The traces without a place in the legend: their name is written beside them."""
+    return [trace.update(showlegend=False) for trace in traces]
+
+
 def _edge(inside):
     """The last points inside, where dashes begin."""
     edge = np.zeros_like(inside)
@@ -193,9 +143,8 @@ def set_decades(fig: Draft, values: Any) -> None:
 
 def vertical(fig: Draft, x: float, style: Style, text: str, top: bool = True, live: str = "") -> None:
     """A thin marker line at x with its words at the top, or at the bottom. live: the slider whose value it marks."""
-    color = style.accent
     names = {"name": f"live {live}"} if live else {}
-    fig.add_vline(x=x, line={"color": color, "width": 1, "dash": "dot"}, **names)
+    fig.add_vline(x=x, line={"color": style.accent, "width": 1, "dash": "dot"}, **names)
     at = np.log10(x) if fig.log_x else x
     fig.add_annotation(
         x=at,
@@ -203,7 +152,7 @@ def vertical(fig: Draft, x: float, style: Style, text: str, top: bool = True, li
         yref="paper",
         text=text,
         showarrow=False,
-        font={"size": 11, "color": color},
+        font={"size": 11, "color": ink(style.accent, style)},
         xanchor="left",
         yanchor="top" if top else "bottom",
         xshift=4,
