@@ -12,7 +12,7 @@ help:
 	@echo "make lint         ruff and pyright"
 	@echo "make data         build runs.duckdb from the seeds in lawlib/data"
 	@echo "make bench        time the fits against the published procedure"
-	@echo "make screenshots  a picture of every page"
+	@echo "make screenshots  pictures of every page in both themes, into docs/screenshots"
 	@echo "make sweep        train what is missing of the bundled runs, one process a core; goes on where it stopped"
 	@echo "make sweep-smoke  the trainer's tests and four tiny runs"
 	@echo "make venv         the environment alone"

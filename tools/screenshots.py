@@ -1,66 +1,112 @@
-"""Pictures of every page, light and dark, at several widths: `python -m tools.screenshots [--out docs/screenshots] [--pages fit ...]`.
+"""Pictures of every page in both themes: `python -m tools.screenshots [--out docs/screenshots] [--pages fit ...]`.
 
-Starts its own server with an empty workspace and stops it again.
+Starts its own server with an empty workspace and stops it again. Pictures have 256 colours, so that all of them together stay
+below 3 MB. Ends with an error if a page showed one.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+import re
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser import FLAGS, running, settle
+from tests.browser import BASE_PATH_PROBE, FLAGS, Server, running, settle
 from tools.browser import get_browser
 
-PAGES = (
-    "",
-    "runs",
-    "upload",
-    "fit",
-    "isoflop",
-    "granularity",
-    "dense_vs_moe",
-    "fine_grained",
-    "compare",
-    "serving",
-    "reproductions",
-)
+ROOT = Path(__file__).resolve().parent.parent
+PAGE_SECONDS = 60
+MAX_HEIGHT = 3200
+"""Pixels; longer pages are cut there."""
+_STILL = """() => {
+  const seen = `${document.documentElement.innerHTML.length} ${document.querySelector('[data-testid="stMainBlockContainer"]').scrollHeight}`;
+  const same = window.__seen === seen;
+  window.__seen = seen;
+  return same;
+}"""
+
+
+def pages() -> list[str]:
+    """Every page of app.py as addresses call it, in its order; the first one is ""."""
+    names = re.findall(r'st\.Page\("pages/(\w+)\.py"', (ROOT / "app.py").read_text("utf-8"))
+    return ["" if name == "overview" else name for name in names]
 
 
 def main() -> None:
-    """Takes the pictures and prints their names."""
+    """Takes the pictures and prints their names and sizes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("docs/screenshots"))
-    parser.add_argument("--pages", nargs="*", default=list(PAGES))
-    parser.add_argument("--widths", nargs="*", type=int, default=[1440])
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
+    parser.add_argument("--pages", nargs="*", default=pages())
+    parser.add_argument("--widths", nargs="*", type=int, default=[1280])
     parser.add_argument("--schemes", nargs="*", default=["light", "dark"])
-    parser.add_argument("--query", default="")
+    parser.add_argument("--query", default="", help="parameters of the pages' addresses, as in dataset=marin-moe-may&budget=1e22")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    troubles = []
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=get_browser(), args=FLAGS)
         for scheme in args.schemes:
             for width in args.widths:
-                page = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 1000}).new_page()
-                page.on("console", lambda m: print("console", m.type, m.text[:200]) if m.type in ("error", "warning") else None)
-                for name in args.pages:
-                    page.goto(f"{server.url}/{name}?{args.query}")
-                    settle(page, 60)
-                    page.wait_for_load_state("networkidle")
-                    page.wait_for_timeout(1500)
-                    height = page.evaluate("document.querySelector('[data-testid=\"stMainBlockContainer\"]').scrollHeight")
-                    page.set_viewport_size({"width": width, "height": min(max(height + 80, 800), 4000)})
-                    page.wait_for_timeout(500)
-                    target = args.out / f"{name or 'overview'}-{scheme}-{width}.png"
-                    page.screenshot(path=target)
-                    page.set_viewport_size({"width": width, "height": 1000})
-                    print(target, page.locator('[data-testid="stException"]').count() or "")
+                for name, picture, seen in _pictures(browser, server, args.pages, args.query, scheme, width):
+                    suffix = "" if args.widths == [1280] else f"-{width}"
+                    target = args.out / f"{name or 'overview'}-{scheme}{suffix}.png"
+                    target.write_bytes(picture)
+                    print(f"{target}  {len(picture) / 1024:.0f} KB", *seen, flush=True)
+                    troubles += seen
         browser.close()
-        for line in server.log().splitlines():
-            if "Error" in line or "Traceback" in line or "Warning" in line:
-                print("server:", line)
+        if "Traceback" in server.log():
+            troubles.append(server.log())
+    if troubles:
+        sys.exit("\n".join(["Pages showed errors:", *troubles]))
+
+
+def _pictures(
+    browser: Browser, server: Server, names: list[str], query: str, scheme: str, width: int
+) -> Iterator[tuple[str, bytes, list[str]]]:
+    """(page, its picture, errors seen on it) one after the other."""
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 1000})  # type: ignore[arg-type]
+    page, seen = context.new_page(), []
+    page.on("pageerror", lambda error: seen.append(f"JavaScript error: {error}"))
+    page.on(
+        "console",
+        lambda m: (
+            seen.append(f"console: {m.text[:200]}")
+            if m.type == "error" and not BASE_PATH_PROBE.fullmatch(m.location["url"].removeprefix(server.url))
+            else None
+        ),
+    )
+    for name in names:
+        seen.clear()
+        page.goto(f"{server.url}/{name}?{query}")
+        _wait(page)
+        height = page.evaluate("document.querySelector('[data-testid=\"stMainBlockContainer\"]').scrollHeight")
+        page.set_viewport_size({"width": width, "height": min(max(height, 720), MAX_HEIGHT)})
+        _wait(page)
+        shown = page.locator('[data-testid="stException"]').all_inner_texts()
+        yield name, small(page.screenshot()), [f"{name or 'overview'}: {text}" for text in [*seen, *shown]]
+        page.set_viewport_size({"width": width, "height": 1000})
+    context.close()
+
+
+def _wait(page: Page) -> None:
+    """Until the script has run and nothing on the page has changed for half a second."""
+    settle(page, PAGE_SECONDS)
+    page.evaluate("window.__seen = ''")
+    page.wait_for_function(_STILL, polling=500, timeout=1000 * PAGE_SECONDS)
+
+
+def small(png: bytes) -> bytes:
+    """The picture with 256 colours of its own, a third of the bytes."""
+    picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 if __name__ == "__main__":
