@@ -48,9 +48,9 @@ with right:
     ui.health_card(findings)
 
 style = ui.style()
+axis = ui.axis_menu(law.fit.runs)
 left, right = st.columns(2)
 with left:
-    axis = ui.axis_menu(law.fit.runs)
     figure = figures.residual_figure(law.fit.runs, law.fit.residuals, style, axis)
     ui.chart(figure, "residuals", "Residuals", law.fit.runs.assign(residual=law.fit.residuals))
 with right:

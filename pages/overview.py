@@ -27,6 +27,7 @@ with place:
         ui.beyond(law, optimum),
         ui.facts(law),
     )
+    ui.welcome(choice, point)
 
 style = ui.style()
 own = runs if law.fit is not None else None

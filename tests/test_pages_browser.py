@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import settle
+from tests.browser import ROOT, settle
+from tools.screenshots import pages
 
 pytestmark = pytest.mark.browser
 
@@ -20,8 +21,10 @@ PAGES = {  # path: its charts
     "/dense_vs_moe": ("gap", "losses"),
     "/compare": ("compare_a", "compare_b"),
     "/fine_grained": ("reported",),
+    "/serving": ("trilemma", "equal_loss", "over_training", "lifetime"),
     "/reproductions": (),
 }
+TITLES = re.findall(r'st\.Page\("pages/\w+\.py", title="([^"]+)"', (ROOT / "app.py").read_text("utf-8"))
 PLOTLY_BLUES = {"rgb(31, 119, 180)", "rgb(99, 110, 250)"}  # what charts show that took no colours from the theme
 
 CHARTS = """() => Object.fromEntries([...document.querySelectorAll('[class*="st-key-"] .js-plotly-plot')].map(chart => {
@@ -37,6 +40,11 @@ CHARTS = """() => Object.fromEntries([...document.querySelectorAll('[class*="st-
         colours: [...new Set([...drawn].flatMap(e => [getComputedStyle(e).fill, getComputedStyle(e).stroke]))],
     }];
 }))"""
+
+
+def test_every_page_is_looked_at_here():
+    assert sorted(PAGES) == sorted(f"/{name}" for name in pages())
+    assert len(TITLES) == len(PAGES)
 
 
 def answer(page: Page) -> str:
@@ -230,12 +238,7 @@ def test_the_budget_survives_other_pages_and_a_reload(page):
 def test_a_deep_link_may_be_the_first_request_of_a_server(fresh_server, new_page, path):
     page = new_page(fresh_server(), path=path)
     links = page.get_by_test_id("stSidebarNavLink")
-    expect(links).to_have_text(
-        [
-            re.compile(t + "$")
-            for t in ("Overview", "Runs", "Upload", "Fit", "IsoFLOP", "Granularity", "Dense vs MoE", "Compare", "Reproductions")
-        ]
-    )
+    expect(links).to_have_text([re.compile(re.escape(t) + "$") for t in TITLES])
     assert page.title() == "Scaling laws"
     said = {"/fit": "law holds 47 runs", "/dense_vs_moe": "a MoE with E = 8", "/upload": "stored only when you say so"}
     if path in said:

@@ -45,4 +45,5 @@ from .versuspage import (
     versus_notes,
     why_none,
 )
+from .welcome import welcome
 from .words import active, at_expansion, at_granularity, beyond, bracket, finest_note, meaning

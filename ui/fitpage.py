@@ -41,9 +41,10 @@ def health_card(findings: list[lawlib.Finding]) -> None:
     st.markdown("**Health**")
     if not findings:
         st.success("No finding: the parameters are identified, the residuals show no trend.", icon=":material/check:")
-    for f in findings:
-        show = st.warning if f.severity == "warning" else st.info
-        show(f"{plain(f.sentence)}  \n*{plain(f.remedy)}*")
+    with st.container(key="health", gap="small"):
+        for f in findings:
+            show = st.warning if f.severity == "warning" else st.info
+            show(f"{plain(f.sentence)} *{plain(f.remedy)}*")
 
 
 def pull_table(law: lawlib.FittedLaw) -> None:
@@ -79,7 +80,10 @@ def axis_menu(runs: pd.DataFrame) -> str:
     """The quantity that residuals are drawn against."""
     words = {"flops": "compute", "n_active": "active size", "n_total": "total size", "tokens": "tokens"}
     options = [c for c in words if c in runs and runs[c].notna().all() and runs[c].nunique() > 1]
-    return st.segmented_control("Against", options, default=options[0], format_func=words.get, key="residual_axis") or options[0]
+    return (
+        st.segmented_control("Residuals against", options, default=options[0], format_func=words.get, key="residual_axis")
+        or options[0]
+    )
 
 
 def backtest(law: lawlib.FittedLaw) -> Backtest | None:

@@ -15,18 +15,21 @@ from lawlib import figures
 _CSS = """<style>
 [class*="st-key-answer"] [data-testid="stMarkdownContainer"] p {font-size: 1.15rem; line-height: 1.55; max-width: 62rem;}
 [class*="st-key-answer"] strong {font-variant-numeric: tabular-nums;}
-[data-testid="stMainBlockContainer"] {padding: 3.5rem 2.5rem 4rem;}
+[data-testid="stMainBlockContainer"] {padding: 4.25rem 2.5rem 4rem;}
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {opacity: 1; color: MUTED;}
 [data-testid="stCaptionContainer"] .stMarkdownColoredText {opacity: 1;}
+.st-key-health [data-testid="stAlertContainer"] {padding: 0.5rem 0.75rem;}
+.st-key-health [data-testid="stAlertContainer"] p {font-size: 0.9rem; line-height: 1.45;}
+.st-key-head + [data-testid="stElementContainer"] {margin-top: -0.6rem;}
 [class*="_off"] [data-testid="stMarkdownContainer"] p {opacity: 1; color: MUTED;}
 [data-testid="stSliderThumbValue"] p, [data-testid="stSliderTickBar"] p, button[data-selected="true"] p {color: TEXT;}
 @media (max-width: 1200px) {
-  [data-testid="stMainBlockContainer"] {padding: 3.5rem 1.5rem 4rem;}
+  [data-testid="stMainBlockContainer"] {padding: 4.25rem 1.5rem 4rem;}
   [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .js-plotly-plot) {flex-wrap: wrap;}
   [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .js-plotly-plot) > [data-testid="stColumn"] {min-width: 100%;}
 }
 @media (max-width: 640px) {
-  [data-testid="stMainBlockContainer"] {padding: 3.5rem 0.75rem 3rem;}
+  [data-testid="stMainBlockContainer"] {padding: 4.25rem 0.75rem 3rem;}
   [class*="st-key-answer"] [data-testid="stMarkdownContainer"] p {font-size: 1.05rem;}
   .st-key-head {flex-wrap: wrap; row-gap: 0;}
   [data-testid="stMainBlockContainer"] h1 {font-size: 1.4rem;}
