@@ -1,6 +1,7 @@
 """50 random views -> address -> a fresh session with empty caches -> the same words, numbers and charts.
 
-Sessions of AppTest, as 100 pages in a browser take minutes; `test_sharing_browser` opens some in fresh browser profiles.
+Sessions of AppTest, as 100 pages in a browser take minutes: a new session, empty caches, another workspace are all that a fresh
+profile has. `test_sharing_browser` does the same through a browser with a profile of its own for each link.
 """
 
 import random

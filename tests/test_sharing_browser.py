@@ -1,16 +1,24 @@
 """In a real browser: links in fresh profiles, exports that download, pages that screen readers and narrow screens can use."""
 
+import contextlib
 import io
+import os
+import random
 import re
 import zipfile
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlencode
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser import settle
+import lawlib
+from lawlib.selection import content_hashes
+from tests.browser import FLAGS, settle
 from tests.test_pages_browser import PAGES, answer
+from tests.test_round_trips import random_view
+from tools.browser import find_browser
+from ui import state
 
 pytestmark = pytest.mark.browser
 GRAVE = {"serious", "critical"}
@@ -58,22 +66,41 @@ def test_a_phone_s_width_is_enough_to_read_every_page(page):
         assert size >= 14, path
 
 
-@pytest.mark.parametrize(
-    "view",
-    [
-        "/?budget=2.718281828459045e21&objective=squared_log&unit=slices&cmin=2e18",
-        "/granularity?budget=7e22&g=4&law_g=krajewski2024-moe-e16",
-        "/dense_vs_moe?budget=3.3e23&e=12.5",
-    ],
-)
-def test_the_shared_link_opens_in_a_fresh_profile_on_the_same_numbers(server, new_page, view):
-    page = new_page(server, path=view)
-    page.get_by_role("button", name="Share").click()
-    link = page.get_by_test_id("stPopoverBody").locator("code").inner_text()
-    assert "data=47-" in link
-    other = new_page(server, path=link.replace("\n", ""))
-    assert answer(other) == answer(page)
-    assert parse_qs(urlsplit(page.url).query) == parse_qs(urlsplit(other.url).query)
+SHOWN = """() => JSON.stringify([
+    [...document.querySelectorAll('[data-testid="stMainBlockContainer"] :is(.st-key-answer p, [data-testid="stCaptionContainer"])')]
+        .map(e => e.innerText),
+    [...document.querySelectorAll('.js-plotly-plot')].map(e => e.data.map(t => [t.name, t.x, t.y])),
+])"""
+
+
+def test_random_views_open_in_fresh_profiles_of_another_machine_on_the_same_numbers(
+    server, fresh_server, new_page, browser, tmp_path
+):
+    """As `test_round_trips`, with all of a browser in between: each link is opened by a browser that has just been installed, on a
+    server that has answered no request yet. LAWLIB_VIEWS is how many views; 50 take six minutes."""
+    with lawlib.open_store(workspace=":memory:") as store:
+        hashes = {d: content_hashes(store.runs(d)) for d in ("marin-moe-v16", "marin-moe-may")} | {"mine": ["a"] * 3}
+    rng, elsewhere, page = random.Random(20260302), fresh_server(), new_page(server)
+    views = (random_view(rng, hashes) for _ in range(10_000))
+    views = [(path, chosen) for path, chosen in views if chosen["dataset"] != "mine"][: int(os.environ.get("LAWLIB_VIEWS", "4"))]
+    seen = set()
+    for number, (path, chosen) in enumerate(views):
+        fields = {n: state.FIELDS[n].write(v) for n, v in chosen.items() if v is not None and v != state.FIELDS[n].default}
+        page.goto(f"/{'' if path == 'overview' else path}?{urlencode(fields)}")
+        settle(page)
+        page.get_by_role("button", name="Share").click()
+        link = page.get_by_test_id("stPopoverBody").locator("code").inner_text().replace("\n", "")
+        assert "data=" in link
+        profile = browser.browser_type.launch_persistent_context(
+            tmp_path / f"profile-{number}", executable_path=find_browser(), args=FLAGS, viewport={"width": 1280, "height": 900}
+        )
+        with contextlib.closing(profile):
+            other = profile.new_page()
+            other.goto(link.replace(server.url, elsewhere.url))
+            settle(other)
+            assert other.evaluate(SHOWN) == page.evaluate(SHOWN), (path, chosen)
+        seen.add(page.evaluate(SHOWN))
+    assert len(seen) > 0.8 * len(views)
 
 
 def test_exports_are_downloaded_and_pictures_drawn_by_the_page(page):
