@@ -25,7 +25,7 @@ NAUGHTY = '=HYPERLINK("http://x") </script><b>&amp;% _$#{}~^\\ """'
 RUNNER = """
 import pickle, runpy
 found = runpy.run_path("reproduce.py")
-laws = {name: found[name].params for name in ("law", "dense") if name in found}
+laws = {name: found[name].params for name in ("law", "dense", "left", "right") if name in found}
 with open("found.pickle", "wb") as file:
     pickle.dump({"laws": laws, "charts": {k: f.to_dict() for k, f in found.get("charts", {}).items()}}, file)
 """
@@ -66,12 +66,15 @@ STATES = [
     ("isoflop", {"unit": "slices", "budget": "3.14159e20", "rule": "6ND", "delta": "0.01"}),
     ("granularity", {"budget": "7e20"}),
     ("dense_vs_moe", {"law_e": "krajewski2024-moe-e64"}),
+    ("compare", {"budget": "3e20"}),
+    ("compare", {"a": "law=krajewski2024-moe-e64&budget=7e21&g=4", "b": "dataset=marin-moe-may&law=chinchilla"}),
 ]
 OWN = [
     ("overview", {"arch": "moe", "unit": "sizes", "e": "16", "g": "8"}),
     ("isoflop", {"law": "chinchilla", "grans": "1", "extra": "recipe=a"}),
     ("granularity", {"e": "16"}),
     ("dense_vs_moe", {"e": "4", "g": "2"}),
+    ("compare", {"b": "dataset=mine&law=joint&arch=moe&budget=1e20&e=4"}),
 ]
 
 
@@ -92,7 +95,9 @@ def test_an_exported_script_gives_the_page_s_numbers_in_a_fresh_process(page, qu
             store.exclude("marin-moe-v16", store.runs("marin-moe-v16")["run_id"].iloc[[3, 40]], "diverged")
     analysis = shown(open_page(page, **query))
     found = run_script(analysis, tmp_path)
-    for part, name in zip(analysis.parts, ("law", "dense"), strict=False):
+    assert analysis.parts
+    for part, default in zip(analysis.parts, ("law", "dense"), strict=False):
+        name = part.name or default
         assert found["laws"][name] == pytest.approx(part.law.params, rel=1e-9, abs=0)
         assert f"{name}: {part.law.name}" in found["printed"]
     skipped = {"measured_g"} if page == "granularity" and analysis.parts[0].law.fit is None else set()

@@ -303,6 +303,21 @@ class TestNamesAtTheEnds:
         assert found == pytest.approx(best.x, abs=1e-3)
 
 
+def test_figures_side_by_side_have_the_same_axes_and_each_holds_all_points():
+    far = isoflop_curves(FIT, [1e24], samples=BOOT)
+    left, right = (
+        figures.isoflop_figure(ISOFLOPS, RUNS, figures.LIGHT, CHOSEN),
+        figures.isoflop_figure(far, None, figures.LIGHT, 1e24),
+    )
+    figures.same_axes(left, right)
+    for axis in ("xaxis", "yaxis"):
+        assert left.layout[axis].range == right.layout[axis].range
+    sizes = np.log10(np.concatenate([ISOFLOPS["n_active"], far["n_active"]]))
+    low, high = left.layout.xaxis.range
+    assert low < sizes.min()
+    assert high > sizes.max()
+
+
 class TestDashes:
     X, Y = np.arange(1.0, 7.0), np.arange(6.0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -27,7 +27,7 @@ class Collected:
 
     title: str
     toolbar: Any
-    laws: list[tuple[lawlib.FittedLaw, str, Origin, Callable[[], lawlib.Ensemble | None], int]] = field(default_factory=list)
+    laws: list[tuple[Part, Callable[[], lawlib.Ensemble | None]]] = field(default_factory=list)
     point: Point | None = None
     answer: str = ""
     charts: list[Chart] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Collected:
 
     def analysis(self, link: str) -> Analysis:
         """All of it, for `lawlib.export`; the laws' intervals come from the cache."""
-        parts = tuple(Part(law, origin, label, samples(), seed) for law, label, origin, samples, seed in self.laws)
+        parts = tuple(replace(part, samples=samples()) for part, samples in self.laws)
         at = self.point
         where = (at.budget, at.expansion, at.granularity) if at else (None, None, None)
         self.exported = Analysis(self.title, parts, self.answer, link, *where, tuple(self.charts))
@@ -54,9 +54,11 @@ def now() -> Collected:
     return st.session_state[_KEY]
 
 
-def law(law: lawlib.FittedLaw, label: str, origin: Origin, samples: Callable[[], lawlib.Ensemble | None], seed: int = 0) -> None:
-    """A law that the page speaks of; `samples` gives the ensemble behind its intervals."""
-    now().laws.append((law, label, origin, samples, seed))
+def law(
+    law: lawlib.FittedLaw, label: str, origin: Origin, samples: Callable[[], lawlib.Ensemble | None], seed: int = 0, **more: Any
+) -> None:
+    """A law that the page speaks of; `samples` gives the ensemble behind its intervals. more: of `lawlib.export.Part`."""
+    now().laws.append((Part(law, origin, label, seed=seed, **more), samples))
 
 
 def point(point: Point) -> None:

@@ -7,13 +7,15 @@ from urllib.parse import parse_qsl, urlencode
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 import lawlib
 from lawlib import figures, numbers, selection
+from lawlib.export import Origin
 from lawlib.laws import COUNTS
 
-from . import controls, data, laws, link, results, state
+from . import collected, controls, data, laws, link, results, state
 from .chart import chart, style
 from .laws import Choice
 from .markup import plain
@@ -39,11 +41,12 @@ class Side:
     choice: Choice
     point: controls.Point
     at: pd.Series
-    figure: object
+    figure: go.Figure
     curves: pd.DataFrame
     dataset: str
     fingerprint: str
     differs: str
+    origin: Origin
 
 
 def view() -> str:
@@ -70,6 +73,11 @@ def choose_sides() -> tuple[Side, Side]:
             )
         sides.append((named[chosen], chosen))
     left, right = (_side(name, query) for name, query in sides)
+    for name, side in (("left", left), ("right", right)):
+        at = (side.point.budget, side.point.expansion, side.point.granularity)
+        samples = side.choice.samples
+        label = f"{side.name}: {side.choice.label}"
+        collected.law(side.choice.law, label, side.origin, lambda s=samples: s, name=name, at=at)
     return left, right
 
 
@@ -103,7 +111,10 @@ def _side(name: str, query: str) -> Side:
         here = data.fingerprint_of(dataset, data.store().version)
         asked = state.get("data")
         differs = selection.Fingerprint.read(asked).difference(here) if asked else ""
-        return Side(name, choice, point, at, figure, curves, dataset if own is not None else "", str(here), differs)
+        law = choice.law
+        origin = data.origin(law.law.name if law.fit is not None else law.name)
+        own_data = dataset if own is not None else ""
+        return Side(name, choice, point, at, figure, curves, own_data, str(here), differs, origin)
 
 
 def same_data(left: Side, right: Side) -> bool:
@@ -117,7 +128,7 @@ def compared(left: Side, right: Side) -> pd.DataFrame:
         ("data set", *(s.dataset or "none: a published law" for s in (left, right)), ""),
         ("law", *(s.choice.label for s in (left, right)), ""),
         ("runs fitted", *(f"{len(s.choice.law.fit.runs)}" if s.choice.law.fit else "–" for s in (left, right)), ""),
-        ("N is", *(COUNTS[s.choice.law.count] for s in (left, right)), ""),
+        ("N counts", *(COUNTS[s.choice.law.count].replace(" parameters", "") for s in (left, right)), ""),
         (
             "budget, FLOPs",
             *(numbers.flops(s.point.budget, 3) for s in (left, right)),
@@ -184,7 +195,8 @@ def notes(left: Side, right: Side) -> list[str]:
 
 
 def side_by_side(left: Side, right: Side) -> None:
-    """The two figures."""
+    """The two figures, on the same axes."""
+    figures.same_axes(left.figure, right.figure)
     for key, side, column in zip(state.PINS, (left, right), st.columns(2), strict=True):
         with column:
             chart(side.figure, f"compare_{key}", f"{plain(side.name)}: {plain(side.choice.label)}", side.curves)

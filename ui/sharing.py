@@ -34,7 +34,7 @@ def toolbar() -> None:
     if shown.toolbar is None:
         return
     with shown.toolbar:
-        if shown.laws:
+        if shown.laws or shown.charts:
             with st.popover("Export", icon=":material/download:", width="content"):
                 _export(shown.analysis(address()))
         with st.popover("Share", icon=":material/share:", width="content"):
@@ -42,38 +42,34 @@ def toolbar() -> None:
 
 
 def _export(analysis: export.Analysis) -> None:
-    """One file for everything, and each of its parts."""
-    look, name = style(), file_name(f"{analysis.title} {analysis.parts[0].label}")
+    """One file for everything, and each of its parts; of a page without laws its tables and pictures."""
+    look, name = style(), file_name(" ".join([analysis.title, *(p.label for p in analysis.parts[:1])]))
     uploaded = any(not p.origin.bundled for p in analysis.parts)
-    files = [
-        (
-            "Everything, one zip",
-            f"{name}.zip",
-            lambda: export.everything(analysis, look.text, look.page),
-            ":material/folder_zip:",
-        ),
-        ("Python script", f"{name}.py", lambda: export.script(analysis), ":material/code:"),
-        ("Coefficients, LaTeX", f"{name}.tex", lambda: export.latex_table(analysis), ":material/functions:"),
-        ("Curves and bands, CSV", f"{name}-tables.zip", lambda: export.tables_zip(analysis), ":material/table:"),
-        ("Fit, JSON", f"{name}.json", lambda: export.fit_json(analysis), ":material/data_object:"),
-        ("Figures, HTML", f"{name}.html", lambda: export.html_page(analysis, look.text, look.page), ":material/html:"),
+    of_laws = [
+        ("Everything, one zip", ".zip", lambda: export.everything(analysis, look.text, look.page), ":material/folder_zip:"),
+        *([] if uploaded else [("Python script", ".py", lambda: export.script(analysis), ":material/code:")]),
+        ("Coefficients, LaTeX", ".tex", lambda: export.latex_table(analysis), ":material/functions:"),
+        ("Fit, JSON", ".json", lambda: export.fit_json(analysis), ":material/data_object:"),
     ]
-    for label, file, make, icon in files:
-        if uploaded and file.endswith(".py"):
-            continue
+    of_charts = [
+        ("Curves and bands, CSV", "-tables.zip", lambda: export.tables_zip(analysis), ":material/table:"),
+        ("Figures, HTML", ".html", lambda: export.html_page(analysis, look.text, look.page), ":material/html:"),
+    ]
+    for label, ending, make, icon in [*(of_laws if analysis.parts else []), *of_charts]:
         st.download_button(
             label,
             data=make,
-            file_name=file,
+            file_name=name + ending,
             on_click="ignore",
             icon=icon,
-            type="primary" if file.endswith(".zip") and "tables" not in file else "tertiary",
-            key=f"export_{file.rpartition('.')[2]}{'_tables' if 'tables' in file else ''}",
+            type="primary" if ending == ".zip" else "tertiary",
+            key=f"export{ending.partition('.')[0]}_{ending.rpartition('.')[2]}",
             width="content",
         )
     image_buttons([(c.key, c.title) for c in analysis.charts], look)
-    runs = " These runs are yours: the zip holds them beside its script." if uploaded else ""
-    st.caption(f"The script makes fit, intervals and figures again with lawlib.{runs}")
+    if analysis.parts:
+        runs = " These runs are yours: the zip holds them beside its script." if uploaded else ""
+        st.caption(f"The script makes fit, intervals and figures again with lawlib.{runs}")
 
 
 def _share(shown: collected.Collected) -> None:

@@ -42,13 +42,19 @@ class Origin:
 
 @dataclass(frozen=True)
 class Part:
-    """One law of an analysis, with the ensemble behind its intervals (None: it has none) and that ensemble's seed."""
+    """One law of an analysis, with the ensemble behind its intervals (None: it has none) and that ensemble's seed.
+
+    name: what a script calls it, where that is not `law` (the first) or `dense` (the second). at: its own budget, expansion and
+    granularity, where the laws of an analysis stand at different points.
+    """
 
     law: FittedLaw
     origin: Origin
     label: str
     samples: Ensemble | None = None
     seed: int = 0
+    name: str = ""
+    at: tuple[float, float | None, float | None] | None = None
 
 
 @dataclass(frozen=True)

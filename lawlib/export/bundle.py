@@ -11,7 +11,8 @@ from .analysis import Analysis
 from .csv import safe_csv
 from .document import fit_json, html_page
 from .latex import latex_table
-from .script import RUNS_FILE, script
+from .naming import uploaded
+from .script import script
 
 _EPOCH = (2020, 1, 1, 0, 0, 0)
 """Equal contents are equal files."""
@@ -30,9 +31,7 @@ def tables_zip(analysis: Analysis) -> bytes:
 def everything(analysis: Analysis, text: str, page: str) -> bytes:
     """Script, runs where they do not come with the program, coefficients, tables and figures of the analysis, in a zip."""
     files: dict[str, bytes] = {"reproduce.py": script(analysis).encode(), "coefficients.tex": latex_table(analysis).encode()}
-    uploaded = [p.origin.runs for p in analysis.parts if not p.origin.bundled and p.origin.runs is not None]
-    if uploaded:
-        files[RUNS_FILE] = safe_csv(uploaded[0])
+    files |= {file: safe_csv(origin.runs) for file, origin in uploaded(analysis).items() if origin.runs is not None}
     files |= {"fit.json": fit_json(analysis).encode(), "figures.html": html_page(analysis, text, page).encode()}
     return zipped(files | {f"tables/{name}": content for name, content in tables(analysis).items()})
 

@@ -9,6 +9,7 @@ import numpy as np
 from ..figures import AXES
 from ..laws import published
 from .analysis import Analysis, Chart
+from .naming import named
 
 Lines = list[str]
 
@@ -115,6 +116,23 @@ def _optimal(column: str) -> Callable[[Analysis, Chart], Lines]:
     return draw
 
 
+def _compared(analysis: Analysis, chart: Chart) -> Lines:
+    """One of two laws side by side: its iso-FLOP curves at its own point."""
+    assert chart.table is not None
+    n = named(analysis)[int(chart.key == "compare_b")]
+    assert n.part.at is not None
+    (budget, expansion, granularity), samples = n.part.at, n.part.samples
+    budgets = [float(v) for v in np.unique(chart.table["flops"])]
+    drawn = n.samples if samples is not None else "None"
+    at = f"{n.law}_optimum.expansion, {n.law}_optimum.granularity"
+    interval = f"95 %, {samples.label}" if samples is not None else ""
+    return [
+        f"curves = tables.isoflop_curves({n.law}, {budgets!r}, {expansion!r}, {granularity!r}, {drawn})",
+        f"same, others = at_point({n.runs}, {at})" if n.runs else "same = others = None",
+        f'charts["{chart.key}"] = figures.isoflop_figure(curves, same, style, {budget!r}, {interval!r}, 380, others)',
+    ]
+
+
 def _residuals(analysis: Analysis, chart: Chart) -> Lines:
     words = chart.figure.layout.xaxis.title.text
     axis = next((c for c, w in AXES.items() if w == words), "flops")
@@ -187,6 +205,8 @@ def _gaps(analysis: Analysis, chart: Chart) -> Lines:
 _DRAW: dict[str, Callable[[Analysis, Chart], Lines]] = {
     "loss": _loss,
     "isoflop": _isoflop,
+    "compare_a": _compared,
+    "compare_b": _compared,
     "allocation": _allocation,
     "n_opt": _optimal("n_active"),
     "d_opt": _optimal("tokens"),

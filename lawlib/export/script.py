@@ -1,17 +1,14 @@
 """A Python script that makes an analysis again with lawlib: runs, fits, intervals, optimum, figures.
 
-Names in it: `runs`, `law` and `samples` (of a pair also `dense` and `dense_samples`), `budget`, `expansion`, `granularity`,
-`optimum`, `charts`. Values are written out, so that the script reads as what was done.
+Names in it: `runs`, `law` and `samples` (of a pair also `dense` and `dense_samples`, of a comparison `left` and `right`), `budget`,
+`expansion`, `granularity`, `optimum`, `charts`. Values are written out, so that the script reads as what was done.
 """
 
 from __future__ import annotations
 
 from . import drawing
-from .analysis import Analysis, Origin, Part
-
-RUNS_FILE = "runs.csv"
-"""Uploaded runs travel under this name beside the script."""
-_NAMES = (("law", "samples"), ("dense", "dense_samples"))
+from .analysis import Analysis
+from .naming import Named, named
 
 
 def script(analysis: Analysis) -> str:
@@ -65,95 +62,100 @@ def _imports(body: str) -> list[str]:
 
 
 def _runs(analysis: Analysis) -> list[str]:
-    origin = next((p.origin for p in analysis.parts if not p.origin.published), None)
-    if origin is None:
-        return []
-    if not origin.bundled:
-        return [
-            "# The runs as they were selected, those left out of the fit marked",
-            f'runs = as_runs(pd.read_csv(Path(__file__).with_name("{RUNS_FILE}")))',
-            "",
-        ]
-    lines = [
-        "# The runs come with the program; what is left out of the fit is marked",
-        'with lawlib.open_store(workspace=":memory:") as store:',
-        f"    runs = store.runs({origin.dataset!r})",
-    ]
-    if origin.filters:
+    lines = []
+    for known in {n.runs: n for n in reversed(named(analysis)) if n.runs}.values():
+        origin = known.part.origin
+        if not origin.bundled:
+            lines += [
+                "# The runs as they were selected, those left out of the fit marked",
+                f'{known.runs} = as_runs(pd.read_csv(Path(__file__).with_name("{known.file}")))',
+                "",
+            ]
+            continue
         lines += [
-            "runs = lawlib.select(",
-            "    runs,",
-            *(f"    {name}={value!r}," for name, value in origin.filters.items()),
-            ")",
+            "# The runs come with the program; what is left out of the fit is marked",
+            'with lawlib.open_store(workspace=":memory:") as store:',
+            f"    {known.runs} = store.runs({origin.dataset!r})",
         ]
-    return [*lines, ""]
+        if origin.filters:
+            lines += [
+                f"{known.runs} = lawlib.select(",
+                f"    {known.runs},",
+                *(f"    {name}={value!r}," for name, value in origin.filters.items()),
+                ")",
+            ]
+        lines += [""]
+    return lines
 
 
 def _laws(analysis: Analysis) -> list[str]:
+    laws = named(analysis)
+    shared = len(laws) == 2 and [n.law for n in laws] == ["law", "dense"] and all(n.part.origin.published for n in laws)
+    shared = shared and all(n.part.samples is not None for n in laws)
     lines = []
-    for part, (law, samples) in zip(analysis.parts, _NAMES, strict=False):
-        lines += [f"# {' '.join(part.label.split())}", *_law(part, law)]
-        if part.samples is not None and not _shared(analysis):
-            lines += _samples(part, law, samples)
+    for n in laws:
+        lines += [f"# {' '.join(n.part.label.split())}", *_law(n)]
+        if n.part.samples is not None and not shared:
+            lines += _samples(n)
         lines += [""]
-    if _shared(analysis):
-        n = len(analysis.parts[0].samples or ())
+    if shared:
         lines += [
             "# The coefficients that both laws share are drawn together",
-            f"samples, dense_samples = shared_rounding(law, dense, {n})",
+            f"samples, dense_samples = shared_rounding(law, dense, {len(laws[0].part.samples or ())})",
             "",
         ]
-    for part, (law, samples) in zip(analysis.parts, _NAMES, strict=False):
-        lines += [f'print("{law}:", {law}.name, {law}.status)', f"for name, value in {law}.params.items():"]
-        if part.samples is not None:
-            lines += [f"    low, high = {samples}.interval(name)", '    print(f"  {name} = {value!r}  [{low:.5g}, {high:.5g}]")']
+    for n in laws:
+        lines += [f'print("{n.law}:", {n.law}.name, {n.law}.status)', f"for name, value in {n.law}.params.items():"]
+        if n.part.samples is not None:
+            lines += [
+                f"    low, high = {n.samples}.interval(name)",
+                '    print(f"  {name} = {value!r}  [{low:.5g}, {high:.5g}]")',
+            ]
         else:
             lines += ['    print(f"  {name} = {value!r}")']
     return [*lines, ""]
 
 
-def _shared(analysis: Analysis) -> bool:
-    """Whether the pair is of two printed laws, whose print rounding is drawn for both at once."""
-    return len(analysis.parts) == 2 and all(p.origin.published and p.samples is not None for p in analysis.parts)
-
-
-def _law(part: Part, name: str) -> list[str]:
-    origin = part.origin
+def _law(n: Named) -> list[str]:
+    origin = n.part.origin
     if origin.published:
-        return [f"{name} = lawlib.published({origin.law!r})"]
-    lines = [f"{name} = lawlib.fit({_runs_of(origin)}, {origin.law!r}{_arguments(origin)})"]
-    if part.law.granularities:
-        lines.append(
-            f"{name} = replace({name}, granularities={part.law.granularities!r})  # the best G is sought within the data"
-        )
+        return [f"{n.law} = lawlib.published({origin.law!r})"]
+    runs = f'{n.runs}[{n.runs}["arch"] == {origin.arch!r}]' if origin.arch else n.runs
+    options = "".join(f", {name}={value!r}" for name, value in origin.options.items())
+    lines = [f"{n.law} = lawlib.fit({runs}, {origin.law!r}{options})"]
+    if g := n.part.law.granularities:
+        lines.append(f"{n.law} = replace({n.law}, granularities={g!r})  # the best G is sought within the data")
     return lines
 
 
-def _runs_of(origin: Origin) -> str:
-    return f'runs[runs["arch"] == {origin.arch!r}]' if origin.arch else "runs"
-
-
-def _arguments(origin: Origin) -> str:
-    return "".join(f", {name}={value!r}" for name, value in origin.options.items())
-
-
-def _samples(part: Part, law: str, samples: str) -> list[str]:
-    assert part.samples is not None
-    n, seed = len(part.samples) + part.samples.n_failed, part.seed
-    if part.samples.kind == "rounding":
-        return [f"{samples} = {law}.rounding({n}, seed={seed})"]
-    groups = {"slices": f", groups=slice_labels({law}.fit.runs)", "sizes": ', groups="n_active"'}.get(part.origin.unit, "")
-    return [f"{samples} = lawlib.bootstrap({law}, {n}, seed={seed}{groups})"]
+def _samples(n: Named) -> list[str]:
+    samples, seed = n.part.samples, n.part.seed
+    assert samples is not None
+    size = len(samples) + samples.n_failed
+    if samples.kind == "rounding":
+        return [f"{n.samples} = {n.law}.rounding({size}, seed={seed})"]
+    groups = {"slices": f", groups=slice_labels({n.law}.fit.runs)", "sizes": ', groups="n_active"'}.get(n.part.origin.unit, "")
+    return [f"{n.samples} = lawlib.bootstrap({n.law}, {size}, seed={seed}{groups})"]
 
 
 def _point(analysis: Analysis) -> list[str]:
-    if analysis.budget is None:
-        return []
+    lines = []
+    for n in named(analysis):
+        if n.part.at is not None:
+            budget, expansion, granularity = n.part.at
+            lines += _optimum(n.law, f"{n.law}_optimum", f"{budget!r}, {expansion!r}, {granularity!r}")
+    if analysis.budget is not None:
+        lines += [
+            f"budget, expansion, granularity = {analysis.budget!r}, {analysis.expansion!r}, {analysis.granularity!r}  # FLOPs, E, G",
+            *_optimum("law", "optimum", "budget, expansion, granularity"),
+        ]
+    return [*lines, ""] if lines else []
+
+
+def _optimum(law: str, name: str, point: str) -> list[str]:
     return [
-        f"budget, expansion, granularity = {analysis.budget!r}, {analysis.expansion!r}, {analysis.granularity!r}  # FLOPs, E, G",
-        "optimum = lawlib.compute_optimal(law, budget, expansion, granularity)",
-        'print(f"N_active = {optimum.n_active:.6g}, tokens = {optimum.tokens:.6g}, loss = {optimum.loss:.6g}")',
-        "",
+        f"{name} = lawlib.compute_optimal({law}, {point})",
+        f'print(f"N_active = {{{name}.n_active:.6g}}, tokens = {{{name}.tokens:.6g}}, loss = {{{name}.loss:.6g}}")',
     ]
 
 

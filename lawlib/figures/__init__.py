@@ -9,6 +9,7 @@ from .optimum import allocation, loss_frontier, marker, measured
 from .palette import DARK, LIGHT, Style, style
 from .runs import AXES, curves_figure, runs_figure
 from .serving import equal_loss_figure, lifetime_figure, over_training_figure, trilemma_figure
+from .style import same_axes
 
 __all__ = [
     "AXES",
@@ -39,6 +40,7 @@ __all__ = [
     "residual_figure",
     "router_figure",
     "runs_figure",
+    "same_axes",
     "slices",
     "speedup_figure",
     "style",

@@ -135,6 +135,24 @@ def finish(fig: Draft) -> go.Figure:
     return fig.update_layout(showlegend=bool(names), margin_t=14 + 20 * rows).figure
 
 
+def same_axes(*figures: go.Figure) -> None:
+    """Gives all figures the axes that hold what each of them shows, so that they can be compared at a glance."""
+    for name in ("xaxis", "yaxis"):
+        axes = [fig.layout[name] for fig in figures]
+        ends = [axis.range or _reach(fig, name[0], axis.type == "log") for fig, axis in zip(figures, axes, strict=True)]
+        low, high = min(e[0] for e in ends), max(e[1] for e in ends)
+        for axis in axes:
+            axis.range = [low, high]
+
+
+def _reach(fig: go.Figure, axis: str, log: bool) -> tuple[float, float]:
+    """From the first to the last point along an axis that plotly would choose, with room for names at the ends of lines."""
+    values = np.concatenate([np.asarray(trace[axis], dtype=float) for trace in fig.data])
+    values = np.log10(values[np.isfinite(values)]) if log else values[np.isfinite(values)]
+    room = 0.08 * float(values.max() - values.min())
+    return float(values.min()) - room, float(values.max()) + 1.5 * room
+
+
 def set_decades(fig: Draft, values: Any) -> None:
     """At most six ticks along a logarithmic x axis over these values, however narrow the chart is."""
     decades = float(np.log10(np.max(values) / np.min(values)))
