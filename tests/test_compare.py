@@ -44,6 +44,14 @@ def test_two_laws_of_different_data_are_not_compared_by_their_loss():
     assert "the loss is" not in answer(at)
 
 
+def test_one_published_law_at_two_budgets_is_compared_by_its_loss():
+    at = open_page("compare", law="besiroglu2024", budget="1e21")
+    losses = [lawlib.compute_optimal(lawlib.published("besiroglu2024"), b).loss for b in (1e21, 1e22)]
+    assert side(at, "right / left")["loss there, nats per token"] == f"{losses[1] - losses[0]:+.3f} nats"
+    assert "losses are not compared" not in captions(at)
+    assert "nats lower" in answer(at)
+
+
 def test_two_data_sets_stand_side_by_side_and_the_session_keeps_its_own():
     add(dense_and_moe(), "mine")
     right = {"dataset": "mine", "law": "joint_granular", "budget": "1e20", "e": "16", "g": "8"}

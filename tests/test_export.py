@@ -1,4 +1,7 @@
-"""What leaves the program: scripts that make the same numbers in another process, tables that no spreadsheet runs, LaTeX, JSON, HTML."""
+"""What leaves the program: scripts that make the same numbers in another process, tables that no spreadsheet runs, LaTeX, JSON, HTML.
+
+LAWLIB_SCRIPT_PYTHON names another interpreter to run the scripts, as of an environment with requirements.txt alone.
+"""
 
 import base64
 import io
@@ -41,7 +44,8 @@ def run_script(analysis: Analysis, folder) -> dict:
         "LAWLIB_WORKSPACE": str(folder / "none.duckdb"),
         "PYTHONWARNINGS": "error",
     }
-    done = subprocess.run([sys.executable, "-c", RUNNER], cwd=folder, env=environment, capture_output=True, text=True)
+    python = os.environ.get("LAWLIB_SCRIPT_PYTHON", sys.executable)
+    done = subprocess.run([python, "-c", RUNNER], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr + (folder / "reproduce.py").read_text()
     with open(folder / "found.pickle", "rb") as file:
         return {**pickle.load(file), "printed": done.stdout}

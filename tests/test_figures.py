@@ -420,6 +420,14 @@ class TestEachFigure:
         assert low < ISOFLOPS["loss"].min()
         assert high > ISOFLOPS.loc[ISOFLOPS["optimal"], "loss"].max()
 
+    def test_a_curve_that_leaves_the_plot_is_named_where_it_does(self):
+        fig = figures.isoflop_figure(isoflop_curves(FIT, [1e17, 1e21]), None, figures.LIGHT, 1e21)
+        top = fig.layout.yaxis.range[1]
+        (name,) = (a for a in fig.layout.annotations if a.text == "1e17")
+        curves = [t for t in fig.data if t.name == "1e17 FLOPs" and t.mode == "lines"]
+        assert max(np.nanmax(np.asarray(t.y, dtype=float)) for t in curves) > top >= name.y
+        assert np.log10(max(max(t.x) for t in curves)) > name.x
+
     def test_slices_are_the_budgets_that_several_sizes_share(self):
         flops = [1e19, 1.02e19, 1e20, 1e20, 1e21, 3e21]
         runs = RUNS.iloc[:6].assign(flops=flops, n_active=[1e8, 2e8, 1e8, 1e8, 1e8, 2e8])

@@ -118,7 +118,9 @@ def _side(name: str, query: str) -> Side:
 
 
 def same_data(left: Side, right: Side) -> bool:
-    """Whether the two losses may be compared: laws of one data set's runs."""
+    """Whether the two losses may be compared: one published law, or laws of one data set's runs."""
+    if not left.dataset and not right.dataset:
+        return left.choice.law.name == right.choice.law.name
     return bool(left.dataset) and left.fingerprint == right.fingerprint and bool(right.dataset)
 
 

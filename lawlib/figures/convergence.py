@@ -171,10 +171,10 @@ def gain_figure(
             y=pairs["gain"],
             mode="markers",
             name="measured" + (" ± seed noise" if noise is not None else ""),
-            marker={"size": 8, "color": style.accent, "line": {"width": 1, "color": style.page}},
+            marker={"size": 8, "color": style.measured, "line": {"width": 1, "color": style.page}},
             error_y=None
             if noise is None
-            else {"type": "data", "array": noise, "thickness": 1, "width": 3, "color": style.accent},
+            else {"type": "data", "array": noise, "thickness": 1, "width": 3, "color": style.measured},
             customdata=[
                 [escape(_pair_name(p)), numbers.count(p["tokens_b"]), p["loss_a"], p["loss_b"]] for _, p in pairs.iterrows()
             ],

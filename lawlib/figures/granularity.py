@@ -65,7 +65,7 @@ def best_figure(path: pd.DataFrame, switches: pd.DataFrame, style: Style, budget
     fig = figure(style, "training compute C (FLOPs)", "best granularity G", log_y=True)
     fig.update_yaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
     recipe = follow("e", along="flops", y="granularity", g="best")
-    fig.add_trace(line(path["flops"], path["granularity"], style.series[1], "best G", showlegend=False, shape="hv", meta=recipe))
+    fig.add_trace(line(path["flops"], path["granularity"], style.accent, "best G", showlegend=False, shape="hv", meta=recipe))
     low, high = path["flops"].min(), path["flops"].max()
     for row in switches[(switches["flops"] > low) & (switches["flops"] < high)].itertuples():
         fig.add_annotation(

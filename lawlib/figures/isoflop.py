@@ -34,10 +34,8 @@ def isoflop_figure(
     parts = dict(list(curves.groupby("flops")))
     colors = dict(zip(parts, ramp_colors(style, len(parts)), strict=True))
     colors |= {budget: style.accent for budget in parts if np.isclose(budget, chosen)}
-    ends = [
+    for budget, part in parts.items():
         _curve(fig, part, budget, style, colors[budget], interval if np.isclose(budget, chosen) else None)
-        for budget, part in parts.items()
-    ]
     if others is not None and len(others):
         fig.add_trace(measured(others, "n_active", style, name="runs at other E or G", color=fade(style.muted, 0.25), size=5))
     if runs is not None and len(runs):
@@ -57,13 +55,18 @@ def isoflop_figure(
         low = min(low, float(reach["loss"].min()))
         sizes = [*reach["n_active"], *curves.loc[curves["optimal"], "n_active"]]
         fig.update_xaxes(range=[np.log10(np.nanmin(sizes)) - 0.7, np.log10(np.nanmax(sizes)) + 0.7])
-    fig.update_yaxes(range=[low - 0.06 * (ceiling - low), ceiling + 0.12 * (ceiling - low)])
-    name_ends(fig, ends, style)
+    ceiling += 0.12 * (ceiling - low)
+    fig.update_yaxes(range=[low - 0.06 * (ceiling - low), ceiling])
+    name_ends(
+        fig,
+        [_end(part, budget, colors[budget], bool(np.isclose(budget, chosen)), ceiling) for budget, part in parts.items()],
+        style,
+    )
     return finish(fig)
 
 
-def _curve(fig: Draft, part: pd.DataFrame, budget: float, style: Style, color: str, interval: str | None) -> End:
-    """One budget's curve with its optimum; where it ends. The chosen budget's, which has an interval, follows its slider."""
+def _curve(fig: Draft, part: pd.DataFrame, budget: float, style: Style, color: str, interval: str | None) -> None:
+    """One budget's curve with its optimum; the chosen budget's, which has an interval, follows its slider."""
     chosen = interval is not None
     sliders = ("budget", "e", "g") if chosen else ("e", "g")
     own = {} if chosen else {"budget": budget}
@@ -80,7 +83,13 @@ def _curve(fig: Draft, part: pd.DataFrame, budget: float, style: Style, color: s
     else:
         look = {"symbol": "diamond-open", "size": 7, "color": color}
         fig.add_trace(scatter(x=[x[at]], y=[y[at]], mode="markers", marker=look, showlegend=False, hoverinfo="skip", meta=recipe))
-    return End(x[-1], y[-1], numbers.flops(budget), color, sliders)
+
+
+def _end(part: pd.DataFrame, budget: float, color: str, chosen: bool, ceiling: float) -> End:
+    """Where a curve ends, or leaves the plot at its top."""
+    seen = part[(part["loss"] <= ceiling) | part["optimal"]].iloc[-1]
+    sliders = ("budget", "e", "g") if chosen else ("e", "g")
+    return End(seen["n_active"], min(seen["loss"], ceiling), numbers.flops(budget), color, sliders)
 
 
 def slices(runs: pd.DataFrame, most: int = 12) -> list[float]:
