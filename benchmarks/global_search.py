@@ -1,4 +1,4 @@
-"""Is the fit's optimum the global one? `python -m benchmarks.global_search [--problems 200] [--starts 200]`.
+"""Is the fit's optimum the global one? `python -m benchmarks.global_search [--problems 200] [--starts 200] [--laws sparsity]`.
 
 Planted problems over all laws: parameters drawn within a factor of the published ones (amplitudes 0.5 to 2, exponents 0.8 to
 1.25), noise of ln L from 0 to 1 %, 40 to 300 runs, sizes over one to three decades. On each, the fit's objective is compared
@@ -110,13 +110,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--problems", type=int, default=200)
     parser.add_argument("--starts", type=int, default=200)
+    parser.add_argument("--laws", nargs="+", default=list(FAMILIES), choices=list(FAMILIES), help="problems of these laws only")
     parser.add_argument("--out", type=Path, default=Path("build/global_search.jsonl"))
     args = parser.parse_args()
     args.out.parent.mkdir(parents=True, exist_ok=True)
     records = [json.loads(line) for line in args.out.read_text().splitlines()] if args.out.exists() else []
     seen, number = {r["problem"] for r in records}, 0
     while sum("law" in r for r in records) < args.problems:
-        if number not in seen:
+        if number not in seen and list(FAMILIES)[number % len(FAMILIES)] in args.laws:
             found = solve(number, args.starts) or {"problem": number}
             records.append(found)
             with args.out.open("a") as file:

@@ -23,7 +23,7 @@ from .percentiles import central
 from .solver import Model, minimise
 from .threads import one_blas_thread
 
-HUBER_FACTOR = 0.93
+HUBER_FACTOR = 0.90
 """See `small_sample_factor`."""
 LEFT_OUT = "left out"
 """The kind of ensemble whose samples stand for runs, in their order: a failed refit is NaN, not left out."""

@@ -11,7 +11,7 @@ from .laws import FitDetails, FittedLaw, Law, family, log_variables, published, 
 from .laws.law import Array
 from .objective import Objective
 from .runs import usable
-from .search import starts
+from .search import n_exponents, starts, steepened
 from .solver import Model, Solution, minimise
 from .threads import one_blas_thread
 from .weights import WEIGHTS, run_weights
@@ -24,8 +24,11 @@ MIN_SPREAD = 0.05
 """A quantity whose logarithm spans less is one value to a fit: it cannot carry an exponent."""
 VANISHED = 1e-6
 """A term whose largest share of the loss is below this is reported as not identified."""
-ROUGH_STEPS, N_POLISHED, MAX_STEPS = 100, 6, 400
-"""All starts may take `ROUGH_STEPS`; the best `N_POLISHED` of them go on to the end, for `MAX_STEPS` more at most."""
+ROUGH_STEPS, N_POLISHED, MAX_STEPS, LAST_STEPS = 100, 6, 400, 4000
+"""All starts may take `ROUGH_STEPS`; the best `N_POLISHED` of them go on, for `MAX_STEPS` more at most; where the very best has not
+converged by then, it alone may take `LAST_STEPS`."""
+MANY_EXPONENTS = 5
+"""Laws with as many are also started from beside their best solution, with one exponent beyond the search."""
 _STARTS = {2: 3, 3: 8, 5: 48}
 _QUANTITY = {
     "N": "size",
@@ -79,7 +82,14 @@ def fit(
     found = Solution(rough.phi[front], rough.value[front], rough.converged[front], 0)
     if not found.converged.all():
         found = minimise(model, goal, found.phi, w, max_iterations=MAX_STEPS)
+    if n_exponents(law) >= MANY_EXPONENTS and not fit_shapes:
+        beyond = steepened(law, x, log_loss, found.phi[int(np.argmin(found.value))])
+        found = _joined(found, minimise(model, goal, beyond, w, max_iterations=ROUGH_STEPS))
     best = int(np.argmin(found.value))
+    if not found.converged[best]:
+        last = minimise(model, goal, found.phi[best : best + 1], w, max_iterations=LAST_STEPS)
+        found = _joined(last, found)
+        best = int(np.argmin(found.value))
     phi = found.phi[best : best + 1]
     state = model.evaluate(phi)
     shares = (state.share / state.total[:, None, :])[0].max(axis=1)
@@ -111,6 +121,14 @@ def fit(
             start=first[order[best]],
         ),
     )
+
+
+def _joined(a: Solution, b: Solution) -> Solution:
+    """Both stacks as one; what has no finite value counts as infinite."""
+    value = np.concatenate([a.value, b.value])
+    value = np.where(np.isfinite(value), value, np.inf)
+    converged = np.concatenate([a.converged, b.converged])
+    return Solution(np.concatenate([a.phi, b.phi]), value, converged, a.iterations + b.iterations)
 
 
 def _weight_column(runs: pd.DataFrame, name: str) -> Array:

@@ -21,6 +21,8 @@ _EXPONENT = (np.log(0.03), np.log(1.6))
 _GRANULARITY = (np.log(0.1), np.log(2.5))
 _EXPANSION = 1.0
 _INTERACTION = 0.06
+STEEP = (3.0, 8.0, 24.0)
+"""Exponents far beyond those of the search."""
 
 
 def amplitudes(law: Law) -> dict[int, tuple[int, float]]:
@@ -70,6 +72,22 @@ def guesses(law: Law, x: dict[str, Array], log_loss: Array, expansion: Array | N
     theta = _slopes(law, slopes, unit, x, ehat)
     theta, error = _fill_amplitudes(law, theta, _term_slopes(law, theta, x, ehat), y, constants)
     return np.concatenate([theta, shapes], axis=1), error
+
+
+def steepened(law: Law, x: dict[str, Array], log_loss: Array, theta: Array) -> Array:
+    """Starts beside a solution `(n_linear,)`: one of its exponents made `STEEP`, amplitudes by least squares, `(S, n_linear)`.
+
+    In laws of many terms the lowest valley may be one where a term speaks for the smallest runs alone. Its exponent lies far
+    beyond what the search covers, and no start within leads there.
+    """
+    amplitude = {q for q, _ in amplitudes(law).values()}
+    single = {e.parameter: e for e in law.entries if len(e.variables) == 1 and e.parameter not in amplitude}
+    rows = [(p, -np.sign(e.scale) * s / abs(e.scale)) for p, e in single.items() for s in STEEP]
+    starts = np.tile(theta, (len(rows), 1))
+    for row, (p, value) in zip(starts, rows, strict=True):
+        row[p] = value
+    ehat = x.get("Ehat", np.zeros(len(log_loss)))[None, :]
+    return _fill_amplitudes(law, starts, _term_slopes(law, starts, x, ehat), log_loss, amplitudes(law))[0]
 
 
 @lru_cache(maxsize=16)

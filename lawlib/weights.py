@@ -96,14 +96,14 @@ def _log_losses(runs: pd.DataFrame) -> pd.DataFrame:
     such as the router's type, and are no repeats.
     """
     loss = runs["loss"].to_numpy(dtype=float)
-    table = pd.DataFrame({"group": _configurations(runs), "y": np.log(np.where(loss > 0, loss, np.nan))})
+    table = pd.DataFrame({"group": configurations(runs), "y": np.log(np.where(loss > 0, loss, np.nan))})
     if "seed" in runs:
         seeds = table.assign(seed=pd.to_numeric(runs["seed"], errors="coerce").to_numpy(dtype=float))
         table["y"] = table["y"].where(seeds["seed"].isna() | ~seeds.duplicated(["group", "seed"]))
     return table
 
 
-def _configurations(runs: pd.DataFrame) -> Array:
+def configurations(runs: pd.DataFrame) -> Array:
     """A number for each configuration: runs of one number differ in nothing that is known but their seed."""
     keys = []
     for column in _CONFIGURATION:

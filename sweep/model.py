@@ -1,6 +1,6 @@
 """A byte-level decoder-only transformer whose feed-forward layers are dense or mixtures of experts.
 
-Pre-norm, rotary positions, squared ReLU, no biases. Krajewski et al. 2024 (arXiv:2402.07871) put a norm after the MoE layer.
+Pre-norm, rotary positions, queries and keys normed, squared ReLU, no biases; each layer sees the previous position beside its own. Krajewski et al. 2024 (arXiv:2402.07871) put a norm after the MoE layer.
 Here it stands after each expert and before its gate: a norm behind the gated sum divides the gate of a single expert out
 again, and a router with one choice would never learn. The dense layer is an expert whose gate is one.
 """
@@ -17,11 +17,16 @@ VOCABULARY = 256
 CONTEXT = 128
 """Bytes a sequence."""
 HEAD_WIDTH = 32
-"""Of an attention head at the least: d_model // 32 heads share d_model."""
-CAPACITY = 2.0
-"""An expert takes at most this many times the mean number of (token, choice) pairs; what is beyond passes by."""
+"""Of an attention head at the least: d_model // 32 heads share d_model, one where that is less than one."""
+CAPACITY = 8.0
+"""An expert takes at most this many times the mean number of (token, choice) pairs; what is beyond passes by.
+
+So much that hardly a choice is lost: at 2, 128 experts of batches of 512 bytes lost 12 % of theirs, and 0.06 nats.
+"""
 BALANCE = 0.01
 """Weight of the load-balancing loss; it trains the router and is never part of the logged loss."""
+SHIFT = 0.5
+"""Weight that the previous position begins with."""
 GAIN = 0.5
 """What the norm of a feed-forward layer's output is first multiplied by."""
 
@@ -81,17 +86,34 @@ class Experts(nn.Module):
 class Attention(nn.Module):
     def __init__(self, d: int):
         super().__init__()
-        self.heads = d // HEAD_WIDTH
+        self.heads = max(d // HEAD_WIDTH, 1)
         self.qkv = nn.Parameter(torch.randn(d, 3 * d) * d**-0.5)
+        self.sharp = nn.Parameter(torch.ones(d // self.heads))
         self.out = nn.Parameter(torch.randn(d, d) * (0.5 * d**-0.5))
 
     def forward(self, x: Tensor, turn: Tensor) -> Tensor:
         batch, positions, d = x.shape
         qkv = (x @ self.qkv).view(batch, positions, 3, self.heads, d // self.heads)
-        pairs = torch.view_as_complex(qkv[:, :, :2].unflatten(-1, (-1, 2)))
+        pairs = torch.view_as_complex((normed(qkv[:, :, :2]) * self.sharp).unflatten(-1, (-1, 2)))
         q, k = torch.view_as_real(pairs * turn).flatten(-2).permute(2, 0, 3, 1, 4)
         y = F.scaled_dot_product_attention(q, k, qkv[:, :, 2].transpose(1, 2), is_causal=True)
         return y.transpose(1, 2).reshape(batch, positions, d) @ self.out
+
+
+class Before(nn.Module):
+    """What stands before a layer: the norm, and each position's predecessor mixed in, by a weight for each feature.
+
+    Without it attention must first learn to look one byte back. That comes suddenly and late, at a step that differs from seed to
+    seed: final losses of equal runs at 1e11 FLOPs lay up to 0.2 nats apart.
+    """
+
+    def __init__(self, d: int):
+        super().__init__()
+        self.gain, self.shift = nn.Parameter(torch.ones(d)), nn.Parameter(torch.full((d,), SHIFT))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = normed(x, self.gain)
+        return y + self.shift * F.pad(y[:, :-1], (0, 0, 1, 0))
 
 
 def normed(x: Tensor, gain: Tensor | None = None) -> Tensor:
@@ -109,11 +131,11 @@ class Block(nn.Module):
         super().__init__()
         d = shape.d_model
         self.attention, self.experts = Attention(d), Experts(shape)
-        self.before_attention, self.before_experts = nn.Parameter(torch.ones(d)), nn.Parameter(torch.ones(d))
+        self.before_attention, self.before_experts = Before(d), Before(d)
 
     def forward(self, x: Tensor, turn: Tensor) -> Tensor:
-        x = x + self.attention(normed(x, self.before_attention), turn)
-        return x + self.experts(normed(x, self.before_experts))
+        x = x + self.attention(self.before_attention(x), turn)
+        return x + self.experts(self.before_experts(x))
 
 
 class LanguageModel(nn.Module):

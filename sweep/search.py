@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import torch
@@ -13,15 +12,15 @@ from .text import dictionary
 from .train import Run, train
 
 RECORD = Path(__file__).parent / "results" / "learning_rates.jsonl"
-TRIED = {
-    "25k": (1e11, 4, (3e-3, 6e-3, 1.2e-2, 2.4e-2)),
-    "55k": (2e11, 4, (3e-3, 6e-3, 1.2e-2, 2.4e-2)),
-    "98k": (3e11, 4, (3e-3, 6e-3, 1.2e-2)),
-    "221k": (4e11, 4, (3e-3, 6e-3, 1.2e-2)),
-    "786k": (8e11, 8, (3e-3, 6e-3)),
-    "1.5M": (1.2e12, 8, (3e-3, 6e-3)),
-}
-"""FLOPs, sequences a step and peak rates, by size."""
+TRIED = (
+    ("7k", 1e11, 4, (6e-3, 1.2e-2, 2.4e-2)),
+    ("12k", 1e11, 4, (6e-3, 1.2e-2, 2.4e-2)),
+    ("55k", 3e11, 4, (6e-3, 1.2e-2, 2.4e-2)),
+    ("98k", 6e11, 8, (6e-3, 1.2e-2)),
+    ("221k", 1e12, 8, (3e-3, 6e-3, 1.2e-2)),
+    ("786k", 3e12, 8, (3e-3, 6e-3)),
+)
+"""Size, FLOPs, sequences a step and peak rates."""
 
 
 def main() -> None:
@@ -33,8 +32,7 @@ def main() -> None:
         else set()
     )
     text = dictionary()
-    for size in sys.argv[1:] or TRIED:
-        flops, batch, rates = TRIED[size]
+    for size, flops, batch, rates in TRIED:
         for rate in rates:
             run = Run(shape(size), flops, batch, rate)
             if run.name + str(rate) in done:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import pydoc_data.topics
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,8 @@ import numpy as np
 
 from .model import CONTEXT
 
-PACKAGE = "dict-gcide 0.48.5+nmu2"
-FILE = Path("/usr/share/dictd/gcide.dict.dz")
-SHA256 = "802beb667e1fb666203e750f1faea60d5c202ac5430c2083c4180494609f10a7"
-"""Of the unpacked text."""
+SOURCE = json.loads(Path(__file__).with_name("text.json").read_text("utf-8"))
+"""Debian package with its version, the file it installs, and the SHA-256 of that file's unpacked text."""
 PIECE = 128 * CONTEXT
 """Bytes that stay together when the held-out part is cut out."""
 HELD_OUT = 75
@@ -33,11 +32,12 @@ class Text:
 
 def dictionary() -> Text:
     """The text of the sweep; raises when the package is missing or another version."""
-    if not FILE.exists():
-        raise SystemExit(f"{FILE} is missing: install the Debian package {PACKAGE} (apt-get install dict-gcide).")
-    text = split(gzip.decompress(FILE.read_bytes()))
-    if text.sha256 != SHA256:
-        raise SystemExit(f"{FILE} unpacks to SHA-256 {text.sha256}, not to {SHA256} of {PACKAGE}: its losses would not compare.")
+    file, package, sha256 = Path(SOURCE["file"]), SOURCE["package"], SOURCE["sha256"]
+    if not file.exists():
+        raise SystemExit(f"{file} is missing: install the Debian package {package} (apt-get install dict-gcide).")
+    text = split(gzip.decompress(file.read_bytes()))
+    if text.sha256 != sha256:
+        raise SystemExit(f"{file} unpacks to SHA-256 {text.sha256}, not to {sha256} of {package}: its losses would not compare.")
     return text
 
 

@@ -20,6 +20,7 @@ from lawlib.gap import shared_rounding
 from lawlib.pairing import HELD
 from lawlib.runs import as_runs
 from lawlib.tables import gap_curves, granularity_curves, isoflop_curves, optimal_path
+from lawlib.trained import repeats
 from tests.planted import grid, sweep
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,6 +76,19 @@ SCORES = pd.DataFrame(
     columns=["run_id", "benchmark", "metric", "value"],
 )
 COMPARED = compare_benchmarks(SCORES, PAIRS, "acc")
+REPEATS = (
+    as_runs(grid("chinchilla", noise=0.01, seed=5).assign(arch="dense")).head(4).assign(n_active=1e8, tokens=1e10, flops=6e18)
+)
+REPEATS = REPEATS.assign(seed=range(4), configuration=0)
+SEARCH = pd.DataFrame(
+    {
+        "d_model": [32, 32, 64, 64],
+        "n_layers": [1, 1, 2, 2],
+        "flops": 1e11,
+        "learning_rate": [3e-3, 6e-3] * 2,
+        "loss": [1.8, 1.7, 1.9, 1.8],
+    }
+)
 POWER, COUNT = "training compute C (FLOPs)", "active parameters N"
 LOSS = "loss (nats per token)"
 
@@ -101,6 +115,8 @@ BUILDERS = {
     ),
     "gain": lambda s: figures.gain_figure(PAIRS, s, "G = 1", NAUGHTY, 0.001, {"a law": PREDICTED}),
     "benchmarks": lambda s: figures.benchmark_figure(COMPARED, s, "G = 1", NAUGHTY),
+    "repeats": lambda s: figures.repeats_figure(REPEATS, repeats(REPEATS), 0.02, s),
+    "rates": lambda s: figures.rates_figure(SEARCH, s),
     "reported": lambda s: figures.reported_figure(gain_curves(E16, np.geomspace(1e8, 1e12, 9), [2, 8]), REPORTED, s),
 }
 AXES = {
@@ -124,6 +140,8 @@ AXES = {
     "pair": ("training tokens D", "log", LOSS, None),
     "gain": (COUNT, "log", f"loss of G = 1 minus {PLAIN} (nats per token)", None),
     "benchmarks": ("acc", None, "", None),
+    "repeats": ("loss less the mean of its seeds (nats per byte)", None, "", None),
+    "rates": ("peak learning rate", "log", "loss (nats per byte)", None),
     "reported": ("total parameters N", "log", "loss of G = 1 minus that of G (nats per token)", None),
 }
 

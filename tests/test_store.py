@@ -9,6 +9,7 @@ import pytest
 
 from lawlib.errors import StoreError
 from lawlib.runs import COLUMNS, CURVE_COLUMNS, NUMBERS
+from lawlib.seeds import sweep
 from lawlib.store import Added, open_store, shipped
 from lawlib.store.schema import MIGRATIONS
 
@@ -45,10 +46,10 @@ def test_the_bundled_data_sets_come_first_and_in_order(store):
     assert list(listed.columns) == [
         "dataset", "title", "kind", "source", "licence", "flops_rule", "notes", "n_runs", "n_curve_points", "created",
     ]  # fmt: skip
-    assert listed["dataset"].tolist() == ["marin-moe-v16", "marin-moe-may", "a-first-one-by-name"]
-    assert listed["n_runs"].tolist() == [47, 15, 3]
-    assert listed["kind"].tolist() == ["published", "published", "uploaded"]
-    assert listed["licence"].tolist() == ["Apache-2.0", "Apache-2.0", ""]
+    assert listed["dataset"].tolist() == ["marin-moe-v16", "marin-moe-may", "byte-moe-sweep", "a-first-one-by-name"]
+    assert listed["n_runs"].tolist() == [47, 15, len(sweep.records()), 3]
+    assert listed["kind"].tolist() == ["published", "published", "trained", "uploaded"]
+    assert listed["licence"].tolist() == ["Apache-2.0", "Apache-2.0", "MIT", ""]
 
 
 def test_bundled_runs_are_canonical_and_typed(store):
@@ -133,7 +134,7 @@ def test_what_cannot_be_added_leaves_everything_as_it_was(store, arguments, erro
     version = store.version
     with pytest.raises(error, match=message):
         store.add(**{"runs": some_runs(), **arguments})
-    assert store.datasets()["dataset"].tolist() == ["marin-moe-v16", "marin-moe-may"]
+    assert store.datasets()["dataset"].tolist() == ["marin-moe-v16", "marin-moe-may", "byte-moe-sweep"]
     assert len(store.runs("marin-moe-v16")) == 47
     assert store.version == version
 
@@ -163,7 +164,7 @@ def test_curves_come_back_by_run_split_and_step(store):
     assert curves["step"].tolist() == [0, 10, 20, 0, 10, 0, 10, 20, 30, 40]
     assert curves["flops"].isna().all()
     assert store.splits("mine") == ["c4", "validation"]
-    assert store.datasets()["n_curve_points"].tolist() == [0, 0, 10]
+    assert store.datasets().set_index("dataset").loc[["marin-moe-v16", "marin-moe-may", "mine"], "n_curve_points"].tolist() == [0, 0, 10]
     assert store.curves("mine", ["r0"], "validation")["step"].tolist() == [0, 10]
     assert store.curves("mine", "r1")["run_id"].unique().tolist() == ["r1"]
     assert store.curves("mine", []).empty
@@ -258,7 +259,7 @@ def test_exclusion_wants_a_reason_and_known_runs(store):
     with pytest.raises(StoreError, match=r'Data set "mine" has no run "x" \(and 1 more\)\.'):
         store.exclude("mine", ["r0", "x", "y"], "why")
     assert not store.runs("mine")["excluded"].any()
-    with pytest.raises(StoreError, match=r'There is no data set "yours"\. There are: marin-moe-v16, marin-moe-may, mine\.'):
+    with pytest.raises(StoreError, match=r'There is no data set "yours"\. There are: marin-moe-v16, marin-moe-may, byte-moe-sweep, mine\.'):
         store.runs("yours")
 
 

@@ -10,9 +10,18 @@ from .data import N_RESAMPLES, datasets, ensemble, fit, health, progress, runs, 
 from .duel import choose_pair, leverage, measured_gaps
 from .fitpage import axis_menu, backtest, backtest_table, coefficient_table, coefficients, health_card, pull_table, seed_caption
 from .laws import Choice, choose, facts, has
+from .nextruns import next_runs
 from .overview import approaches_table, next_steps
 from .page import ICON, answer, begin, finish
 from .papers import missing_refit, paper_sections, show_section
+from .planinputs import inputs as plan_inputs
+from .planinputs import options as plan_options
+from .planresults import changes as plan_changes
+from .planresults import launchers, plan, starting_points
+from .planresults import neighbours as plan_neighbours
+from .planresults import notes as plan_notes
+from .planresults import sentence as plan_sentence
+from .releasedpage import released_beside
 from .reported import reported_sentence, show_reported
 from .results import (
     approaches,
@@ -30,6 +39,7 @@ from .results import (
 )
 from .results import summary as experts
 from .runspage import curves, dataset_facts, exclusion, loss_names, released_models, run_axes, run_table
+from .trainedpage import kinds_table, limits, noise, rates, trained_sentence
 from .uploading import built, file_at_hand, mapping_of
 from .uploadpage import corrections, own_datasets, problems, store_form, stored, suggestions, understood
 from .uploadpage import summary as import_summary

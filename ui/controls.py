@@ -31,7 +31,7 @@ def controls(law: lawlib.FittedLaw, *, granularity: bool = True) -> Point:
     """Draws the sliders for a law and returns the point they stand at."""
     columns = st.columns([5, 4, 4, 2] if granularity else [5, 4, 2], vertical_alignment="bottom")
     with columns[0]:
-        budget = _budget(law)
+        budget = budget_slider(law)
     with columns[1]:
         expansion = _expansion(law)
     with columns[2]:
@@ -75,7 +75,8 @@ def _expansions(law: lawlib.FittedLaw) -> set[float]:
     return {float(2**k) for k in range(int(np.log2(max(high * 8, 64))) + 1)} | {low, high}
 
 
-def _budget(law: lawlib.FittedLaw) -> float:
+def budget_slider(law: lawlib.FittedLaw) -> float:
+    """The slider of the training budget, over the data's range and three decades beyond; gives where it stands."""
     low, high = budget_range(law)
     exponents = (
         np.arange(np.floor(np.log10(low) * PER_DECADE + 1e-9), np.ceil(np.log10(high) * PER_DECADE - 1e-9) + 1) / PER_DECADE

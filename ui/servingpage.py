@@ -32,11 +32,7 @@ def controls() -> None:
     with columns[0]:
         _slider("Tokens to serve, prompt and answer", "served", _SERVED, numbers.count)
     with columns[1]:
-        names = list(serving.gpus())
-        chosen = state.get("gpu") if state.get("gpu") in names else names[2]
-        st.selectbox(
-            "GPU", names, help="Memory, bandwidth and dense rates of the vendors' data sheets.", **state.bound("gpu", chosen)
-        )
+        gpu_menu()
     with columns[2]:
         st.number_input(
             "USD a GPU-hour",
@@ -50,6 +46,22 @@ def controls() -> None:
         _slider("Prompt, tokens", "prompt", LENGTHS, numbers.count)
     with columns[4]:
         _slider("Answer, tokens", "output", LENGTHS, numbers.count)
+
+
+def gpu_menu() -> None:
+    """The menu of GPUs."""
+    names = list(serving.gpus())
+    chosen = state.get("gpu") if state.get("gpu") in names else names[2]
+    st.selectbox(
+        "GPU", names, help="Memory, bandwidth and dense rates of the vendors' data sheets.", **state.bound("gpu", chosen)
+    )
+
+
+def precision_menu() -> None:
+    """The menu of number formats that the GPU has a rate for."""
+    formats = gpu().precisions
+    shown = state.get("precision") if state.get("precision") in formats else formats[0]
+    st.selectbox("Number format of weights", formats, help="The cache is kept in 16 bits.", **state.bound("precision", shown))
 
 
 def options(point: Point) -> None:
@@ -68,12 +80,10 @@ def options(point: Point) -> None:
             help="The loss-optimal model of this E at the same training budget is the reference of both algorithms.",
             **state.bound("reference", state.get("reference")),
         )
-        formats = gpu().precisions
-        shown = state.get("precision") if state.get("precision") in formats else formats[0]
-        st.selectbox("Number format of weights", formats, help="The cache is kept in 16 bits.", **state.bound("precision", shown))
-        _share("Share of the peak rate reached", "peak", "In prefill and decode. 0.5 is an example: calibrate below.")
-        _share("Share of the bandwidth reached", "reach", "In prefill and decode. 0.7 is an example: calibrate below.")
-        _share("Utilisation in training (MFU)", "mfu", "Of the GPU's dense bf16 peak. 0.4 is an example.")
+        precision_menu()
+        share_slider("Share of the peak rate reached", "peak", "In prefill and decode. 0.5 is an example: calibrate below.")
+        share_slider("Share of the bandwidth reached", "reach", "In prefill and decode. 0.7 is an example: calibrate below.")
+        share_slider("Utilisation in training (MFU)", "mfu", "Of the GPU's dense bf16 peak. 0.4 is an example.")
         st.number_input(
             "Sequences decoded together, at most",
             min_value=1.0,
@@ -94,7 +104,8 @@ def options(point: Point) -> None:
         )
 
 
-def _share(words: str, field: str, help: str) -> None:
+def share_slider(words: str, field: str, help: str) -> None:
+    """A slider of a share between 5 % and 1."""
     st.slider(words, 0.05, 1.0, step=0.01, help=help, **state.bound(field, float(state.get(field))))
 
 
@@ -168,18 +179,23 @@ def results(choice: Choice, point: Point, optimum: lawlib.Optimum) -> Served:
         st.stop()
 
 
+def few(samples: Ensemble | None) -> Ensemble | None:
+    """The first `N_SAMPLES` of an ensemble, for what is slow to compute."""
+    return None if samples is None else replace(samples, law=samples.law.first(N_SAMPLES))
+
+
 def _results(q: tables.Question, samples: Ensemble | None) -> Served:
-    few = replace(samples, law=samples.law.first(N_SAMPLES)) if samples is not None else None
-    optima = tables.optima_table(q, few)
+    samples = few(samples)
+    optima = tables.optima_table(q, samples)
     loss = float(optima.loc[optima["expansion"] == q.expansion, "loss"].iloc[0])
     return Served(
         question=q,
         served=state.get("served"),
-        interval=f"95 %, {few.label}" if few is not None else "",
+        interval=f"95 %, {samples.label}" if samples is not None else "",
         optima=optima,
-        equal_loss=tables.algorithm_table(q, "equal loss", few),
-        equal_cost=tables.algorithm_table(q, "equal cost", few),
-        sizes=tables.size_curves(q, few),
+        equal_loss=tables.algorithm_table(q, "equal loss", samples),
+        equal_cost=tables.algorithm_table(q, "equal cost", samples),
+        sizes=tables.size_curves(q, samples),
         at_loss=tables.equal_loss_curves(q, loss),
         lifetimes=tables.lifetime_curves(q, loss),
         configurations=tables.configurations(q, loss, state.get("served")),

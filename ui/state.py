@@ -32,8 +32,19 @@ LIMITS = {
     "reach": (0.01, 1.0),
     "most": (1.0, 1e6),
     "pace": (0.1, 1e4),
+    "trainers": (1.0, 1e6),
+    "days": (0.01, 1e4),
+    "have": (1e3, 1e17),
+    "life": (1.0, 1e18),
+    "goal": (1e-3, 1e2),
+    "copy": (1.0, 4096.0),
+    "at_once": (1.0, 1e6),
+    "step_ms": (1e-2, 1e5),
+    "sequence": (16.0, 1e7),
+    "spend": (1e6, 1e35),
 }
-"""What the sliders' values may be, also when typed or linked: FLOPs, E, G; of serving: tokens, USD an hour, shares, batch."""
+"""What the sliders' values may be, also when typed or linked: FLOPs, E, G; of serving: tokens, USD an hour, shares, batch; of the
+planner: GPUs, days, tokens, loss, sequences, milliseconds a token, FLOPs of experiments."""
 
 
 TOO_MANY = "x"
@@ -160,6 +171,21 @@ FIELDS: dict[str, Field] = {
     "reach": Field(0.7, _within("reach"), _compact),
     "most": Field(256.0, _within("most"), _compact),
     "pace": Field(None, _within("pace"), _compact),
+    "given": Field("flops", _one_of("time")),
+    "trainers": Field(None, _within("trainers"), _compact),
+    "days": Field(30.0, _within("days"), _compact),
+    "have": Field(None, _within("have"), _compact),
+    "life": Field(None, _within("life"), _compact),
+    "goal": Field(None, _within("goal"), _compact),
+    "copy": Field(None, _within("copy"), _compact),
+    "at_once": Field(1.0, _within("at_once"), _compact),
+    "step_ms": Field(None, _within("step_ms"), _compact),
+    "sequence": Field(4096.0, _within("sequence"), _compact),
+    "multiple": Field("128", _one_of("64")),
+    "plan_e": Field((), _numbers, _number_list),
+    "plan_g": Field((), _numbers, _number_list),
+    "spend": Field(None, _within("spend"), _compact),
+    "aim": Field("n_active", _one_of("loss")),
     "data": Field("", _fingerprint),
     "out": Field(None, _hashes, _hash_list),
 }
@@ -168,7 +194,7 @@ FILTERS = ("cmin", "cmax", "experts", "grans", "arch", "extra")
 """Which runs of the data set are looked at."""
 OF_DATASET = (
     *FILTERS, "budget", "e", "g", "split", "cut", "backtest", "law", "law_g", "law_e", "rule", "data", "out",
-    "by", "side_a", "side_b", "hand_a", "hand_b", "basis", "law_f", "metric",
+    "by", "side_a", "side_b", "hand_a", "hand_b", "basis", "law_f", "metric", "plan_e", "plan_g", "spend", "goal",
 )  # fmt: skip
 """What another data set starts without.
 

@@ -7,9 +7,11 @@ from .granularity import best_figure, excess_figure, measured_granularity, route
 from .isoflop import isoflop_figure, slices
 from .optimum import allocation, loss_frontier, marker, measured
 from .palette import DARK, LIGHT, Style, style
+from .planner import options_figure, ratio_figure, shape_figure
 from .runs import AXES, curves_figure, runs_figure
 from .serving import equal_loss_figure, lifetime_figure, over_training_figure, trilemma_figure
 from .style import same_axes
+from .trained import rates_figure, repeats_figure
 
 __all__ = [
     "AXES",
@@ -32,15 +34,20 @@ __all__ = [
     "marker",
     "measured",
     "measured_granularity",
+    "options_figure",
     "over_training_figure",
     "pair_figure",
     "prediction_figure",
     "progress_figure",
+    "rates_figure",
+    "ratio_figure",
+    "repeats_figure",
     "reported_figure",
     "residual_figure",
     "router_figure",
     "runs_figure",
     "same_axes",
+    "shape_figure",
     "slices",
     "speedup_figure",
     "style",

@@ -188,15 +188,17 @@ def values(limits: Limits) -> dict[str, float]:
     return out
 
 
-def described(limits: Limits, name: str) -> str:
-    """A limit with its value: "training budget (1e22 FLOPs)"."""
-    value = values(limits)[name]
+def described(limits: Limits, name: str, factor: float = 1.0) -> str:
+    """A limit with its value, or with `factor` times its value: "training budget (1e22 FLOPs)"."""
+    value = values(limits)[name] * factor
     words = {
         BUDGET: f"{numbers.flops(value, 3)} FLOPs",
         TOKENS: numbers.count(value),
         SERVED: numbers.count(value),
         LATENCY: f"{numbers.plain(value * 1e3, 3)} ms a token",
     }.get(name)
+    if words is None and factor != 1:
+        words = f"{value / 1e9:,.0f} GB"
     if words is None:
         which = limits.cluster if name == TRAINING else limits.deployment
         gpu = limits.cluster.gpu if name == TRAINING and limits.cluster else limits.deployment.machine.gpu  # type: ignore[union-attr]

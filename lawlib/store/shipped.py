@@ -52,14 +52,14 @@ def is_current(path: Path) -> bool:
 
 def _fill(con: duckdb.DuckDBPyConnection) -> None:
     schema.migrate(con, "workspace", version=1, upto=schema.SHIPPED_VERSION)
-    runs, derivations = seeds.runs(), seeds.derivations()
+    runs, curves, derivations = seeds.runs(), seeds.curves(), seeds.derivations()
     for record in seeds.table("datasets").to_dict("records"):
         dataset = record["dataset"]
         mine = runs.query("dataset == @dataset")
-        how = derivations.merge(mine[["run_id"]], on="run_id")
         adding.insert_dataset(con, **{str(key): value for key, value in record.items()}, created="")
         adding.insert_runs(con, dataset, mine)
-        adding.insert_derivations(con, dataset, how)
+        adding.insert_curves(con, dataset, curves[curves["run_id"].isin(mine["run_id"])])
+        adding.insert_derivations(con, dataset, derivations.query("dataset == @dataset"))
     for name in REFERENCES:
         con.register("incoming", seeds.table(name))
         con.execute(f"create table workspace.{name} as select * from incoming")

@@ -1,0 +1,129 @@
+"""What could be trained under the limits, and where released models lie beside a law."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from .. import numbers
+from .draft import scatter
+from .labels import End, name_ends
+from .palette import expansion_color, granularity_color
+from .style import Style, figure, finish
+
+
+def options_figure(options: pd.DataFrame, expansion: float, granularity: float, style: Style) -> go.Figure:
+    """Lowest predicted loss under the limits for every allowed E and G. options: `planner.Plan.options`; the plan is orange."""
+    found = options[np.isfinite(options["loss"])].assign(
+        expansion=lambda f: f["expansion"].fillna(1.0), granularity=lambda f: f["granularity"].fillna(1.0)
+    )
+    fig = figure(style, "expansion E (1 is dense)", "lowest loss under the limits (nats per token)", height=360)
+    fig.update_xaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
+    known_g = options["granularity"].notna().any()
+    dense, ends = found[found["expansion"] <= 1], []
+    for g, part in found[found["expansion"] > 1].groupby("granularity"):
+        part = pd.concat([dense, part]).sort_values("expansion")
+        color = granularity_color(style, float(g))
+        fig.add_trace(
+            scatter(
+                x=part["expansion"],
+                y=part["loss"],
+                mode="lines+markers",
+                name=f"G = {g:g}" if known_g else "law",
+                showlegend=False,
+                line={"color": color, "width": 1.5},
+                marker={"color": color, "size": 6},
+                customdata=[[numbers.count(n), numbers.count(d)] for n, d in zip(part["n_active"], part["tokens"], strict=True)],
+                hovertemplate="E %{x}: loss %{y:.4f}<br>N active %{customdata[0]} · tokens %{customdata[1]}<extra>%{fullData.name}</extra>",
+            )
+        )
+        if known_g:
+            ends.append(End(part["expansion"].iloc[-1], part["loss"].iloc[-1], f"G {g:g}", color))
+    same = np.isclose(found["expansion"], np.nan_to_num(expansion, nan=1.0)) & np.isclose(
+        found["granularity"], np.nan_to_num(granularity, nan=1.0)
+    )
+    chosen = found[same]
+    fig.add_trace(
+        scatter(
+            x=chosen["expansion"],
+            y=chosen["loss"],
+            mode="markers",
+            name="plan",
+            showlegend=False,
+            hoverinfo="skip",
+            marker={"color": style.accent, "size": 13, "symbol": "diamond-open", "line": {"width": 2}},
+        )
+    )
+    name_ends(fig, ends, style)
+    return finish(fig)
+
+
+def ratio_figure(placed: pd.DataFrame, style: Style, label: str) -> go.Figure:
+    """Tokens per active parameter of released models against their training compute, beside what a law recommends there.
+
+    placed: `released.placed`. Open circles rest on a figure that was not checked against its source.
+    """
+    known = placed[np.isfinite(placed["ratio"])].sort_values("flops")
+    fig = figure(style, "training compute C = 6 N D (FLOPs)", "tokens per active parameter", log_y=True, height=420)
+    law = known[np.isfinite(known["law_ratio"])]
+    fig.add_trace(
+        scatter(
+            x=law["flops"],
+            y=law["law_ratio"],
+            mode="markers",
+            name=f"{label}, at the model's C and E",
+            marker={"color": style.accent, "size": 9, "symbol": "line-ew-open", "line": {"width": 2, "color": style.accent}},
+            hovertemplate="the law: %{y:.3g} at %{x:.2g} FLOPs<extra></extra>",
+        )
+    )
+    fig.add_trace(_models(known, "flops", "ratio", style))
+    return finish(fig)
+
+
+def shape_figure(placed: pd.DataFrame, style: Style) -> go.Figure:
+    """E and G of released models, G = 4 d_model / d_expert, with the granularity that a law recommends at their compute and E."""
+    title = "granularity G = 4 d_model / d_expert"
+    fig = figure(style, "expansion E = experts / G", title, log_y=True, height=420)
+    for axis in (fig.update_xaxes, fig.update_yaxes):
+        axis(dtick=np.log10(2), exponentformat="none", tickformat=".3~g")
+    law = placed[np.isfinite(placed["law_granularity"])]
+    if len(law):
+        fig.add_trace(
+            scatter(
+                x=law["expansion"],
+                y=law["law_granularity"],
+                mode="markers",
+                name="best G by the law",
+                marker={"color": style.accent, "size": 9, "symbol": "line-ew-open", "line": {"width": 2, "color": style.accent}},
+                hovertemplate="the law: G %{y:g}<extra></extra>",
+            )
+        )
+    fig.add_trace(_models(placed, "expansion", "granularity", style))
+    return finish(fig)
+
+
+def _models(placed: pd.DataFrame, x: str, y: str, style: Style) -> go.Scatter:
+    colors = [expansion_color(style, max(e, 1.0)) for e in placed["expansion"]]
+    words = [
+        f"{m.model}: E {m.expansion:.3g}, G {m.granularity:.3g}, top-{m.top_k:g} of {m.n_experts:g}<br>N active {numbers.count(m.n_active)}, "
+        f"tokens {numbers.count(m.tokens)}" + ("" if m.verified else "<br>some figures not checked against their source")
+        for m in placed.itertuples()
+    ]
+    return scatter(
+        x=placed[x],
+        y=placed[y],
+        mode="markers+text",
+        name="released models",
+        text=placed["model"],
+        textposition="top center",
+        textfont={"size": 10, "color": style.muted},
+        customdata=words,
+        hovertemplate="%{customdata}<extra></extra>",
+        marker={
+            "color": colors,
+            "size": 8,
+            "symbol": ["circle" if v else "circle-open" for v in placed["verified"]],
+            "line": {"width": 1, "color": colors},
+        },
+    )

@@ -1,0 +1,181 @@
+"""What a plan says: its sentence, its neighbours, what would change it, starting points, and the files that launch it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+import lawlib
+from lawlib import extrapolation, numbers, planner
+
+from . import data, planinputs, state
+from .laws import Choice
+from .markup import plain
+from .servingpage import few
+
+
+def plan(choice: Choice) -> planner.Plan:
+    """The plan under the limits, computed once for each; stops the page with the sentence that names what conflicts."""
+    limits, sequence = planinputs.limits(choice.law), int(state.get("sequence"))
+    recipe = planner.recipe_of(choice.law, multiple=int(state.get("multiple")))
+
+    def make() -> planner.Plan | str:
+        samples = few(choice.samples)
+        try:
+            return planner.plan(choice.law, limits, recipe, samples, sequence)
+        except lawlib.OptimumError as error:
+            return str(error)
+
+    found = data.remember(choice.law, ("plan", limits, recipe, sequence, state.get("unit")), make)
+    if isinstance(found, str):
+        st.warning(plain(found), icon=":material/block:")
+        st.stop()
+    return found
+
+
+def sentence(found: planner.Plan) -> str:
+    """The page's answer: what to train, on what, how well, how long, and what limits it."""
+    c, shape = found.best, found.best.shape
+    experts = (
+        f"one feed-forward layer of width {c.d_expert:,}"
+        if c.dense
+        else f"{shape.n_experts:,} experts of width {c.d_expert:,}, {shape.top_k} a token"
+    )
+    loss = numbers.loss(c.loss) + (f" {numbers.span(found.loss_low, found.loss_high)}" if np.isfinite(found.loss_low) else "")
+    bound = " and the ".join(found.bound)
+    return (
+        f"Train **{shape.n_layers} layers of d_model {shape.d_model:,}** with **{experts}** ({numbers.count(shape.n_active)} active of "
+        f"{numbers.count(shape.n_total)} parameters without embeddings) on **{numbers.count(c.tokens)} tokens**: predicted loss "
+        f"**{loss}**, {time_words(c.flops)}"
+        + (f"; what limits it is the **{bound}**." if bound else "; no limit binds: the law's own optimum is reached.")
+    )
+
+
+def time_words(flops: float) -> str:
+    """Wall-clock of a training at the stated utilisation."""
+    machines = planinputs.cluster()
+    days, at = float(machines.days(flops)), f"{machines.gpu.name} at {machines.mfu:.0%} MFU"
+    if state.get("trainers"):
+        return f"**{_duration(days)}** on {machines.n_gpus:,} × {at}"
+    return f"**{_duration(days)}** of one {at}"
+
+
+def _duration(days: float) -> str:
+    if days >= 1:
+        return f"{numbers.count(days)} days"
+    hours = 24 * days
+    return f"{numbers.plain(hours, 3)} hours" if hours >= 1 else f"{numbers.plain(60 * hours, 2)} minutes"
+
+
+def notes(found: planner.Plan) -> list[str]:
+    """What the plan rests on, and where it is beyond the law's data."""
+    c = found.best
+    optimum = lawlib.Optimum(
+        float(c.shape.n_active), float(c.shape.n_total), float(c.tokens), c.granularity, c.expansion, c.flops, c.loss,
+        float(c.shape.n_active), float(c.shape.n_total), found.law.count,
+    )  # fmt: skip
+    used = ", ".join(f"{share:.0%} of the {name}" for name, share in found.usage.items())
+    lines = [
+        f"It takes {used}. Shapes: {found.recipe.source}; {c.steps:,} steps of {c.batch:,} sequences of {c.sequence:,} tokens. Memory at "
+        "training: 18 bytes a parameter over all GPUs (mixed precision, Adam, everything sharded), activations recomputed."
+    ]
+    if "chosen_in" in found.options and found.options["chosen_in"].notna().any():
+        best = found.options.loc[found.options["chosen_in"].idxmax()]
+        same = _same(best["expansion"], c.expansion) and _same(best["granularity"], c.granularity)
+        words = (
+            f"this E and G are the best in {best['chosen_in']:.0%}"
+            if same
+            else f"{_kind(best)} is the best in {best['chosen_in']:.0%}"
+        )
+        lines.append(f"Of the law's own samples {words}.")
+    if beyond := extrapolation.sentences(found.law, optimum):
+        lines.append(f":orange[:material/warning: Extrapolated: {'; '.join(beyond)}.]")
+    return lines
+
+
+def _same(a: float, b: float) -> bool:
+    return bool(np.nan_to_num(a, nan=1.0) == np.nan_to_num(b, nan=1.0))
+
+
+def _kind(row) -> str:
+    e, g = float(row["expansion"]), float(row["granularity"])
+    if e == 1:
+        return "dense"
+    known = [f"{letter} = {v:g}" for letter, v in (("E", e), ("G", g)) if np.isfinite(v)]
+    return ", ".join(known) or "the runs' own experts"
+
+
+def neighbours(found: planner.Plan) -> pd.DataFrame:
+    """The plan and what stands next to it, as words: what each costs and breaks."""
+    table = data.remember(found.law, ("neighbours", id(found)), lambda: planner.neighbours(found))
+    machines = planinputs.cluster()
+    columns = {
+        "model": table["model"],
+        "E": [_plain(v) for v in table["expansion"]],
+        "G": [_plain(v) for v in table["granularity"]],
+        "N active": [numbers.count(v) for v in table["n_active"]],
+        "N total": [numbers.count(v) for v in table["n_total"]],
+        "tokens": [numbers.count(v) for v in table["tokens"]],
+        "loss": [numbers.loss(v) for v in table["loss"]],
+        "nats more": [f"{v:+.4f}" if v else "" for v in table["loss_more"]],
+        "training": [_duration(float(machines.days(v))) for v in table["flops"]],
+        "GB a GPU, training": [_gigabytes(v) for v in table["train_bytes"]],
+        "GB, serving": [_gigabytes(v) for v in table["serve_bytes"]],
+        "ms a token": [_plain(v * 1e3) for v in table["step"]],
+        "breaks": table["broken"],
+    }
+    shown = pd.DataFrame(columns)
+    return shown.loc[:, [c for c in shown if c in ("model", "loss") or shown[c].replace("–", "").astype(bool).any()]]
+
+
+def _plain(value: float) -> str:
+    return numbers.plain(value, 3)
+
+
+def _gigabytes(value: float) -> str:
+    return f"{value / 1e9:,.1f}" if np.isfinite(value) else "–"
+
+
+def changes(found: planner.Plan) -> list[str]:
+    """Which limit, moved how far, makes another E or G the best; a sentence each."""
+    table = data.remember(found.law, ("changes", id(found)), lambda: planner.changes(found))
+    if table.empty:
+        return ["No limit, moved alone by up to a thousand times either way, makes another E or G the best."]
+    return [
+        f"**{numbers.times(float(r.factor))} the {planner.described(found.limits, r.limit, float(r.factor))}**: "
+        f"{_kind({'expansion': r.expansion, 'granularity': r.granularity})} becomes the best."
+        for r in table.itertuples()
+    ]
+
+
+def starting_points(found: planner.Plan) -> pd.DataFrame:
+    """Learning rates and batch by published rules, each with its source; nothing of this is a result."""
+    c = found.best
+    e = max(float(np.nan_to_num(c.expansion, nan=1.0)), 1.0)
+    rows = [
+        ("peak learning rate", numbers.plain(float(planner.joint_rate(float(c.shape.n_active), e)), 3), planner.JOINT_RATE),
+        ("peak learning rate", numbers.plain(float(planner.ling_rate(c.flops)), 3), planner.LING_RATE),
+        ("batch, tokens", numbers.count(float(planner.ling_batch(c.flops))), planner.LING_BATCH),
+    ]
+    return pd.DataFrame(rows, columns=["starting point", "value", "rule and source"])
+
+
+def launchers(found: planner.Plan) -> None:
+    """The configuration for Megatron-LM, Hugging Face and torchtitan, to read and to download."""
+    st.markdown("**Launch it**")
+    megatron, hub, titan = st.tabs(["Megatron-LM", "Hugging Face", "torchtitan"])
+    with megatron:
+        _file(planner.megatron(found.best), "megatron_args.sh", "bash", "megatron")
+    with hub:
+        style = st.selectbox(
+            "Style", list(planner.STYLES), format_func=planner.STYLES.get, key="hub_style", disabled=found.best.dense
+        )
+        _file(planner.huggingface(found.best, style), "config.json", "json", "hub")
+    with titan:
+        _file(planner.torchtitan(found.best), "train.toml", "toml", "titan")
+
+
+def _file(text: str, name: str, language: str, key: str) -> None:
+    st.download_button(f"Download {name}", text, name, key=f"launch_{key}", on_click="ignore")
+    st.code(text, language=language, height=320)
