@@ -32,7 +32,7 @@ with left:
     ui.chart(figure, "trilemma", "One training budget: loss against serving price", found.sizes)
 with right:
     figure = figures.equal_loss_figure(found.at_loss, style, price, found.question.expansion, found.loss)
-    ui.chart(figure, "equal_loss", "One loss: training compute against serving price", found.at_loss)
+    ui.chart(figure, "equal_loss", "One loss: compute against serving price", found.at_loss)
 
 left, right = st.columns(2)
 with left:
@@ -40,7 +40,7 @@ with left:
     ui.chart(figure, "over_training", f"Over-training E = {found.question.expansion:g} at the budget", found.sizes)
 with right:
     figure = figures.lifetime_figure(found.lifetimes, style, price, found.question.expansion, found.served)
-    ui.chart(figure, "lifetime", "Training and serving: the cheapest way to the loss", found.lifetimes)
+    ui.chart(figure, "lifetime", "The cheapest way to the loss, served", found.lifetimes)
 
 st.markdown("**Every expert count at the budget**")
 st.dataframe(ui.serving.ladder(found, price), hide_index=True, width="stretch", key="ladder")

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import lawlib
-from lawlib import figures
+from lawlib import figures, serving
 from lawlib.benchmarks import compare_benchmarks
 from lawlib.convergence import along_training, gain_curves, predicted_gain
 from lawlib.figures.labels import LINE_HEIGHT, End, name_ends, spread
@@ -78,6 +78,9 @@ COMPARED = compare_benchmarks(SCORES, PAIRS, "acc")
 POWER, COUNT = "training compute C (FLOPs)", "active parameters N"
 LOSS = "loss (nats per token)"
 
+SERVER = serving.Server(serving.Machine(serving.gpu("H100 SXM"), compute=0.5, bandwidth=0.7), serving.Workload(max_batch=256))
+SERVED = serving.answer(serving.Question(JOINT, SERVER, 1e21, 8.0), 1e12, JOINT.rounding(20))
+
 BUILDERS = {
     "loss_frontier": lambda s: figures.loss_frontier(PATH, RUNS, s, CHOSEN, "95 %"),
     "allocation_n": lambda s: figures.allocation({"mine": PATH, "other": PATH}, "mine", s, CHOSEN, "n_active", "95 %"),
@@ -101,6 +104,10 @@ BUILDERS = {
     ),
     "gain": lambda s: figures.gain_figure(PAIRS, s, "G = 1", NAUGHTY, 0.001, {"a law": PREDICTED}),
     "benchmarks": lambda s: figures.benchmark_figure(COMPARED, s, "G = 1", NAUGHTY),
+    "trilemma": lambda s: figures.trilemma_figure(SERVED.sizes, SERVED.optima, SERVED.picks, s, 2.5, 8.0, 1.0),
+    "equal_loss": lambda s: figures.equal_loss_figure(SERVED.at_loss, s, 2.5, 8.0, SERVED.loss),
+    "over_training": lambda s: figures.over_training_figure(SERVED.sizes, s, 2.5, 8.0, SERVED.region, SERVED.interval),
+    "lifetime": lambda s: figures.lifetime_figure(SERVED.lifetimes, s, 2.5, 8.0, 1e12),
     "reported": lambda s: figures.reported_figure(gain_curves(E16, np.geomspace(1e8, 1e12, 9), [2, 8]), REPORTED, s),
 }
 AXES = {
@@ -124,6 +131,15 @@ AXES = {
     "pair": ("training tokens D", "log", LOSS, None),
     "gain": (COUNT, "log", f"loss of G = 1 minus {PLAIN} (nats per token)", None),
     "benchmarks": ("acc", None, "", None),
+    "trilemma": ("price per million tokens served (USD)", "log", LOSS, "linear"),
+    "equal_loss": (
+        f"training compute for a loss of {SERVED.loss:.3f} (FLOPs)",
+        "log",
+        "price per million tokens served (USD)",
+        "log",
+    ),
+    "over_training": ("active parameters", "log", "loss (nats)", "linear"),
+    "lifetime": ("tokens served, prompt and answer", "log", "USD in all", "log"),
     "reported": ("total parameters N", "log", "loss of G = 1 minus that of G (nats per token)", None),
 }
 
