@@ -140,7 +140,7 @@ AXES = {
     ),
     "over_training": ("active parameters", "log", "loss (nats)", "linear"),
     "lifetime": ("tokens served, prompt and answer", "log", "USD in all", "log"),
-    "reported": ("total parameters N", "log", "loss of G = 1 minus that of G (nats per token)", None),
+    "reported": ("total parameters N", "log", "gain over G = 1 (nats per token)", None),
 }
 
 

@@ -29,7 +29,7 @@ from .results import (
     switches,
 )
 from .results import summary as experts
-from .runspage import curves, dataset_facts, exclusion, loss_names, released_models, run_axes, run_table
+from .runspage import counted, curves, dataset_facts, exclusion, released_models, run_axes, run_table
 from .uploading import built, file_at_hand, mapping_of
 from .uploadpage import corrections, own_datasets, problems, store_form, stored, suggestions, understood
 from .uploadpage import summary as import_summary

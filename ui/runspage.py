@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from lawlib import StoreError, figures
+from lawlib import StoreError, figures, numbers
 from lawlib.architecture import granularity_of
 from lawlib.export import safe_csv
 
@@ -44,6 +44,22 @@ def dataset_facts() -> str:
     parts = [f"Kind: {row['kind']}"]
     parts += [f"{word}: {plain(row[c])}" for c, word in (("source", "source"), ("licence", "licence")) if row[c]]
     return " · ".join(parts) + (f"  \n{plain(row['notes'])}" if row["notes"] else "")
+
+
+def counted(runs: pd.DataFrame) -> str:
+    """How many of the selected runs count, and what they span; what they do not say is left out."""
+    part = runs[~runs["excluded"]]
+    words = f"**{len(part)} of {len(runs)} selected runs** count"
+    spans = [_span(part["flops"], numbers.flops, " FLOPs"), _span(part["n_active"], numbers.count, " active parameters")]
+    if known := [s for s in spans if s]:
+        words += f", from {' and '.join(known)}"
+    losses = _span(part["loss"], numbers.loss, "")
+    return f"{words}; losses {losses} nats per token ({loss_names(part)})." if losses else f"{words}."
+
+
+def _span(values: pd.Series, write: Callable[[float], str], unit: str) -> str:
+    """ "**1e18** to **1e21 FLOPs**", "" where there are none."""
+    return f"**{write(values.min())}** to **{write(values.max())}{unit}**" if values.notna().any() else ""
 
 
 def loss_names(runs: pd.DataFrame) -> str:
