@@ -55,17 +55,18 @@ def _export(analysis: export.Analysis) -> None:
         ("Curves and bands, CSV", "-tables.zip", lambda: export.tables_zip(analysis), ":material/table:"),
         ("Figures, HTML", ".html", lambda: export.html_page(analysis, look.text, look.page), ":material/html:"),
     ]
-    for label, ending, make, icon in [*(of_laws if analysis.parts else []), *of_charts]:
-        st.download_button(
-            label,
-            data=make,
-            file_name=name + ending,
-            on_click="ignore",
-            icon=icon,
-            type="primary" if ending == ".zip" else "tertiary",
-            key=f"export{ending.partition('.')[0]}_{ending.rpartition('.')[2]}",
-            width="content",
-        )
+    with st.container(gap=None, key="exports"):
+        for label, ending, make, icon in [*(of_laws if analysis.parts else []), *of_charts]:
+            st.download_button(
+                label,
+                data=make,
+                file_name=name + ending,
+                on_click="ignore",
+                icon=icon,
+                type="primary" if ending == ".zip" else "tertiary",
+                key=f"export{ending.partition('.')[0]}_{ending.rpartition('.')[2]}",
+                width="content",
+            )
     image_buttons([(c.key, c.title) for c in analysis.charts], look)
     if analysis.parts:
         runs = " These runs are yours: the zip holds them beside its script." if uploaded else ""
