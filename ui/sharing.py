@@ -70,7 +70,10 @@ def _export(analysis: export.Analysis) -> None:
     image_buttons([(c.key, c.title) for c in analysis.charts], look)
     if analysis.parts:
         runs = " These runs are yours: the zip holds them beside its script." if uploaded else ""
-        st.caption(f"The script makes fit, intervals and figures again with lawlib.{runs}")
+        again = (
+            "fit, intervals and figures" if all(map(export.drawable, analysis.charts)) else "fit and intervals, not all figures,"
+        )
+        st.caption(f"The script makes {again} again with lawlib.{runs}")
 
 
 def _share(shown: collected.Collected) -> None:

@@ -14,9 +14,14 @@ from .naming import named
 Lines = list[str]
 
 
+def drawable(chart: Chart) -> bool:
+    """Whether a script can draw it."""
+    return chart.key in _DRAW
+
+
 def lines(analysis: Analysis) -> Lines:
     """`style`, then `charts` with every figure there is a way to draw; empty where there is none."""
-    known = [c for c in analysis.charts if c.key in _DRAW]
+    known = [c for c in analysis.charts if drawable(c)]
     if not known:
         return []
     out = [
