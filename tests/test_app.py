@@ -597,3 +597,13 @@ def test_runs_that_are_all_left_out_are_said():
     with lawlib.open_store() as store:
         store.exclude("marin-moe-may", store.runs("marin-moe-may")["run_id"], "test")
     assert "All 15 selected runs are left out: take some back on the Runs page." in captions(open_page(dataset="marin-moe-may"))
+
+
+def test_the_axes_of_the_runs_chart_are_in_the_address():
+    at = open_page("runs", x="tokens", color="flops")
+    spec = json.loads(next(c for c in at.get("plotly_chart")).proto.spec)
+    assert spec["layout"]["xaxis"]["title"]["text"] == "training tokens D"
+    assert at.selectbox(key="w_color").value == "flops"
+    clean(at.selectbox(key="w_x").set_value("n_active").run())
+    assert at.query_params["x"] in ("n_active", ["n_active"])
+    assert at.query_params["color"] in ("flops", ["flops"])

@@ -10,7 +10,7 @@ from .data import N_RESAMPLES, datasets, ensemble, fit, health, progress, runs, 
 from .duel import choose_pair, leverage, measured_gaps
 from .fitpage import axis_menu, backtest, backtest_table, coefficient_table, coefficients, health_card, pull_table, seed_caption
 from .laws import Choice, choose, facts, has
-from .overview import approaches_table, next_steps
+from .overview import approaches_table, next_steps, optimum_menu
 from .page import ICON, answer, begin, finish
 from .papers import missing_refit, paper_sections, show_section
 from .reported import reported_sentence, show_reported

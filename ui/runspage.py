@@ -69,18 +69,14 @@ def loss_names(runs: pd.DataFrame) -> str:
 
 def run_axes(runs: pd.DataFrame) -> tuple[str, str]:
     """The chart's x axis and colour, chosen among the quantities that vary."""
-    vary = [c for c in figures.AXES if runs[c].nunique() > 1]
+    vary = [c for c in figures.AXES if runs[c].nunique() > 1] or ["flops"]
+    colors = [c for c in state.RUN_COLORS if runs[c].nunique() > 1] or ["arch"]
     left, right, _ = st.columns([2, 2, 3])
-    colors = [
-        c
-        for c in ("n_active", "flops", "expansion", "granularity", "tokens", "arch", "status", "loss_name")
-        if runs[c].nunique() > 1
-    ]
-    with left:
-        x = st.selectbox("Across", vary or ["flops"], format_func=lambda c: figures.AXES[c], key="runs_x")
-    with right:
-        color = st.selectbox("Colour", colors or ["arch"], format_func=lambda c: figures.AXES.get(c, c), key="runs_color")
-    return x, color
+    for field, words, options, place in (("x", "Across", vary, left), ("color", "Colour", colors, right)):
+        chosen = state.get(field) if state.get(field) in options else options[0]
+        with place:
+            st.selectbox(words, options, format_func=lambda c: figures.AXES.get(c, c), **state.bound(field, chosen))
+    return tuple(state.get(f) if state.get(f) in o else o[0] for f, o in (("x", vary), ("color", colors)))
 
 
 def run_table(runs: pd.DataFrame, event) -> list[str]:

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from lawlib import figures
 from lawlib.selection import HASH_DIGITS, Fingerprint
 
 _STATE = "chosen"
@@ -115,6 +116,9 @@ def _hash_list(values: object) -> str:
     return "".join(values) or "none"  # type: ignore[arg-type]
 
 
+RUN_COLORS = ("n_active", "flops", "expansion", "granularity", "tokens", "arch", "status", "loss_name")
+"""What the chart of runs may be coloured by."""
+
 FIELDS: dict[str, Field] = {
     "dataset": Field("marin-moe-v16", str),
     "law": Field("", str),
@@ -160,6 +164,10 @@ FIELDS: dict[str, Field] = {
     "reach": Field(0.7, _within("reach"), _compact),
     "most": Field(256.0, _within("most"), _compact),
     "pace": Field(None, _within("pace"), _compact),
+    "optimum": Field("n_active", _one_of("tokens")),
+    "against": Field("", _one_of("flops", "n_active", "n_total", "tokens")),
+    "x": Field("", _one_of(*figures.AXES)),
+    "color": Field("", _one_of(*RUN_COLORS)),
     "data": Field("", _fingerprint),
     "out": Field(None, _hashes, _hash_list),
 }
