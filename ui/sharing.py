@@ -76,21 +76,28 @@ def _export(analysis: export.Analysis) -> None:
         st.caption(f"The script makes {again} again with lawlib.{runs}")
 
 
+def _pin(field: str, side: str, query: str) -> None:
+    """Keeps a view for one side of the Compare page."""
+    state.put(field, query)
+    st.toast(f"Pinned on the {side} of the Compare page.", icon=":material/push_pin:")
+
+
 def _share(shown: collected.Collected) -> None:
     """The link to copy, and a name to keep it under."""
     st.markdown("**Link to this view**")
     st.code(address(), language=None, wrap_lines=True)
     st.caption("It names the data by their content: elsewhere it opens on the same numbers, or says what differs.")
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         for field, words in zip(state.PINS, ("left", "right"), strict=True):
             st.button(
                 f"Pin {words}",
                 key=f"pin_{field}",
                 icon=":material/push_pin:",
-                on_click=state.put,
-                args=(field, view()),
+                on_click=_pin,
+                args=(field, words, view()),
                 help=f"Shows this view on the {words} of the Compare page",
             )
+        st.page_link("pages/compare.py", label="Compare", icon=":material/splitscreen_right:")
     store = data.store()
     with st.form("save_analysis", border=False, clear_on_submit=True):
         name = st.text_input("Keep it under a name", max_chars=120, placeholder="MoE against dense at 1e22", key="analysis_name")
