@@ -59,6 +59,11 @@ class Ensemble:
     def __iter__(self) -> Iterator[FittedLaw]:
         return (self.law.at(i) for i in range(len(self)))
 
+    def first(self, n: int) -> Ensemble:
+        """The first `n` samples, for what is slow to compute."""
+        refits = None if self.refits is None else self.refits.first(n)
+        return replace(self, law=self.law.first(n), refits=refits)
+
     @property
     def params(self) -> pd.DataFrame:
         """The paper's letters, a row a sample: of a bootstrap, the refits as they came out."""

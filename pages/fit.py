@@ -15,6 +15,7 @@ if law.fit is None:
     with place:
         ui.answer(
             f"**{law.name}** is published with {len(table)} coefficients; the intervals are their print rounding.",
+            choice.notice,
             "" if choice.samples else "This set is not printed anywhere: it has no rounding.",
             ui.facts(law),
             law.source.note if law.source else "",

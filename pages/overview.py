@@ -46,16 +46,9 @@ with right:
 
 left, right = st.columns([3, 2])
 with left:
-    quantity = st.segmented_control(
-        "Optimum of",
-        ["n_active", "tokens"],
-        default="n_active",
-        format_func={"n_active": "size", "tokens": "tokens"}.get,
-        key="column",
-        label_visibility="collapsed",
-    )
+    quantity = ui.optimum_menu()
     paths = ui.compared_paths(choice, point, path)
-    figure = figures.allocation(paths, choice.label, style, point.budget, quantity or "n_active", choice.interval)
+    figure = figures.allocation(paths, choice.label, style, point.budget, quantity, choice.interval)
     ui.chart(figure, "allocation", "Against published laws", tables.stacked(paths))
     st.caption("The laws count N differently (their names say how) and come from other data: compare slopes before levels.")
 with right:

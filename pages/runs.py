@@ -3,17 +3,13 @@
 import streamlit as st
 
 import ui
-from lawlib import figures, numbers
+from lawlib import figures
 
 ui.begin("Runs", "Which runs are there, and which of them should count?")
 runs = ui.selection()
 with st.container():
-    counted = runs[~runs["excluded"]]
     ui.answer(
-        f"**{len(counted)} of {len(runs)} selected runs** count, from **{numbers.flops(counted['flops'].min())}** to "
-        f"**{numbers.flops(counted['flops'].max())} FLOPs** and **{numbers.count(counted['n_active'].min())}** to "
-        f"**{numbers.count(counted['n_active'].max())} active parameters**; losses **{numbers.loss(counted['loss'].min())}** to "
-        f"**{numbers.loss(counted['loss'].max())}** nats per token ({ui.loss_names(runs)}).",
+        ui.counted(runs),
         ui.dataset_facts(),
     )
 x, color = ui.run_axes(runs)

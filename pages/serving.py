@@ -32,7 +32,7 @@ with left:
     ui.chart(figure, "trilemma", "One training budget: loss against serving price", found.sizes)
 with right:
     figure = figures.equal_loss_figure(found.at_loss, style, price, found.question.expansion, found.loss)
-    ui.chart(figure, "equal_loss", "One loss: training compute against serving price", found.at_loss)
+    ui.chart(figure, "equal_loss", "One loss: compute against serving price", found.at_loss)
 
 left, right = st.columns(2)
 with left:
@@ -40,7 +40,7 @@ with left:
     ui.chart(figure, "over_training", f"Over-training E = {found.question.expansion:g} at the budget", found.sizes)
 with right:
     figure = figures.lifetime_figure(found.lifetimes, style, price, found.question.expansion, found.served)
-    ui.chart(figure, "lifetime", "Training and serving: the cheapest way to the loss", found.lifetimes)
+    ui.chart(figure, "lifetime", "The cheapest way to the loss, served", found.lifetimes)
 
 st.markdown("**Every expert count at the budget**")
 st.dataframe(ui.serving.ladder(found, price), hide_index=True, width="stretch", key="ladder")
@@ -48,4 +48,5 @@ st.markdown("**Break-even: for how many tokens served the row is cheaper than th
 matrix = ui.serving.break_even_table(found)
 if matrix is not None:
     st.dataframe(matrix, hide_index=True, width="stretch", key="break_even")
+ui.calibration()
 ui.finish()

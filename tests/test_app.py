@@ -14,12 +14,14 @@ from streamlit.util import calc_hash
 
 import lawlib
 from lawlib import numbers, serving
+from lawlib.runs import as_runs
 from tests import planted
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
     "overview",
     "runs",
+    "bundled_runs",
     "upload",
     "fit",
     "isoflop",
@@ -28,6 +30,7 @@ PAGES = (
     "fine_grained",
     "compare",
     "serving",
+    "planner",
     "reproductions",
 )
 WITH_SLIDERS = ("overview", "isoflop", "granularity", "dense_vs_moe")
@@ -119,6 +122,8 @@ def number_after(pattern: str, text: str) -> float:
         ("compare", "Compare", "Left, at 1e22 FLOPs: # ", 1e9, 1e11),
         ("fine_grained", "Fine-grained at scale", "final loss by # nats", 0.05, 0.05),
         ("serving", "Serving", "over-trained at #%", 5, 40),
+        ("bundled_runs", "Bundled runs", "# models", 20, 1e4),
+        ("planner", "Planner", "on # tokens", 1e10, 1e13),
         ("reproductions", "Reproductions", r"# checks come out", 69, 69),
     ],
 )
@@ -452,7 +457,10 @@ def test_the_reproductions_page_shows_every_section_with_its_verdict():
     assert titles[-1] == "Besiroglu 2024, refit of Hoffmann's runs"
     assert len(at.dataframe) == len(titles) - 1
     judged = [t.value["holds"] for t in at.dataframe if "holds" in t.value]
-    assert set().union(*judged) <= {"✓", "–"}
+    marks = pd.concat(judged).value_counts()
+    assert set(marks.index) <= {"✓", "✗", "–"}
+    held, of = map(int, re.match(r"\*\*(\d+) of (\d+)\*\* checks come out", answer(at)).groups())
+    assert (held, of - held) == (marks["✓"], marks["✗"])
     assert any("carry no licence" in m.value for m in at.markdown)
 
 
@@ -555,3 +563,51 @@ def test_serving_says_what_it_cannot_answer():
     assert "is the reference itself: choose another E" in answer(open_page("serving", e="1"))
     assert "no model with **E = 2** reaches the loss" in answer(open_page("serving", e="2", reference="8"))
     assert "No model that reaches this loss fits" in answer(open_page("serving", e="8", budget="1e25", pace="9000"))
+
+
+# Empty states say what to do
+
+
+@pytest.mark.parametrize("page", ["overview", "runs", "fit", "isoflop", "granularity", "dense_vs_moe", "compare", "serving"])
+def test_filters_that_leave_no_run_are_said_and_cleared(page):
+    at = open_page(page, cmin="1e30")
+    assert [w.value for w in at.warning] == ["No run of this data set passes the filters."]
+    if page == "runs":
+        assert answer(at) == "**0 of 0 selected runs** count."
+    elif page != "compare":
+        assert "No run passes the filters. Shown is a published law." in captions(at)
+    at = clean(at.button(key="clear_all").click().run())
+    assert "passes the filters" not in " ".join(w.value for w in at.warning)
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("overview", "active parameters or training tokens; it needs runs at two or more sizes and token counts. Shown is a"),
+        ("fit", "active parameters or training tokens; it needs runs at two or more sizes and token counts. Shown is a"),
+        ("granularity", "active parameters or training tokens; it needs runs at two or more granularities."),
+    ],
+)
+def test_runs_without_their_size_are_told_apart_from_too_few_runs(page, words):
+    add(as_runs(pd.DataFrame({"name": ["a", "b"], "loss": [3.0, 2.9], "arch": "dense"}), "bare"), "bare")
+    assert f"The selected runs cannot answer this: they do not say their {words}" in captions(open_page(page, dataset="bare"))
+    assert (
+        answer(open_page("runs", dataset="bare"))
+        == "**2 of 2 selected runs** count; losses **2.900** to **3.000** nats per token (loss)."
+    )
+
+
+def test_runs_that_are_all_left_out_are_said():
+    with lawlib.open_store() as store:
+        store.exclude("marin-moe-may", store.runs("marin-moe-may")["run_id"], "test")
+    assert "All 15 selected runs are left out: take some back on the Runs page." in captions(open_page(dataset="marin-moe-may"))
+
+
+def test_the_axes_of_the_runs_chart_are_in_the_address():
+    at = open_page("runs", x="tokens", color="flops")
+    spec = json.loads(next(c for c in at.get("plotly_chart")).proto.spec)
+    assert spec["layout"]["xaxis"]["title"]["text"] == "training tokens D"
+    assert at.selectbox(key="w_color").value == "flops"
+    clean(at.selectbox(key="w_x").set_value("n_active").run())
+    assert at.query_params["x"] in ("n_active", ["n_active"])
+    assert at.query_params["color"] in ("flops", ["flops"])

@@ -108,6 +108,7 @@ def test_the_same_name_twice_is_refused_with_a_sentence():
 def test_a_view_can_be_pinned():
     at = open_page("overview", budget="5e20")
     clean(at.button(key="pin_b").click().run())
+    assert [t.value for t in at.toast] == ["Pinned on the right of the Compare page."]
     clean(at.select_slider(key="w_budget").set_value(1e20).run())
     clean(at.switch_page("pages/compare.py").run())
     assert side(at, "This view")["budget, FLOPs"] == "1e20"

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import lawlib
-from lawlib import figures
+from lawlib import figures, planner, serving
 from lawlib.benchmarks import compare_benchmarks
 from lawlib.convergence import along_training, gain_curves, predicted_gain
 from lawlib.figures.labels import LINE_HEIGHT, End, name_ends, spread
@@ -18,6 +18,7 @@ from lawlib.figures.palette import fade, ink
 from lawlib.figures.style import LEGEND_WIDTH, figure, finish, line, set_decades, split_line, vertical
 from lawlib.gap import shared_rounding
 from lawlib.pairing import HELD
+from lawlib.released import placed
 from lawlib.runs import as_runs
 from lawlib.tables import gap_curves, granularity_curves, isoflop_curves, optimal_path
 from lawlib.trained import repeats
@@ -89,8 +90,13 @@ SEARCH = pd.DataFrame(
         "loss": [1.8, 1.7, 1.9, 1.8],
     }
 )
+PLAN = planner.plan(JOINT, planner.Limits(1e21))
+PLACED = placed(MOE)
 POWER, COUNT = "training compute C (FLOPs)", "active parameters N"
 LOSS = "loss (nats per token)"
+
+SERVER = serving.Server(serving.Machine(serving.gpu("H100 SXM"), compute=0.5, bandwidth=0.7), serving.Workload(max_batch=256))
+SERVED = serving.answer(serving.Question(JOINT, SERVER, 1e21, 8.0), 1e12, JOINT.rounding(20))
 
 BUILDERS = {
     "loss_frontier": lambda s: figures.loss_frontier(PATH, RUNS, s, CHOSEN, "95 %"),
@@ -115,8 +121,15 @@ BUILDERS = {
     ),
     "gain": lambda s: figures.gain_figure(PAIRS, s, "G = 1", NAUGHTY, 0.001, {"a law": PREDICTED}),
     "benchmarks": lambda s: figures.benchmark_figure(COMPARED, s, "G = 1", NAUGHTY),
+    "options": lambda s: figures.options_figure(PLAN.options, PLAN.best.expansion, PLAN.best.granularity, s),
+    "ratio": lambda s: figures.ratio_figure(PLACED, s, "a law"),
+    "shape": lambda s: figures.shape_figure(PLACED, s),
     "repeats": lambda s: figures.repeats_figure(REPEATS, repeats(REPEATS), 0.02, s),
     "rates": lambda s: figures.rates_figure(SEARCH, s),
+    "trilemma": lambda s: figures.trilemma_figure(SERVED.sizes, SERVED.optima, SERVED.picks, s, 2.5, 8.0, 1.0),
+    "equal_loss": lambda s: figures.equal_loss_figure(SERVED.at_loss, s, 2.5, 8.0, SERVED.loss),
+    "over_training": lambda s: figures.over_training_figure(SERVED.sizes, s, 2.5, 8.0, SERVED.region, SERVED.interval),
+    "lifetime": lambda s: figures.lifetime_figure(SERVED.lifetimes, s, 2.5, 8.0, 1e12),
     "reported": lambda s: figures.reported_figure(gain_curves(E16, np.geomspace(1e8, 1e12, 9), [2, 8]), REPORTED, s),
 }
 AXES = {
@@ -140,9 +153,21 @@ AXES = {
     "pair": ("training tokens D", "log", LOSS, None),
     "gain": (COUNT, "log", f"loss of G = 1 minus {PLAIN} (nats per token)", None),
     "benchmarks": ("acc", None, "", None),
+    "options": ("expansion E (1 is dense)", "log", "lowest loss under the limits (nats per token)", None),
+    "ratio": ("training compute C = 6 N D (FLOPs)", "log", "tokens per active parameter", "log"),
+    "shape": ("expansion E = experts / G", "log", "granularity G = 4 d_model / d_expert", "log"),
     "repeats": ("loss less the mean of its seeds (nats per byte)", None, "", None),
     "rates": ("peak learning rate", "log", "loss (nats per byte)", None),
-    "reported": ("total parameters N", "log", "loss of G = 1 minus that of G (nats per token)", None),
+    "trilemma": ("price per million tokens served (USD)", "log", LOSS, "linear"),
+    "equal_loss": (
+        f"training compute for a loss of {SERVED.loss:.3f} (FLOPs)",
+        "log",
+        "price per million tokens served (USD)",
+        "log",
+    ),
+    "over_training": ("active parameters", "log", "loss (nats)", "linear"),
+    "lifetime": ("tokens served, prompt and answer", "log", "USD in all", "log"),
+    "reported": ("total parameters N", "log", "gain over G = 1 (nats per token)", None),
 }
 
 

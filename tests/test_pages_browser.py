@@ -14,6 +14,7 @@ pytestmark = pytest.mark.browser
 PAGES = {  # path: its charts
     "/": ("loss", "isoflop", "allocation"),
     "/runs": ("runs",),
+    "/bundled_runs": ("repeats", "rates"),
     "/upload": (),
     "/fit": ("residuals", "predicted", "backtest"),
     "/isoflop": ("isoflop", "n_opt", "d_opt"),
@@ -22,6 +23,7 @@ PAGES = {  # path: its charts
     "/compare": ("compare_a", "compare_b"),
     "/fine_grained": ("reported",),
     "/serving": ("trilemma", "equal_loss", "over_training", "lifetime"),
+    "/planner": ("options", "released_ratio", "released_shape"),
     "/reproductions": (),
 }
 TITLES = re.findall(r'st\.Page\("pages/\w+\.py", title="([^"]+)"', (ROOT / "app.py").read_text("utf-8"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lawlib import figures
-from lawlib.figures.palette import contrast, expansion_color, granularity_color, ink, mix, ramp_colors
+from lawlib.figures.palette import contrast, expansion_color, granularity_color, ink, law_color, mix, ramp_colors
 
 BOTH = pytest.mark.parametrize("style", [figures.LIGHT, figures.DARK], ids=["light", "dark"])
 # Machado, Oliveira, Fernandes 2009, severity 1: what is seen, from linear RGB
@@ -89,6 +89,13 @@ def test_a_value_has_one_colour_wherever_it_is_drawn(style, color, ramp):
     assert between == mix(ramp[2], ramp[3], 0.5)
     assert color(style, 1e9) == ramp[-1]
     assert color(style, float("nan")) == color(style, 0.3) == ramp[0]
+
+
+@BOTH
+def test_a_published_law_has_its_paper_s_colour(style):
+    names = ["besiroglu2024", "krajewski2024-moe-e64", "ludziejewski2025", "hoffmann2022", "abnar2025", "clark2022-sbase", "mine"]
+    assert [law_color(style, name) for name in names] == list(style.series[3:])
+    assert law_color(style, "krajewski2024-dense, E 64") == law_color(style, "krajewski2024-moe-e64")
 
 
 @BOTH

@@ -17,8 +17,23 @@ from tests.test_app import ROOT, add, answer, captions, clean, dense_and_moe, fe
 from ui import state
 
 N_VIEWS = 50
-PAGES = ("overview", "isoflop", "granularity", "dense_vs_moe", "fit")
+PAGES = ("overview", "isoflop", "granularity", "dense_vs_moe", "fit", "serving", "fine_grained", "compare")
 PUBLISHED = ("krajewski2024-moe-e64", "krajewski2024-moe-e16", "ludziejewski2025", "besiroglu2024", "abnar2025")
+SERVED = {
+    "gpu": lambda rng: rng.choice(("H100 SXM", "H200 SXM")),
+    "precision": lambda rng: rng.choice(("bf16", "fp8")),
+    "served": lambda rng: 10 ** rng.uniform(9, 15),
+    "price": lambda rng: rng.uniform(0.5, 9),
+    "prompt": lambda rng: float(rng.randrange(16, 9000)),
+    "output": lambda rng: float(rng.randrange(16, 900)),
+    "reference": lambda rng: rng.choice((1.0, 4.0)),
+    "mfu": lambda rng: rng.uniform(0.1, 0.9),
+    "peak": lambda rng: rng.uniform(0.1, 0.9),
+    "reach": lambda rng: rng.uniform(0.1, 0.9),
+    "most": lambda rng: float(rng.randrange(1, 512)),
+    "pace": lambda rng: rng.choice((None, rng.uniform(1, 40))),
+}
+"""What is drawn on the Serving page alone."""
 
 
 def random_view(rng: random.Random, hashes: dict[str, list[str]]) -> tuple[str, dict]:
@@ -44,6 +59,12 @@ def random_view(rng: random.Random, hashes: dict[str, list[str]]) -> tuple[str, 
         "arch": rng.choice(("", "dense")) if dataset == "mine" else "",
         "cut": rng.choice((None, 1e20)),
         "backtest": rng.choice(((), ("chinchilla",))),
+        "optimum": rng.choice(("n_active", "tokens")),
+        "against": rng.choice(("", "n_active", "tokens")),
+        "by": rng.choice(("", "G", "E")),
+        "along": rng.choice(("tokens", "flops")),
+        "law_f": rng.choice(("", "joint_granular")),
+        **{name: draw(rng) for name, draw in SERVED.items() if page == "serving"},
     }
     if rng.random() < 0.3:
         chosen["out"] = tuple(rng.sample(hashes[dataset], 3))
@@ -99,4 +120,5 @@ def test_every_field_of_the_state_is_drawn_or_tested_elsewhere(field):
         for name in random_view(random.Random(seed), {d: ["a"] * 9 for d in ("marin-moe-v16", "marin-moe-may", "mine")})[1]
     }
     elsewhere = {"data", "a", "b", "split", "extra", "experts", "grans"}  # test_state, test_links, test_compare, test_export
+    elsewhere |= {"side_a", "side_b", "hand_a", "hand_b", "basis", "metric", "x", "color"}  # test_fine_grained_page, test_app
     assert field in drawn | elsewhere

@@ -88,7 +88,7 @@ def test_random_views_open_in_fresh_profiles_of_another_machine_on_the_same_numb
         fields = {n: state.FIELDS[n].write(v) for n, v in chosen.items() if v is not None and v != state.FIELDS[n].default}
         page.goto(f"/{'' if path == 'overview' else path}?{urlencode(fields)}")
         settle(page)
-        page.get_by_role("button", name="Share").click()
+        page.locator(".st-key-toolbar").get_by_role("button", name="Share").click()
         link = page.get_by_test_id("stPopoverBody").locator("code").inner_text().replace("\n", "")
         assert "data=" in link
         profile = browser.browser_type.launch_persistent_context(

@@ -54,6 +54,10 @@ CHOSEN: dict[str, object] = {
     "reach": 0.83,
     "most": 64.0,
     "pace": 25.0,
+    "optimum": "tokens",
+    "against": "n_total",
+    "x": "d_model",
+    "color": "loss_name",
     "data": "47-3f9a1c02-77aa01be",
     "out": ("3f9a1c02", "77aa01be"),
 }
@@ -80,6 +84,10 @@ BAD: dict[str, list[str]] = {
     "price": ["0", "-2", "1e5", "inf", "2.5 USD"],
     "mfu": ["0", "1.2", "40", "nan", ""],
     "pace": ["0", "nan", "x"],
+    "optimum": ["loss", ""],
+    "against": ["loss", ""],
+    "x": ["loss", ""],
+    "color": ["extra", ""],
     "data": ["47", "47-3f9a1c02", "x-3f9a1c02-77aa01be", "47-3f9a1c02-77aa01bg", "47-3f9a1c0-77aa01be", "47-3f9a1c02-77aa01be-1"],
     "out": ["", "3f9a1c0", "3f9a1c02,77aa01be", "3F9A1C02", "3f9a1c0g", "x", "-1x", "<script>"],
 }

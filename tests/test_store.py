@@ -164,7 +164,11 @@ def test_curves_come_back_by_run_split_and_step(store):
     assert curves["step"].tolist() == [0, 10, 20, 0, 10, 0, 10, 20, 30, 40]
     assert curves["flops"].isna().all()
     assert store.splits("mine") == ["c4", "validation"]
-    assert store.datasets().set_index("dataset").loc[["marin-moe-v16", "marin-moe-may", "mine"], "n_curve_points"].tolist() == [0, 0, 10]
+    assert store.datasets().set_index("dataset").loc[["marin-moe-v16", "marin-moe-may", "mine"], "n_curve_points"].tolist() == [
+        0,
+        0,
+        10,
+    ]
     assert store.curves("mine", ["r0"], "validation")["step"].tolist() == [0, 10]
     assert store.curves("mine", "r1")["run_id"].unique().tolist() == ["r1"]
     assert store.curves("mine", []).empty
@@ -259,7 +263,9 @@ def test_exclusion_wants_a_reason_and_known_runs(store):
     with pytest.raises(StoreError, match=r'Data set "mine" has no run "x" \(and 1 more\)\.'):
         store.exclude("mine", ["r0", "x", "y"], "why")
     assert not store.runs("mine")["excluded"].any()
-    with pytest.raises(StoreError, match=r'There is no data set "yours"\. There are: marin-moe-v16, marin-moe-may, byte-moe-sweep, mine\.'):
+    with pytest.raises(
+        StoreError, match=r'There is no data set "yours"\. There are: marin-moe-v16, marin-moe-may, byte-moe-sweep, mine\.'
+    ):
         store.runs("yours")
 
 

@@ -3,6 +3,7 @@
 from . import compare
 from . import servingpage as serving
 from .benchmarkpanel import show_benchmarks
+from .calibrationpanel import calibration
 from .catalogue import catalogue
 from .chart import chart, style
 from .controls import Point, budget_range, controls
@@ -11,7 +12,7 @@ from .duel import choose_pair, leverage, measured_gaps
 from .fitpage import axis_menu, backtest, backtest_table, coefficient_table, coefficients, health_card, pull_table, seed_caption
 from .laws import Choice, choose, facts, has
 from .nextruns import next_runs
-from .overview import approaches_table, next_steps
+from .overview import approaches_table, next_steps, optimum_menu
 from .page import ICON, answer, begin, finish
 from .papers import missing_refit, paper_sections, show_section
 from .planinputs import inputs as plan_inputs
@@ -38,7 +39,7 @@ from .results import (
     switches,
 )
 from .results import summary as experts
-from .runspage import curves, dataset_facts, exclusion, loss_names, released_models, run_axes, run_table
+from .runspage import counted, curves, dataset_facts, exclusion, released_models, run_axes, run_table
 from .trainedpage import kinds_table, limits, noise, rates, trained_sentence
 from .uploading import built, file_at_hand, mapping_of
 from .uploadpage import corrections, own_datasets, problems, store_form, stored, suggestions, understood

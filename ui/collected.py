@@ -12,6 +12,7 @@ import streamlit as st
 
 import lawlib
 from lawlib.export import Analysis, Chart, Origin, Part
+from lawlib.serving import Answer
 
 from .markup import unmarked
 
@@ -30,6 +31,7 @@ class Collected:
     laws: list[tuple[Part, Callable[[], lawlib.Ensemble | None]]] = field(default_factory=list)
     point: Point | None = None
     answer: str = ""
+    serving: tuple[Answer, float] | None = None
     charts: list[Chart] = field(default_factory=list)
     exported: Analysis | None = None
 
@@ -38,7 +40,7 @@ class Collected:
         parts = tuple(replace(part, samples=samples()) for part, samples in self.laws)
         at = self.point
         where = (at.budget, at.expansion, at.granularity) if at else (None, None, None)
-        self.exported = Analysis(self.title, parts, self.answer, link, *where, tuple(self.charts))
+        self.exported = Analysis(self.title, parts, self.answer, link, *where, tuple(self.charts), self.serving)
         return self.exported
 
 
@@ -64,6 +66,11 @@ def law(
 def point(point: Point) -> None:
     """Where the sliders stand."""
     now().point = point
+
+
+def serving(found: Answer, price: float) -> None:
+    """What the page says about serving, at this price of a GPU-hour in USD."""
+    now().serving = found, price
 
 
 def answer(sentence: str) -> None:

@@ -130,7 +130,11 @@ def compared(left: Side, right: Side) -> pd.DataFrame:
         ("data set", *(s.dataset or "none: a published law" for s in (left, right)), ""),
         ("law", *(s.choice.label for s in (left, right)), ""),
         ("runs fitted", *(f"{len(s.choice.law.fit.runs)}" if s.choice.law.fit else "–" for s in (left, right)), ""),
-        ("N counts", *(COUNTS[s.choice.law.count].replace(" parameters", "") for s in (left, right)), ""),
+        (
+            "N counts",
+            *(COUNTS[s.choice.law.count].replace(" parameters", "").replace(", router excluded", "") for s in (left, right)),
+            "",
+        ),
         (
             "budget, FLOPs",
             *(numbers.flops(s.point.budget, 3) for s in (left, right)),
@@ -201,7 +205,9 @@ def side_by_side(left: Side, right: Side) -> None:
     figures.same_axes(left.figure, right.figure)
     for key, side, column in zip(state.PINS, (left, right), st.columns(2), strict=True):
         with column:
-            chart(side.figure, f"compare_{key}", f"{plain(side.name)}: {plain(side.choice.label)}", side.curves)
+            where = "Left" if key == "a" else "Right"
+            words = f"{where}: {plain(side.choice.label)} at {numbers.flops(side.point.budget, 3)} FLOPs"
+            chart(side.figure, f"compare_{key}", words, side.curves)
 
 
 def saved_views() -> None:

@@ -130,13 +130,25 @@ def resolve(name: str, arch: str = "") -> lawlib.FittedLaw:
 
 
 def missing(need: str) -> str:
+    """Why no law is fitted to the selection, and what would change that."""
+    runs = data.selection()
+    counted = runs[~runs["excluded"]]
+    shown = "Shown is a published law."
+    if runs.empty:
+        return f"No run passes the filters. {shown}"
+    if counted.empty:
+        return f"All {len(runs)} selected runs are left out: take some back on the Runs page. {shown}"
+    columns = {"n_active": "active parameters", "tokens": "training tokens", "loss": "loss"}
+    columns |= {"G": {"granularity": "granularity"}, "E": {"n_experts": "experts"}}.get(need[:1], {})
+    absent = [words for column, words in columns.items() if counted[column].isna().all()]
+    silent = f": they do not say their {' or '.join(absent)}" if absent else ""
     what = {
         "G": "runs at two or more granularities",
         "E": "runs at two or more expansion rates, or dense ones beside MoE",
         "D": "runs at two or more sizes and token counts",
     }
-    wanted = " and ".join(what[n] for n in need if n in what and (n != "D" or need == "D"))
-    return f"The selected runs cannot answer this; it needs {wanted}. Shown is a published law."
+    wanted = " and ".join(what[n] for n in need or "D" if n in what and (n != "D" or need in ("", "D")))
+    return f"The selected runs cannot answer this{silent}; it needs {wanted}. {shown}"
 
 
 def _fit_options() -> None:

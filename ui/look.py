@@ -20,6 +20,8 @@ _CSS = """<style>
 [data-testid="stCaptionContainer"] .stMarkdownColoredText {opacity: 1;}
 .st-key-health [data-testid="stAlertContainer"] {padding: 0.5rem 0.75rem;}
 .st-key-health [data-testid="stAlertContainer"] p {font-size: 0.9rem; line-height: 1.45;}
+[data-testid="stHorizontalBlock"]:has(> [class*="st-key-csv_"]) {flex-wrap: nowrap; column-gap: 0.5rem;}
+[data-testid="stHorizontalBlock"]:has(> [class*="st-key-csv_"]) > [class*="st-key-csv_"] {flex: none;}
 .st-key-head + [data-testid="stElementContainer"] {margin-top: -0.6rem;}
 [class*="_off"] [data-testid="stMarkdownContainer"] p {opacity: 1; color: MUTED;}
 [data-testid="stSliderThumbValue"] p, [data-testid="stSliderTickBar"] p, button[data-selected="true"] p {color: TEXT;}
@@ -27,6 +29,12 @@ _CSS = """<style>
   [data-testid="stMainBlockContainer"] {padding: 4.25rem 1.5rem 4rem;}
   [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .js-plotly-plot) {flex-wrap: wrap;}
   [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .js-plotly-plot) > [data-testid="stColumn"] {min-width: 100%;}
+}
+@media (max-width: 1000px) {
+  [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] :is(.stDataFrame, .st-key-health)) {flex-wrap: wrap;}
+  [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] :is(.stDataFrame, .st-key-health)) > [data-testid="stColumn"],
+  .st-key-welcome [data-testid="stColumn"] {min-width: 100%;}
+  .st-key-welcome [data-testid="stHorizontalBlock"] {flex-wrap: wrap;}
 }
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] {padding: 4.25rem 0.75rem 3rem;}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from . import data
+from . import data, state
 from .laws import Choice
 from .markup import plain
 
@@ -23,6 +23,20 @@ def next_steps(choice: Choice) -> None:
     st.page_link("pages/granularity.py", label="How finely to split experts", icon=":material/grain:")
     st.page_link("pages/dense_vs_moe.py", label="What a mixture of experts saves", icon=":material/compare_arrows:")
     st.page_link("pages/upload.py", label="Bring your own runs", icon=":material/upload:")
+
+
+def optimum_menu() -> str:
+    """The quantity whose optimum is compared with published laws: "n_active" or "tokens"."""
+    words = {"n_active": "size", "tokens": "tokens"}
+    st.segmented_control(
+        "Optimum of",
+        list(words),
+        format_func=words.get,
+        label_visibility="collapsed",
+        required=True,
+        **state.bound("optimum", state.get("optimum")),
+    )
+    return state.get("optimum")
 
 
 def approaches_table(table: pd.DataFrame | None) -> None:

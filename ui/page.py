@@ -57,6 +57,10 @@ def begin(title: str, question: str, *, filters: bool = True) -> None:
     link.settle()
     _dataset_menu(filters)
     link.notices()
+    if filters and data.selection().empty:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.warning("No run of this data set passes the filters.", icon=":material/filter_alt_off:")
+            st.button("Clear the filters", key="clear_all", on_click=_clear_filters)
 
 
 def _notices(notices: list[str]) -> None:

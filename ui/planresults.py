@@ -8,11 +8,11 @@ import streamlit as st
 
 import lawlib
 from lawlib import extrapolation, numbers, planner
+from lawlib.serving.answer import N_SAMPLES
 
 from . import data, planinputs, state
 from .laws import Choice
 from .markup import plain
-from .servingpage import few
 
 
 def plan(choice: Choice) -> planner.Plan:
@@ -21,7 +21,7 @@ def plan(choice: Choice) -> planner.Plan:
     recipe = planner.recipe_of(choice.law, multiple=int(state.get("multiple")))
 
     def make() -> planner.Plan | str:
-        samples = few(choice.samples)
+        samples = choice.samples.first(N_SAMPLES) if choice.samples is not None else None
         try:
             return planner.plan(choice.law, limits, recipe, samples, sequence)
         except lawlib.OptimumError as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from lawlib import StoreError, figures
+from lawlib import StoreError, figures, numbers
 from lawlib.architecture import granularity_of
 from lawlib.export import safe_csv
 
@@ -46,6 +46,22 @@ def dataset_facts() -> str:
     return " · ".join(parts) + (f"  \n{plain(row['notes'])}" if row["notes"] else "")
 
 
+def counted(runs: pd.DataFrame) -> str:
+    """How many of the selected runs count, and what they span; what they do not say is left out."""
+    part = runs[~runs["excluded"]]
+    words = f"**{len(part)} of {len(runs)} selected runs** count"
+    spans = [_span(part["flops"], numbers.flops, " FLOPs"), _span(part["n_active"], numbers.count, " active parameters")]
+    if known := [s for s in spans if s]:
+        words += f", from {' and '.join(known)}"
+    losses = _span(part["loss"], numbers.loss, "")
+    return f"{words}; losses {losses} nats per token ({loss_names(part)})." if losses else f"{words}."
+
+
+def _span(values: pd.Series, write: Callable[[float], str], unit: str) -> str:
+    """ "**1e18** to **1e21 FLOPs**", "" where there are none."""
+    return f"**{write(values.min())}** to **{write(values.max())}{unit}**" if values.notna().any() else ""
+
+
 def loss_names(runs: pd.DataFrame) -> str:
     """Which columns the losses came from."""
     return plain(", ".join(n for n in runs["loss_name"].unique() if n) or "loss")
@@ -53,18 +69,14 @@ def loss_names(runs: pd.DataFrame) -> str:
 
 def run_axes(runs: pd.DataFrame) -> tuple[str, str]:
     """The chart's x axis and colour, chosen among the quantities that vary."""
-    vary = [c for c in figures.AXES if runs[c].nunique() > 1]
+    vary = [c for c in figures.AXES if runs[c].nunique() > 1] or ["flops"]
+    colors = [c for c in state.RUN_COLORS if runs[c].nunique() > 1] or ["arch"]
     left, right, _ = st.columns([2, 2, 3])
-    colors = [
-        c
-        for c in ("n_active", "flops", "expansion", "granularity", "tokens", "arch", "status", "loss_name")
-        if runs[c].nunique() > 1
-    ]
-    with left:
-        x = st.selectbox("Across", vary or ["flops"], format_func=lambda c: figures.AXES[c], key="runs_x")
-    with right:
-        color = st.selectbox("Colour", colors or ["arch"], format_func=lambda c: figures.AXES.get(c, c), key="runs_color")
-    return x, color
+    for field, words, options, place in (("x", "Across", vary, left), ("color", "Colour", colors, right)):
+        chosen = state.get(field) if state.get(field) in options else options[0]
+        with place:
+            st.selectbox(words, options, format_func=lambda c: figures.AXES.get(c, c), **state.bound(field, chosen))
+    return tuple(state.get(f) if state.get(f) in o else o[0] for f, o in (("x", vary), ("color", colors)))
 
 
 def run_table(runs: pd.DataFrame, event) -> list[str]:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 import lawlib
 from lawlib import extrapolation, numbers, serving
-from lawlib.ensemble import Ensemble
-from lawlib.serving import tables
 from lawlib.serving.lifetime import break_even
 
-from . import data, state
+from . import collected, data, state
 from .controls import Point
 from .laws import Choice
 from .markup import plain
 from .words import bracket
 
-N_SAMPLES = 100
-"""Samples behind the intervals of this page: every one is served on its own."""
 LENGTHS = tuple(float(2**k) for k in range(4, 18))
 _SERVED = tuple(float(f"{v:.2g}") for v in np.geomspace(1e9, 1e16, 43))
 
@@ -81,8 +75,16 @@ def options(point: Point) -> None:
             **state.bound("reference", state.get("reference")),
         )
         precision_menu()
-        share_slider("Share of the peak rate reached", "peak", "In prefill and decode. 0.5 is an example: calibrate below.")
-        share_slider("Share of the bandwidth reached", "reach", "In prefill and decode. 0.7 is an example: calibrate below.")
+        share_slider(
+            "Share of the peak rate reached",
+            "peak",
+            "In prefill and decode. 0.5 is an example: calibrate at the end of the page.",
+        )
+        share_slider(
+            "Share of the bandwidth reached",
+            "reach",
+            "In prefill and decode. 0.7 is an example: calibrate at the end of the page.",
+        )
         share_slider("Utilisation in training (MFU)", "mfu", "Of the GPU's dense bf16 peak. 0.4 is an example.")
         st.number_input(
             "Sequences decoded together, at most",
@@ -105,8 +107,8 @@ def options(point: Point) -> None:
 
 
 def share_slider(words: str, field: str, help: str) -> None:
-    """A slider of a share between 5 % and 1."""
-    st.slider(words, 0.05, 1.0, step=0.01, help=help, **state.bound(field, float(state.get(field))))
+    """A slider of a share, from 1 % on."""
+    st.slider(words, state.LIMITS[field][0], 1.0, step=0.01, help=help, **state.bound(field, float(state.get(field))))
 
 
 def _slider(words: str, field: str, values: tuple[float, ...], write) -> None:
@@ -130,80 +132,21 @@ def server() -> serving.Server:
     return serving.Server(machine, serving.Workload(state.get("prompt"), state.get("output"), state.get("most"), slowest))
 
 
-@dataclass(frozen=True)
-class Served:
-    """The page's tables. `picks` are the algorithms' models of the chosen E; `loss` is that of the chosen E's optimum."""
-
-    question: tables.Question
-    served: float
-    interval: str
-    optima: pd.DataFrame
-    equal_loss: pd.DataFrame
-    equal_cost: pd.DataFrame
-    sizes: pd.DataFrame
-    at_loss: pd.DataFrame
-    lifetimes: pd.DataFrame
-    configurations: pd.DataFrame
-    loss: float
-
-    def row(self, frame: pd.DataFrame, expansion: float | None = None) -> pd.Series:
-        """The row of an E, by default the chosen one."""
-        return frame[frame["expansion"] == (self.question.expansion if expansion is None else expansion)].iloc[0]
-
-    @property
-    def picks(self) -> pd.DataFrame:
-        """The chosen E's models by Algorithms 1 and 2."""
-        rows = [self.row(self.equal_loss), self.row(self.equal_cost)]
-        return pd.DataFrame(rows).assign(kind=["same loss (Alg. 1)", "same price (Alg. 2)"])
-
-    @property
-    def region(self) -> tuple[float, float]:
-        """Sizes of the chosen E that are both better and cheaper than the reference; NaN where there are none."""
-        part = self.sizes[self.sizes["expansion"] == self.question.expansion]
-        good = part[part["better"] & part["cheaper"]]
-        low, high = self.row(self.equal_loss)["n_active"], self.row(self.equal_cost)["n_active"]
-        if good.empty:
-            return np.nan, np.nan
-        return float(np.nanmax([low, -np.inf])), float(np.nanmin([high, part["n_active"].max()]))
-
-
-def results(choice: Choice, point: Point, optimum: lawlib.Optimum) -> Served:
+def results(choice: Choice, point: Point, optimum: lawlib.Optimum) -> serving.Answer:
     """Everything the page shows, computed once for each setting; stops the page with the reason where there is nothing."""
     g = float(optimum.granularity) if np.isfinite(optimum.granularity) else None
-    q = tables.Question(choice.law, server(), point.budget, point.expansion or 1.0, state.get("reference"), g, state.get("mfu"))
+    q = serving.Question(choice.law, server(), point.budget, point.expansion or 1.0, state.get("reference"), g, state.get("mfu"))
     key = ("serving", q.server, q.budget, q.expansion, q.reference, g, q.utilisation, state.get("served"), state.get("unit"))
     try:
-        return data.remember(choice.law, key, lambda: _results(q, choice.samples))
+        found = data.remember(choice.law, key, lambda: serving.answer(q, state.get("served"), choice.samples))
     except lawlib.OptimumError as error:
         st.warning(plain(error))
         st.stop()
+    collected.serving(found, price())
+    return found
 
 
-def few(samples: Ensemble | None) -> Ensemble | None:
-    """The first `N_SAMPLES` of an ensemble, for what is slow to compute."""
-    return None if samples is None else replace(samples, law=samples.law.first(N_SAMPLES))
-
-
-def _results(q: tables.Question, samples: Ensemble | None) -> Served:
-    samples = few(samples)
-    optima = tables.optima_table(q, samples)
-    loss = float(optima.loc[optima["expansion"] == q.expansion, "loss"].iloc[0])
-    return Served(
-        question=q,
-        served=state.get("served"),
-        interval=f"95 %, {samples.label}" if samples is not None else "",
-        optima=optima,
-        equal_loss=tables.algorithm_table(q, "equal loss", samples),
-        equal_cost=tables.algorithm_table(q, "equal cost", samples),
-        sizes=tables.size_curves(q, samples),
-        at_loss=tables.equal_loss_curves(q, loss),
-        lifetimes=tables.lifetime_curves(q, loss),
-        configurations=tables.configurations(q, loss, state.get("served")),
-        loss=loss,
-    )
-
-
-def sentence(found: Served, price: float) -> str:
+def sentence(found: serving.Answer, price: float) -> str:
     """The page's answer."""
     q = found.question
     same, cost = found.row(found.equal_loss), found.row(found.equal_cost)
@@ -230,7 +173,7 @@ def sentence(found: Served, price: float) -> str:
     return f"{words} {_lifetime_sentence(found, price)}"
 
 
-def _lifetime_sentence(found: Served, price: float) -> str:
+def _lifetime_sentence(found: serving.Answer, price: float) -> str:
     table = found.configurations[found.configurations["kind"] == "lifetime"]
     if table.empty:
         return "No model that reaches this loss fits on these GPUs."
@@ -242,7 +185,7 @@ def _lifetime_sentence(found: Served, price: float) -> str:
     )
 
 
-def notes(found: Served, choice: Choice) -> list[str]:
+def notes(found: serving.Answer, choice: Choice) -> list[str]:
     """What to know about the answer: assumptions, limits, extrapolation."""
     q, work, machine = found.question, found.question.server.work, found.question.server.machine
     pace = f", at least {1 / work.max_step:.3g} tokens a second a reader" if np.isfinite(work.max_step) else ""
@@ -264,7 +207,7 @@ def notes(found: Served, choice: Choice) -> list[str]:
     return lines
 
 
-def ladder(found: Served, price: float) -> pd.DataFrame:
+def ladder(found: serving.Answer, price: float) -> pd.DataFrame:
     """Every E in one table, as words: its optimum, and both algorithms against the reference."""
     o, a, b = found.optima, found.equal_loss, found.equal_cost
     return pd.DataFrame(
@@ -289,7 +232,7 @@ def ladder(found: Served, price: float) -> pd.DataFrame:
     )
 
 
-def break_even_table(found: Served) -> pd.DataFrame | None:
+def break_even_table(found: serving.Answer) -> pd.DataFrame | None:
     """Menu of configurations, and from how many tokens served each pays off against each other; None for fewer than two."""
     table = found.configurations
     if len(table) < 2:
@@ -334,7 +277,7 @@ def _served_on(row) -> str:
     return f"{row.n_gpus:g} GPU{'s' if row.n_gpus > 1 else ''}, batch {row.batch:,.0f}, {row.step * 1e3:.0f} ms a token"
 
 
-def _as_optimum(q: tables.Question, row: pd.Series) -> lawlib.Optimum:
+def _as_optimum(q: serving.Question, row: pd.Series) -> lawlib.Optimum:
     """A row of the algorithms as what `extrapolation` takes."""
     n = float(row["n_active"])
     g = np.nan if q.granularity is None else q.granularity

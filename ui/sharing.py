@@ -55,21 +55,31 @@ def _export(analysis: export.Analysis) -> None:
         ("Curves and bands, CSV", "-tables.zip", lambda: export.tables_zip(analysis), ":material/table:"),
         ("Figures, HTML", ".html", lambda: export.html_page(analysis, look.text, look.page), ":material/html:"),
     ]
-    for label, ending, make, icon in [*(of_laws if analysis.parts else []), *of_charts]:
-        st.download_button(
-            label,
-            data=make,
-            file_name=name + ending,
-            on_click="ignore",
-            icon=icon,
-            type="primary" if ending == ".zip" else "tertiary",
-            key=f"export{ending.partition('.')[0]}_{ending.rpartition('.')[2]}",
-            width="content",
-        )
+    with st.container(gap=None, key="exports"):
+        for label, ending, make, icon in [*(of_laws if analysis.parts else []), *of_charts]:
+            st.download_button(
+                label,
+                data=make,
+                file_name=name + ending,
+                on_click="ignore",
+                icon=icon,
+                type="primary" if ending == ".zip" else "tertiary",
+                key=f"export{ending.partition('.')[0]}_{ending.rpartition('.')[2]}",
+                width="content",
+            )
     image_buttons([(c.key, c.title) for c in analysis.charts], look)
     if analysis.parts:
         runs = " These runs are yours: the zip holds them beside its script." if uploaded else ""
-        st.caption(f"The script makes fit, intervals and figures again with lawlib.{runs}")
+        again = (
+            "fit, intervals and figures" if all(map(export.drawable, analysis.charts)) else "fit and intervals, not all figures,"
+        )
+        st.caption(f"The script makes {again} again with lawlib.{runs}")
+
+
+def _pin(field: str, side: str, query: str) -> None:
+    """Keeps a view for one side of the Compare page."""
+    state.put(field, query)
+    st.toast(f"Pinned on the {side} of the Compare page.", icon=":material/push_pin:")
 
 
 def _share(shown: collected.Collected) -> None:
@@ -77,16 +87,17 @@ def _share(shown: collected.Collected) -> None:
     st.markdown("**Link to this view**")
     st.code(address(), language=None, wrap_lines=True)
     st.caption("It names the data by their content: elsewhere it opens on the same numbers, or says what differs.")
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         for field, words in zip(state.PINS, ("left", "right"), strict=True):
             st.button(
                 f"Pin {words}",
                 key=f"pin_{field}",
                 icon=":material/push_pin:",
-                on_click=state.put,
-                args=(field, view()),
+                on_click=_pin,
+                args=(field, words, view()),
                 help=f"Shows this view on the {words} of the Compare page",
             )
+        st.page_link("pages/compare.py", label="Compare", icon=":material/splitscreen_right:")
     store = data.store()
     with st.form("save_analysis", border=False, clear_on_submit=True):
         name = st.text_input("Keep it under a name", max_chars=120, placeholder="MoE against dense at 1e22", key="analysis_name")

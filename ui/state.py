@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from lawlib import figures
 from lawlib.selection import HASH_DIGITS, Fingerprint
 
 _STATE = "chosen"
@@ -126,6 +127,9 @@ def _hash_list(values: object) -> str:
     return "".join(values) or "none"  # type: ignore[arg-type]
 
 
+RUN_COLORS = ("n_active", "flops", "expansion", "granularity", "tokens", "arch", "status", "loss_name")
+"""What the chart of runs may be coloured by."""
+
 FIELDS: dict[str, Field] = {
     "dataset": Field("marin-moe-v16", str),
     "law": Field("", str),
@@ -186,6 +190,10 @@ FIELDS: dict[str, Field] = {
     "plan_g": Field((), _numbers, _number_list),
     "spend": Field(None, _within("spend"), _compact),
     "aim": Field("n_active", _one_of("loss")),
+    "optimum": Field("n_active", _one_of("tokens")),
+    "against": Field("", _one_of("flops", "n_active", "n_total", "tokens")),
+    "x": Field("", _one_of(*figures.AXES)),
+    "color": Field("", _one_of(*RUN_COLORS)),
     "data": Field("", _fingerprint),
     "out": Field(None, _hashes, _hash_list),
 }

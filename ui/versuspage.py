@@ -12,7 +12,7 @@ import lawlib
 from lawlib import convergence, numbers
 from lawlib.convergence import Ratio
 
-from . import data, laws, state
+from . import collected, data, laws, state
 from .markup import plain
 from .reported import E16
 from .versus import ALONG, Versus
@@ -157,7 +157,9 @@ def predictions(v: Versus) -> list[Predicted]:
     found = []
     fitted = _fitted_law(v.by)
     if fitted is not None:
-        found.append(_predicted(fitted, laws.label(fitted.name), a, b, data.ensemble(fitted)))
+        label = laws.label(fitted.name)
+        collected.law(fitted, label, data.origin(fitted.name), lambda: data.ensemble(fitted))
+        found.append(_predicted(fitted, label, a, b, data.ensemble(fitted)))
     known = all((t[c] > 0).all() for t in (a, b) for c in ("granularity", "n_total")) and len(a)
     if known and (a["granularity"].to_numpy() != b["granularity"].to_numpy()).any() and v.by in ("G", "hand"):
         law = lawlib.published(E16)

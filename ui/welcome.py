@@ -52,7 +52,11 @@ def welcome(choice: Choice, point: Point) -> None:
 
 def _tenfold(law: lawlib.FittedLaw, point: Point) -> str:
     """What ten times the budget wants, by the page's law."""
-    sizes = [lawlib.compute_optimal(law, c, point.expansion, point.granularity) for c in (point.budget, 10 * point.budget)]
+
+    def both() -> list[lawlib.Optimum]:
+        return [lawlib.compute_optimal(law, c, point.expansion, point.granularity) for c in (point.budget, 10 * point.budget)]
+
+    sizes = data.remember(law, ("tenfold", point), both)
     model, tokens = (float(getattr(sizes[1], q) / getattr(sizes[0], q)) for q in ("n_active", "tokens"))
     return f"Ten times the compute wants a model **{numbers.times(model)}** as large on **{numbers.times(tokens)}** the tokens."
 
@@ -60,7 +64,8 @@ def _tenfold(law: lawlib.FittedLaw, point: Point) -> str:
 def _saving() -> str:
     """The efficiency gap of a published law."""
     law = lawlib.published(_LAW)
-    gap = float(lawlib.efficiency_gap(law, law, _BUDGET, _EXPANSION))  # type: ignore[arg-type]
+    assert isinstance(law, lawlib.FittedLaw)
+    gap = data.remember(law, ("saving",), lambda: float(lawlib.efficiency_gap(law, law, _BUDGET, _EXPANSION)))
     return (
         f"At {numbers.flops(_BUDGET)} FLOPs a dense model needs **{numbers.times(gap)}** the compute of one with E = {_EXPANSION:g}, "
         "by Ludziejewski et al. 2025."

@@ -4,6 +4,7 @@ from .analysis import Analysis, Chart, Origin, Part
 from .bundle import everything, tables_zip
 from .csv import safe_csv
 from .document import fit_json, html_page
+from .drawing import drawable
 from .latex import latex_table
 from .script import script
 
@@ -12,6 +13,7 @@ __all__ = [
     "Chart",
     "Origin",
     "Part",
+    "drawable",
     "everything",
     "fit_json",
     "html_page",

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from ..ensemble import Ensemble
 from ..laws import FittedLaw
+from ..serving import Answer
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class Chart:
 class Analysis:
     """A page: its title, its answer (as plain words) and address, its laws (the first is the chosen one), sliders, charts.
 
-    budget in training FLOPs, None on a page without sliders; expansion and granularity None where the law has none.
+    budget in training FLOPs, None on a page without sliders; expansion and granularity None where the law has none. serving: what
+    a page about serving answers, and the price of a GPU-hour in USD.
     """
 
     title: str
@@ -82,3 +84,4 @@ class Analysis:
     expansion: float | None = None
     granularity: float | None = None
     charts: tuple[Chart, ...] = ()
+    serving: tuple[Answer, float] | None = None

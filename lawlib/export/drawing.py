@@ -14,9 +14,14 @@ from .naming import named
 Lines = list[str]
 
 
+def drawable(chart: Chart) -> bool:
+    """Whether a script can draw it."""
+    return chart.key in _DRAW
+
+
 def lines(analysis: Analysis) -> Lines:
     """`style`, then `charts` with every figure there is a way to draw; empty where there is none."""
-    known = [c for c in analysis.charts if c.key in _DRAW]
+    known = [c for c in analysis.charts if drawable(c)]
     if not known:
         return []
     out = [
@@ -24,6 +29,7 @@ def lines(analysis: Analysis) -> Lines:
         f"label, interval = {_label(analysis)!r}, {_interval(analysis)!r}",
         "charts = {}",
         "",
+        *_serving(analysis),
     ]
     for chart in known:
         out += [f"# {' '.join(chart.title.split())}", *_DRAW[chart.key](analysis, chart), ""]
@@ -202,6 +208,35 @@ def _gaps(analysis: Analysis, chart: Chart) -> Lines:
     return [*out, 'charts["gap"] = figures.gap_figure(curves, style, budget, expansion, interval)']
 
 
+def _serving(analysis: Analysis) -> Lines:
+    """`found`, everything about serving, made from the question's own values; empty where a page does not ask."""
+    if analysis.serving is None:
+        return []
+    found, price = analysis.serving
+    q = found.question
+    machine, work = q.server.machine, q.server.work
+    slowest = f", {work.max_step!r}" if np.isfinite(work.max_step) else ""
+    return [
+        "# Serving",
+        f"machine = serving.Machine(serving.gpu({machine.gpu.name!r}), {machine.precision!r}, compute={machine.compute!r}, "
+        f"bandwidth={machine.bandwidth!r})",
+        f"server = serving.Server(machine, serving.Workload({work.prompt!r}, {work.output!r}, {work.max_batch!r}{slowest}))",
+        f"question = serving.Question(law, server, budget, {q.expansion!r}, {q.reference!r}, {q.granularity!r}, {q.utilisation!r})",
+        f"price, served = {price!r}, {found.served!r}  # USD a GPU-hour, tokens",
+        f"found = serving.answer(question, served, {_samples(analysis)})",
+        "",
+    ]
+
+
+def _served(arguments: str, builder: str) -> Callable[[Analysis, Chart], Lines]:
+    def draw(analysis: Analysis, chart: Chart) -> Lines:
+        if analysis.serving is None:
+            return []
+        return [f'charts["{chart.key}"] = figures.{builder}({arguments})']
+
+    return draw
+
+
 _DRAW: dict[str, Callable[[Analysis, Chart], Lines]] = {
     "loss": _loss,
     "isoflop": _isoflop,
@@ -219,4 +254,12 @@ _DRAW: dict[str, Callable[[Analysis, Chart], Lines]] = {
     "measured_g": _measured_granularity,
     "gap": _gaps,
     "losses": _gaps,
+    "trilemma": _served(
+        "found.sizes, found.optima, found.picks, style, price, question.expansion, question.reference", "trilemma_figure"
+    ),
+    "equal_loss": _served("found.at_loss, style, price, question.expansion, found.loss", "equal_loss_figure"),
+    "over_training": _served(
+        "found.sizes, style, price, question.expansion, found.region, found.interval", "over_training_figure"
+    ),
+    "lifetime": _served("found.lifetimes, style, price, question.expansion, served", "lifetime_figure"),
 }

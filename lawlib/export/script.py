@@ -51,6 +51,7 @@ def _imports(body: str) -> list[str]:
         ("", ""),
         ("", "import lawlib"),
         ("figures.", "from lawlib import figures"),
+        ("serving.", "from lawlib import serving"),
         ("tables.", "from lawlib import tables"),
         ("slice_labels(", "from lawlib.approaches import slice_labels"),
         ("shared_rounding(", "from lawlib.gap import shared_rounding"),

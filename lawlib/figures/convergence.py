@@ -237,7 +237,7 @@ def reported_figure(curves: pd.DataFrame, reported: pd.DataFrame, style: Style) 
 
     curves: `convergence.gain_curves`; reported: columns n_total, granularity, gain, comparison.
     """
-    fig = figure(style, "total parameters N", "loss of G = 1 minus that of G (nats per token)")
+    fig = figure(style, "total parameters N", "gain over G = 1 (nats per token)")
     kinds = sorted(curves["granularity"].unique())
     ends = []
     for g in kinds:

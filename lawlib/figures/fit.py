@@ -32,7 +32,7 @@ def residual_figure(runs: pd.DataFrame, residuals: np.ndarray, style: Style, x: 
             customdata=hover_data(runs),
             hovertemplate=template,
             showlegend=False,
-            marker={"color": style.series[1], "size": 7, "line": {"width": 1, "color": style.page}},
+            marker={"color": style.measured, "size": 7, "line": {"width": 1, "color": style.page}},
         )
     )
     return finish(fig)
@@ -60,7 +60,7 @@ def prediction_figure(runs: pd.DataFrame, predicted: np.ndarray, style: Style) -
             customdata=hover_data(runs),
             showlegend=False,
             hovertemplate=HOVER.replace("loss %{y:.4f}", "measured %{x:.4f}, predicted %{y:.4f}"),
-            marker={"color": style.series[1], "size": 7, "line": {"width": 1, "color": style.page}},
+            marker={"color": style.measured, "size": 7, "line": {"width": 1, "color": style.page}},
         )
     )
     return finish(fig)

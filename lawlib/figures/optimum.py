@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from .. import numbers
 from .draft import scatter
+from .palette import law_color
 from .style import Style, band, figure, finish, follow, line, set_decades, split_line, vertical
 
 HOVER = (
@@ -35,7 +36,7 @@ def escape(text: object) -> str:
 
 def measured(runs: pd.DataFrame, x: str, style: Style, name: str = "runs", **marker) -> go.Scatter:
     """The runs as points: loss against the column `x`."""
-    look = {"color": style.series[1], "size": 7, "line": {"width": 1, "color": style.page}} | marker
+    look = {"color": style.measured, "size": 7, "line": {"width": 1, "color": style.page}} | marker
     return scatter(
         x=runs[x], y=runs["loss"], mode="markers", name=name, marker=look, customdata=hover_data(runs), hovertemplate=HOVER
     )
@@ -82,10 +83,9 @@ def allocation(
         "tokens_per_parameter": "tokens per active parameter D/N",
     }
     fig = figure(style, "training compute C (FLOPs)", words[column], log_y=True)
-    others = [name for name in paths if name != chosen]
-    for i, name in enumerate(others):
+    for name in [name for name in paths if name != chosen]:
         path = paths[name]
-        fig.add_trace(line(path["flops"], path[column], style.series[3 + i % 7], escape(name), "dot"))
+        fig.add_trace(line(path["flops"], path[column], law_color(style, name), escape(name), "dot"))
     path = paths[chosen]
     if f"{column}_low" in path:
         edges = path[f"{column}_low"], path[f"{column}_high"]
@@ -97,7 +97,7 @@ def allocation(
         good = optima[optima["inside"] & optima["opens_up"]]
         ratio = good["tokens_opt"] / good["n_opt"]
         y = {"n_active": good["n_opt"], "tokens": good["tokens_opt"], "tokens_per_parameter": ratio}[column]
-        look = {"color": style.series[1], "size": 8, "line": {"width": 1, "color": style.page}}
+        look = {"color": style.measured, "size": 8, "line": {"width": 1, "color": style.page}}
         fig.add_trace(scatter(x=good["flops"], y=y, mode="markers", name="isoFLOP vertices (approach 2)", marker=look))
     vertical(fig, budget, style, numbers.flops(budget), live="budget")
     return finish(fig)

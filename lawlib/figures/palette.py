@@ -91,6 +91,15 @@ def granularity_color(style: Style, granularity: float) -> str:
     return _along(style.granularities, granularity)
 
 
+_PAPERS = ("besiroglu2024", "krajewski2024", "ludziejewski2025", "hoffmann2022", "abnar2025", "clark2022")
+
+
+def law_color(style: Style, name: str) -> str:
+    """The colour of a published law, by its paper; other laws share the last one."""
+    place = next((i for i, paper in enumerate(_PAPERS) if name.startswith(paper)), len(_PAPERS))
+    return style.series[3 + place]
+
+
 def _along(ramp: tuple[str, ...], value: float) -> str:
     """The colour of a value on a ramp of powers of two, mixed between two of them."""
     place = min(max(log2(value), 0.0), len(ramp) - 1.0) if value > 0 else 0.0

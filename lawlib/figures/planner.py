@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from .. import numbers
 from .draft import scatter
 from .labels import End, name_ends
-from .palette import expansion_color, granularity_color
+from .palette import granularity_color
 from .style import Style, figure, finish
 
 
@@ -104,12 +104,13 @@ def shape_figure(placed: pd.DataFrame, style: Style) -> go.Figure:
 
 
 def _models(placed: pd.DataFrame, x: str, y: str, style: Style) -> go.Scatter:
-    colors = [expansion_color(style, max(e, 1.0)) for e in placed["expansion"]]
     words = [
-        f"{m.model}: E {m.expansion:.3g}, G {m.granularity:.3g}, top-{m.top_k:g} of {m.n_experts:g}<br>N active {numbers.count(m.n_active)}, "
-        f"tokens {numbers.count(m.tokens)}" + ("" if m.verified else "<br>some figures not checked against their source")
+        [
+            m.model, f"{m.expansion:.3g}", f"{m.granularity:.3g}", f"top-{m.top_k:g} of {m.n_experts:g}", numbers.count(m.n_active),
+            numbers.count(m.tokens), "" if m.verified else "some figures not checked against their source",
+        ]
         for m in placed.itertuples()
-    ]
+    ]  # fmt: skip
     return scatter(
         x=placed[x],
         y=placed[y],
@@ -119,11 +120,12 @@ def _models(placed: pd.DataFrame, x: str, y: str, style: Style) -> go.Scatter:
         textposition="top center",
         textfont={"size": 10, "color": style.muted},
         customdata=words,
-        hovertemplate="%{customdata}<extra></extra>",
+        hovertemplate="<b>%{customdata[0]}</b><br>E %{customdata[1]}, G %{customdata[2]}, %{customdata[3]}<br>N active %{customdata[4]}, "
+        "tokens %{customdata[5]}<br>%{customdata[6]}<extra></extra>",
         marker={
-            "color": colors,
+            "color": style.measured,
             "size": 8,
             "symbol": ["circle" if v else "circle-open" for v in placed["verified"]],
-            "line": {"width": 1, "color": colors},
+            "line": {"width": 1, "color": style.measured},
         },
     )

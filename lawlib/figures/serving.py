@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from .. import numbers
 from .draft import Draft, scatter
+from .labels import End, name_ends
 from .palette import expansion_color, fade
 from .style import Style, band, figure, finish, line, set_decades, split_line, vertical
 
@@ -17,6 +18,10 @@ PER_MILLION = "price per million tokens served (USD)"
 def _colors(expansions: list[float], style: Style, chosen: float) -> dict[float, str]:
     """Colour of each E, the chosen one orange."""
     return {e: style.accent if e == chosen else expansion_color(style, e) for e in expansions}
+
+
+def _name(expansion: float, equals: str = " = ") -> str:
+    return "dense" if expansion == 1 else f"E{equals}{expansion:g}"
 
 
 def _hover(part: pd.DataFrame, *more: np.ndarray) -> np.ndarray:
@@ -43,6 +48,7 @@ def trilemma_figure(
     expansions = sorted(curves["expansion"].unique())
     colors = _colors(expansions, style, chosen)
     known = optima.set_index("expansion")
+    ends = []
     for e in expansions:
         part = curves[(curves["expansion"] == e) & np.isfinite(curves["gpu_hours"])]
         if part.empty:
@@ -52,7 +58,8 @@ def trilemma_figure(
                 x=part["gpu_hours"] * price,
                 y=part["loss"],
                 mode="lines",
-                name="dense" if e == 1 else f"E = {e:g}",
+                name=_name(e),
+                showlegend=False,
                 line={"color": colors[e], "width": 3 if e == chosen else 1.5},
                 customdata=_hover(
                     part, np.array([f"{v:.0%}" for v in part["share"]]), np.array([f"{v:g}" for v in part["n_gpus"]])
@@ -61,6 +68,7 @@ def trilemma_figure(
                 " · tokens %{customdata[1]}<br>%{customdata[3]} GPUs a copy<extra>%{fullData.name}</extra>",
             )
         )
+        ends.append(End(part["gpu_hours"].iloc[-1] * price, part["loss"].iloc[-1], _name(e, " "), colors[e]))
         best = known.loc[e]
         if np.isfinite(best["gpu_hours"]):
             fig.add_trace(
@@ -93,6 +101,7 @@ def trilemma_figure(
     shown = curves[(curves["share"] >= 0.1) & np.isfinite(curves["gpu_hours"])]
     low, high = optima["loss"].min(), max(shown.loc[shown["expansion"].isin([chosen, reference]), "loss"].max(), at["loss"])
     fig.update_yaxes(range=[low - 0.06 * (high - low), high + 0.05 * (high - low)], type="linear", dtick=None, tickformat=".2f")
+    name_ends(fig, ends, style)
     return finish(fig)
 
 
@@ -110,7 +119,7 @@ def equal_loss_figure(curves: pd.DataFrame, style: Style, price: float, chosen: 
                 x=part["flops"],
                 y=part["serve"] * price,
                 mode="lines+markers",
-                name="dense" if e == 1 else f"E = {e:g}",
+                name=_name(e),
                 line={"color": colors[e], "width": 3 if e == chosen else 1.5},
                 marker={"size": np.where(part["optimal"], 8, 0), "color": colors[e]},
                 customdata=_hover(part),
@@ -156,7 +165,7 @@ def over_training_figure(
             y=1,
             yref="paper",
             yanchor="top",
-            text="better and cheaper<br>than the reference",
+            text="better and cheaper",
             showarrow=False,
             font={"size": 11, "color": style.text},
         )
@@ -186,7 +195,7 @@ def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: fl
         common = {
             "x": part["served"],
             "mode": "lines",
-            "name": "dense" if e == 1 else f"E = {e:g}",
+            "name": _name(e),
             "legendgroup": f"{e:g}",
             "line": {"color": colors[e], "width": 3 if e == chosen else 1.5},
             "customdata": _hover(
@@ -206,7 +215,7 @@ def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: fl
             x=np.log10(middle["served"]),
             y=-0.01,
             yref="y2",
-            text="dense" if middle["expansion"] == 1 else f"E {middle['expansion']:g}",
+            text=_name(middle["expansion"], " "),
             showarrow=False,
             yanchor="top",
             font={"size": 11, "color": colors[middle["expansion"]]},

@@ -11,11 +11,13 @@ throughput and the cheapest number of GPUs, `sizes` the shapes behind a law's N.
 """
 
 from .algorithms import EXPANSIONS, Server, Sized, bounded_cost, bounded_loss, equal_loss_budget, over_training
+from .answer import Answer, answer
 from .cost import COUNTS, Service, Workload, cheapest, serve
 from .hardware import GPU, PRECISIONS, gpu, gpus
 from .memory import USABLE, Footprint, footprint, kv_bytes, largest_batch, mean_context, weight_bytes
 from .roofline import Machine
 from .sizes import QUERIES_PER_KEY, law_footprint
+from .tables import Question
 
 __all__ = [
     "COUNTS",
@@ -24,12 +26,15 @@ __all__ = [
     "PRECISIONS",
     "QUERIES_PER_KEY",
     "USABLE",
+    "Answer",
     "Footprint",
     "Machine",
+    "Question",
     "Server",
     "Service",
     "Sized",
     "Workload",
+    "answer",
     "bounded_cost",
     "bounded_loss",
     "cheapest",
