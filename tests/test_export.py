@@ -11,6 +11,7 @@ import pickle
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,13 @@ def run_script(analysis: Analysis, folder) -> dict:
     """Unpacks the whole export into a folder and runs its script there, in a process of its own."""
     with zipfile.ZipFile(io.BytesIO(export.everything(analysis, "#000", "#fff"))) as archive:
         archive.extractall(folder)
+    printed = run_python(RUNNER, folder)
+    with open(folder / "found.pickle", "rb") as file:
+        return {**pickle.load(file), "printed": printed}
+
+
+def run_python(source: str, folder) -> str:
+    """Runs it in a fresh interpreter with lawlib at hand and an empty workspace; what it printed."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -45,10 +53,9 @@ def run_script(analysis: Analysis, folder) -> dict:
         "PYTHONWARNINGS": "error",
     }
     python = os.environ.get("LAWLIB_SCRIPT_PYTHON", sys.executable)
-    done = subprocess.run([python, "-c", RUNNER], cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr + (folder / "reproduce.py").read_text()
-    with open(folder / "found.pickle", "rb") as file:
-        return {**pickle.load(file), "printed": done.stdout}
+    done = subprocess.run([python, "-c", source], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def drawn(trace: dict, axis: str) -> np.ndarray:
@@ -123,6 +130,37 @@ def test_an_exported_script_gives_the_page_s_numbers_in_a_fresh_process(page, qu
                 np.testing.assert_allclose(
                     drawn(a, axis), drawn(b, axis), rtol=1e-9, err_msg=f"{chart.key} {a.get('name')} {axis}"
                 )
+
+
+ALL_RUNNER = """
+import json, pathlib, runpy
+found = {f.parent.name: runpy.run_path(str(f))["law"].params for f in sorted(pathlib.Path().glob("*/reproduce.py"))}
+pathlib.Path("found.json").write_text(json.dumps(found))
+"""
+
+
+def test_scripts_of_every_law_and_of_released_data_give_the_same_parameters(tmp_path):
+    """One fresh process for all of them; the releases where LAWLIB_TEST_DATA has them."""
+    many = as_runs(dense_and_moe(), "mine")
+    cases = {name: (many, name) for name in lawlib.FAMILIES if lawlib.why_not(many, name) is None}
+    assert len(cases) >= 6
+    folder = Path(os.environ.get("LAWLIB_TEST_DATA", "none"))
+    for file, family in (("chinchilla_extracted.csv", "chinchilla"), ("clark2022_curves.csv.gz", "routed")):
+        if (folder / file).is_file():
+            cases[file] = (lawlib.read_runs(folder / file), family)
+    expected = {}
+    for name, (runs, family) in cases.items():
+        law = lawlib.fit(runs, family, objective="squared_log")
+        origin = Origin(family, "mine", "mine", False, runs, {}, "", {"objective": "squared_log"})
+        zipped = export.everything(Analysis("Fit", (Part(law, origin, family),)), "#000", "#fff")
+        with zipfile.ZipFile(io.BytesIO(zipped)) as archive:
+            archive.extractall(tmp_path / name)
+        expected[name] = law.params
+    run_python(ALL_RUNNER, tmp_path)
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found.keys() == expected.keys()
+    for name, params in expected.items():
+        assert found[name] == pytest.approx(params, rel=1e-9, abs=0), name
 
 
 class TestCsv:
