@@ -79,16 +79,18 @@ def fit(
     if not np.isfinite(rough.value[order[0]]):
         raise FitError(f"No start of the {law.name} fit led to a finite objective: check the runs for extreme values.")
     front = order[: max(N_POLISHED, len(order) // 3)]
+    begun = first[front]
     found = Solution(rough.phi[front], rough.value[front], rough.converged[front], 0)
     if not found.converged.all():
         found = minimise(model, goal, found.phi, w, max_iterations=MAX_STEPS)
     if n_exponents(law) >= MANY_EXPONENTS and not fit_shapes:
         beyond = steepened(law, x, log_loss, found.phi[int(np.argmin(found.value))])
         found = _joined(found, minimise(model, goal, beyond, w, max_iterations=ROUGH_STEPS))
+        begun = np.concatenate([begun, beyond])
     best = int(np.argmin(found.value))
     if not found.converged[best]:
         last = minimise(model, goal, found.phi[best : best + 1], w, max_iterations=LAST_STEPS)
-        found = _joined(last, found)
+        found, begun = _joined(last, found), np.concatenate([begun[best : best + 1], begun])
         best = int(np.argmin(found.value))
     phi = found.phi[best : best + 1]
     state = model.evaluate(phi)
@@ -118,7 +120,7 @@ def fit(
             residuals=residuals,
             fit_shapes=fit_shapes,
             n_dropped=dropped,
-            start=first[order[best]],
+            start=begun[best],
         ),
     )
 
