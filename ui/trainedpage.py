@@ -28,9 +28,14 @@ def trained_sentence() -> tuple[str, str]:
     answer = (
         f"**{took.runs} models** of **{numbers.count(runs['n_active'].min())}** to **{numbers.count(runs['n_active'].max())} active "
         f"parameters** were trained on **{numbers.flops(runs['flops'].min())}** to **{numbers.flops(runs['flops'].max())} FLOPs**, "
-        f"{len(dense)} dense and {took.runs - len(dense)} with experts; another seed moves a final loss by "
-        f"**{trained.pooled_sd(repeated):.4f} nats** (standard deviation of {int(repeated['seeds'].sum())} runs)."
+        f"{len(dense)} dense and {took.runs - len(dense)} with experts"
     )
+    if len(repeated):
+        answer += (
+            f"; another seed moves a final loss by **{trained.pooled_sd(repeated):.4f} nats** (standard deviation, "
+            f"{int(repeated['seeds'].sum())} runs of {len(repeated)} configurations)"
+        )
+    answer += "."
     lost = f"{took.diverged} diverged" if took.diverged else "none diverged"
     cost = (
         f"Together {numbers.flops(took.flops)} FLOPs in {took.hours:.1f} hours of one processor core and {took.evaluation:.1f} of "
@@ -46,7 +51,7 @@ def kinds_table() -> None:
         f"Decoder-only transformers on bytes (vocabulary 256, context 128), feed-forward width 4 d, dense or E·G experts of width "
         f"4 d / G with every byte sent to G of them. They read the {text['title']} (Debian package {text['package']}, SHA-256 "
         f"{text['sha256'][:16]}…), no byte twice; losses are of held-out pieces of it. Trainer, rules and every choice: "
-        "`sweep/README.md`; `make sweep` trains them again."
+        "`sweep/README.md`. Not every run of its design is trained yet: `make sweep` goes on where the record ends."
     )
     table = trained.by_kind(_runs())
     table.index = [f"E = {e:g}" if e > 1 else "dense" for e in table.index]
@@ -59,6 +64,9 @@ def noise() -> None:
     """Repeats with other seeds: the chart and its table."""
     runs = _runs()
     repeated = trained.repeats(runs)
+    if repeated.empty:
+        st.caption("No configuration has a second seed yet: the noise of these losses is not known.")
+        return
     keys = ["n_active", "expansion", "granularity", "flops"]
     numbered = repeated[keys].assign(configuration=range(len(repeated)))
     members = runs[~runs["excluded"]].merge(numbered, on=keys)

@@ -90,7 +90,7 @@ def test_parameters_are_those_that_the_architecture_counts(expansion, granularit
     assert experts * counted.top_k / counted.n_experts + attention == counted.n_active
     assert sum(n for name, n in sizes.items() if name.endswith(".router")) == counted.n_router
     assert sizes["embedding"] + sizes["unembedding"] == counted.n_embedding
-    rest = sum(n for name, n in sizes.items() if "gain" in name or "before" in name or name == "last")
+    rest = sum(n for name, n in sizes.items() if name.endswith((".gain", ".shift", ".sharp")) or name == "last")
     assert sum(sizes.values()) == counted.n_total + counted.n_router + counted.n_embedding + rest
 
 
