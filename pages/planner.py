@@ -24,7 +24,8 @@ with right:
     for line in ui.plan_changes(found):
         st.markdown(f"- {line}")
     st.markdown("**Starting points, not results**")
-    st.dataframe(ui.starting_points(found), hide_index=True, width="stretch", key="starting_points")
+    for line in ui.starting_points(found):
+        st.markdown(f"- {line}")
 st.markdown("**Neighbours under the same limits, and what each costs**")
 st.dataframe(ui.plan_neighbours(found), hide_index=True, width="stretch", height="content", key="neighbours")
 ui.launchers(found)

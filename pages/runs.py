@@ -8,10 +8,8 @@ from lawlib import figures
 ui.begin("Runs", "Which runs are there, and which of them should count?")
 runs = ui.selection()
 with st.container():
-    ui.answer(
-        ui.counted(runs),
-        ui.dataset_facts(),
-    )
+    marks = ui.marks(runs)
+    ui.answer(ui.counted(runs), ui.marks_summary(runs, marks), ui.dataset_facts())
 x, color = ui.run_axes(runs)
 event = ui.chart(
     figures.runs_figure(runs, x, color, ui.style()),
@@ -21,8 +19,9 @@ event = ui.chart(
     on_select="rerun",
     selection_mode=("points", "lasso", "box"),
 )
-chosen = ui.run_table(runs, event)
+chosen = ui.run_table(runs, event, marks, ui.run_pulls(runs))
 ui.exclusion(chosen)
-ui.curves(runs, chosen)
+ui.show_marks(runs, marks)
+ui.curves(runs, chosen, marks)
 ui.released_models()
 ui.finish()

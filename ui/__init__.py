@@ -7,10 +7,15 @@ from .calibrationpanel import calibration
 from .catalogue import catalogue
 from .chart import chart, style
 from .controls import Point, budget_range, controls
+from .curvespanel import curves
 from .data import N_RESAMPLES, datasets, ensemble, fit, health, progress, runs, selection, store
 from .duel import choose_pair, leverage, measured_gaps
 from .fitpage import axis_menu, backtest, backtest_table, coefficient_table, coefficients, health_card, pull_table, seed_caption
 from .laws import Choice, choose, facts, has
+from .ledgerpanel import marks
+from .ledgerpanel import pulls as run_pulls
+from .ledgerpanel import show as show_marks
+from .ledgerpanel import summary as marks_summary
 from .nextruns import next_runs
 from .overview import approaches_table, next_steps, optimum_menu
 from .page import ICON, answer, begin, finish
@@ -39,7 +44,7 @@ from .results import (
     switches,
 )
 from .results import summary as experts
-from .runspage import counted, curves, dataset_facts, exclusion, released_models, run_axes, run_table
+from .runspage import counted, dataset_facts, exclusion, released_models, run_axes, run_table
 from .trainedpage import kinds_table, limits, noise, rates, trained_sentence
 from .uploading import built, file_at_hand, mapping_of
 from .uploadpage import corrections, own_datasets, problems, store_form, stored, suggestions, understood

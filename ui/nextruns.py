@@ -38,11 +38,10 @@ def next_runs(choice: Choice, found: planner.Plan) -> None:
     e, g = (None if np.isnan(v) else float(v) for v in (found.best.expansion, found.best.granularity))
 
     def make() -> planner.NextRuns | str:
-        with st.spinner("Choosing runs"):
-            try:
-                return planner.suggest_runs(law, spend, _quantity(aim, target, e, g), e, g)
-            except (ValueError, lawlib.LawlibError) as error:
-                return str(error)
+        try:
+            return planner.suggest_runs(law, spend, _quantity(aim, target, e, g), e, g)
+        except (ValueError, lawlib.LawlibError) as error:
+            return str(error)
 
     chosen = data.remember(law, ("next", spend, aim, target, e, g), make)
     if isinstance(chosen, str):
@@ -53,7 +52,7 @@ def next_runs(choice: Choice, found: planner.Plan) -> None:
         f"{AIMS[aim]} at {numbers.flops(target)} FLOPs from **{_percent(chosen.error_now)}** to **{_percent(chosen.error_then)}**; an isoFLOP grid "
         f"of the same cost to {_percent(chosen.error_grid)}, so they are worth **{numbers.times(chosen.advantage)}** its variance."
     )
-    st.dataframe(_table(chosen), hide_index=True, width="stretch", height="content", key="next_runs")
+    st.dataframe(_table(chosen), hide_index=True, width="stretch", key="next_runs")
     st.caption(
         "Linearised about the fit: what the law's own parameters leave open, not whether the law holds. Measured on planted laws in "
         "docs/next_runs.md. Greedy choice with exchange (Fedorov); no run is larger than the grid's largest."

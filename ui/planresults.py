@@ -45,7 +45,7 @@ def sentence(found: planner.Plan) -> str:
     loss = numbers.loss(c.loss) + (f" {numbers.span(found.loss_low, found.loss_high)}" if np.isfinite(found.loss_low) else "")
     bound = " and the ".join(found.bound)
     return (
-        f"Train **{shape.n_layers} layers of d_model {shape.d_model:,}** with **{experts}** ({numbers.count(shape.n_active)} active of "
+        f"Train **{shape.n_layers} layer{'s' * (shape.n_layers > 1)} of d_model {shape.d_model:,}** with **{experts}** ({numbers.count(shape.n_active)} active of "
         f"{numbers.count(shape.n_total)} parameters without embeddings) on **{numbers.count(c.tokens)} tokens**: predicted loss "
         f"**{loss}**, {time_words(c.flops)}"
         + (f"; what limits it is the **{bound}**." if bound else "; no limit binds: the law's own optimum is reached.")
@@ -64,8 +64,10 @@ def time_words(flops: float) -> str:
 def _duration(days: float) -> str:
     if days >= 1:
         return f"{numbers.count(days)} days"
-    hours = 24 * days
-    return f"{numbers.plain(hours, 3)} hours" if hours >= 1 else f"{numbers.plain(60 * hours, 2)} minutes"
+    for size, words in ((1 / 24, "hours"), (1 / 1440, "minutes")):
+        if days >= size:
+            return f"{numbers.plain(days / size, 3)} {words}"
+    return f"{numbers.plain(days * 86400, 2)} seconds"
 
 
 def notes(found: planner.Plan) -> list[str]:
@@ -149,16 +151,16 @@ def changes(found: planner.Plan) -> list[str]:
     ]
 
 
-def starting_points(found: planner.Plan) -> pd.DataFrame:
-    """Learning rates and batch by published rules, each with its source; nothing of this is a result."""
+def starting_points(found: planner.Plan) -> list[str]:
+    """Learning rates and batch by published rules, each with its source, a line each; nothing of this is a result."""
     c = found.best
     e = max(float(np.nan_to_num(c.expansion, nan=1.0)), 1.0)
-    rows = [
-        ("peak learning rate", numbers.plain(float(planner.joint_rate(float(c.shape.n_active), e)), 3), planner.JOINT_RATE),
-        ("peak learning rate", numbers.plain(float(planner.ling_rate(c.flops)), 3), planner.LING_RATE),
-        ("batch, tokens", numbers.count(float(planner.ling_batch(c.flops))), planner.LING_BATCH),
-    ]
-    return pd.DataFrame(rows, columns=["starting point", "value", "rule and source"])
+    rates = (
+        (float(planner.joint_rate(float(c.shape.n_active), e)), planner.JOINT_RATE),
+        (float(planner.ling_rate(c.flops)), planner.LING_RATE),
+    )
+    lines = [f"Peak learning rate **{numbers.plain(rate, 3)}** ({plain(source)})" for rate, source in rates]
+    return [*lines, f"Batch of **{numbers.count(float(planner.ling_batch(c.flops)))} tokens** ({plain(planner.LING_BATCH)})"]
 
 
 def launchers(found: planner.Plan) -> None:

@@ -13,7 +13,6 @@ from lawlib.architecture import granularity_of
 from lawlib.export import safe_csv
 
 from . import data, link, state
-from .chart import chart, style
 from .markup import plain
 
 SHOWN = (
@@ -34,8 +33,6 @@ SHOWN = (
     "excluded",
     "exclude_reason",
 )
-MAX_CURVES = 40
-MAX_POINTS = 400
 
 
 def dataset_facts() -> str:
@@ -79,12 +76,16 @@ def run_axes(runs: pd.DataFrame) -> tuple[str, str]:
     return tuple(state.get(f) if state.get(f) in o else o[0] for f, o in (("x", vary), ("color", colors)))
 
 
-def run_table(runs: pd.DataFrame, event) -> list[str]:
-    """The runs as a table; returns the ids of the runs chosen there or on the chart."""
+def run_table(runs: pd.DataFrame, event, marks: pd.DataFrame, pulls: pd.Series | None) -> list[str]:
+    """The runs as a table with their marks and their pull on the optimum; returns the ids chosen there or on the chart."""
     picked = [p["id"] for p in event.selection.points if "id" in p] if event else []
     shown = runs[[c for c in SHOWN if c in ("loss", "excluded") or runs[c].astype("str").replace("", "nan").nunique() > 1]]
     if "flops" in shown:
         shown = shown.assign(flops=shown["flops"] / 1e18)
+    if (mark := runs["run_id"].map(marks.set_index("run_id")["mark"])).ne("").any():
+        shown = shown.assign(mark=mark)
+    if pulls is not None:
+        shown = shown.assign(pull=100 * runs["run_id"].map(pulls))
     count = st.column_config.NumberColumn(format="compact")
     # Rows are chosen by position: other runs need another table, or the choice would fall on runs that were never chosen.
     which = zlib.crc32(" ".join(runs["run_id"]).encode())
@@ -102,6 +103,11 @@ def run_table(runs: pd.DataFrame, event) -> list[str]:
             "tokens": count,
             "flops": st.column_config.NumberColumn("C, 1e18 FLOPs", format="%.4g"),
             "loss": st.column_config.NumberColumn(format="%.4f"),
+            "pull": st.column_config.NumberColumn(
+                "N_opt without it",
+                format="%+.2f %%",
+                help="Change of the optimal size at the chosen budget when this run is left out.",
+            ),
         },
     )
     rows = runs["run_id"].iloc[found.selection.rows].tolist()
@@ -154,35 +160,6 @@ def _mark(change: Callable[[], None]) -> None:
         st.error(plain(error), icon=":material/error:")
     else:
         st.rerun()
-
-
-def curves(runs: pd.DataFrame, chosen: list[str]) -> None:
-    """Training curves of the chosen runs, or of the first ones."""
-    splits = data.store().splits(state.get("dataset"))
-    st.subheader("Training curves", anchor=False)
-    if not splits:
-        st.caption("This data set has no training curves: upload a log with a step column to see them here.")
-        return
-    ids = (chosen or runs["run_id"].tolist())[:MAX_CURVES]
-    left, right = st.columns(2)
-    default = runs["loss_name"].mode()
-    start = default.iloc[0] if len(default) and default.iloc[0] in splits else splits[0]
-    with left:
-        split = st.selectbox(
-            "Loss", splits, **state.bound("split", state.get("split") if state.get("split") in splits else start)
-        )
-    with right:
-        x = st.selectbox("Along", ["step", "tokens", "flops"], key="curves_x")
-    points = data.store().curves(state.get("dataset"), ids, split=split, max_points=MAX_POINTS)
-    names = dict(zip(runs["run_id"], runs["name"], strict=True))
-    if points[x].notna().sum() == 0:
-        st.caption(f"These curves have no {x}.")
-        return
-    fig = figures.curves_figure(points, names, x, style())
-    if len(ids) > 12:
-        fig.update_layout(showlegend=False, margin_t=14)
-    more = f", the first {MAX_CURVES} of {len(runs)} runs" if not chosen and len(runs) > MAX_CURVES else ""
-    chart(fig, "curves", f"{plain(split)} along {x}{more}", points)
 
 
 def released_models() -> None:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from .. import numbers
 from .optimum import HOVER, escape, hover_data
 from .palette import expansion_color, granularity_color, ramp_colors
-from .style import Style, figure, finish
+from .style import Style, band, figure, finish, line
 
 AXES: dict[str, str] = {
     "flops": "training compute C (FLOPs)",
@@ -109,19 +109,26 @@ def _name(color: str, value: object) -> str:
     return f"{AXES.get(color, color).split(' ')[-1]} {write(float(value))}"
 
 
-def curves_figure(curves: pd.DataFrame, names: dict[str, str], x: str, style: Style, log_x: bool = True) -> go.Figure:
-    """Training curves, a line a run. curves: run_id, step, tokens, flops, loss; runs beyond the palette share its colours."""
-    words = {"step": "step", "tokens": "training tokens D", "flops": "training compute C (FLOPs)"}
+def curves_figure(
+    curves: pd.DataFrame, names: dict[str, str], x: str, style: Style, log_x: bool = True, ahead: pd.DataFrame | None = None
+) -> go.Figure:
+    """Training curves, a line a run. curves: run_id, step, tokens, flops, loss; runs beyond the palette share its colours.
+
+    ahead: forecasts of unfinished runs along `x`, columns run_id, x, loss, low, high: dashes and bands in the run's colour.
+    """
+    words = {
+        "step": "step",
+        "tokens": "training tokens D",
+        "flops": "training compute C (FLOPs)",
+        "hours": "hours since the run began",
+    }
     fig = figure(style, words[x], "loss (nats per token)", log_x=log_x, height=420)
     for i, (run, part) in enumerate(curves.groupby("run_id", sort=False)):
         part = part[part["loss"].notna() & ((part[x] > 0) if log_x else True)].sort_values(x)
-        fig.add_trace(
-            go.Scattergl(
-                x=part[x],
-                y=part["loss"],
-                mode="lines",
-                name=escape(names.get(str(run), run)),
-                line={"color": style.series[1 + i % 9], "width": 1.5},
-            )
-        )
+        color, name = style.series[1 + i % 9], escape(names.get(str(run), run))
+        future = ahead[ahead["run_id"] == run] if ahead is not None else None
+        if future is not None and len(future):
+            fig.add_traces(band(future[x], future["low"], future["high"], color, f"{name}, forecast, 95 %"))
+            fig.add_trace(line(future[x], future["loss"], color, f"{name}, forecast", "dash", showlegend=False))
+        fig.add_trace(go.Scattergl(x=part[x], y=part["loss"], mode="lines", name=name, line={"color": color, "width": 1.5}))
     return finish(fig)

@@ -98,7 +98,8 @@ class FittedLaw:
         Shape: the broadcast shape, with the samples in front for an ensemble.
         """
         x, ndim = self.log_variables(n, tokens, granularity, expansion)
-        return np.exp(np.logaddexp.reduce(np.broadcast_arrays(*self.law.term_logs(self.theta, x, ndim))))
+        with np.errstate(over="ignore"):  # a sample far beyond its data may have no finite loss
+            return np.exp(np.logaddexp.reduce(np.broadcast_arrays(*self.law.term_logs(self.theta, x, ndim))))
 
     def predict(self, runs: pd.DataFrame) -> Array:
         """The loss of every run, shape `(n_runs,)`.

@@ -121,7 +121,7 @@ def neighbours(found: Plan) -> pd.DataFrame:
     for words, factor in (("half the size", 0.5), ("3/4 of the size", 0.75), ("4/3 of the size", 4 / 3), ("twice the size", 2.0)):
         free = replace(limits, cluster=None, deployment=None)
         config = configure(law, free, recipe, bare * factor, best.expansion, best.granularity, best.sequence)
-        rows += [_row(words, found, config)] if config is not None else []
+        rows += [_row(words, found, config)] if config is not None and config.shape != best.shape else []
     options = found.options[np.isfinite(found.options["loss"])]
     same_e = options["expansion"].fillna(1.0) == np.nan_to_num(best.expansion, nan=1.0)
     same_g = options["granularity"].fillna(1.0) == np.nan_to_num(best.granularity, nan=1.0)
