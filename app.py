@@ -10,7 +10,7 @@ st.navigation(
         "": [st.Page("pages/overview.py", title="Overview", icon=":material/dashboard:", default=True)],
         "Data": [
             st.Page("pages/runs.py", title="Runs", icon=":material/scatter_plot:"),
-            st.Page("pages/bundled_runs.py", title="Bundled runs", icon=":material/science:"),
+            st.Page("pages/byte_models.py", title="Byte models", icon=":material/science:"),
             st.Page("pages/upload.py", title="Upload", icon=":material/upload:"),
         ],
         "Laws": [
@@ -26,5 +26,6 @@ st.navigation(
             st.Page("pages/planner.py", title="Planner", icon=":material/architecture:"),
         ],
         "Papers": [st.Page("pages/reproductions.py", title="Reproductions", icon=":material/fact_check:")],
-    }
+    },
+    expanded=True,
 ).run()

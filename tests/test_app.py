@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
     "overview",
     "runs",
-    "bundled_runs",
+    "byte_models",
     "upload",
     "fit",
     "isoflop",
@@ -122,7 +122,7 @@ def number_after(pattern: str, text: str) -> float:
         ("compare", "Compare", "Left, at 1e22 FLOPs: # ", 1e9, 1e11),
         ("fine_grained", "Fine-grained at scale", "final loss by # nats", 0.05, 0.05),
         ("serving", "Serving", "over-trained at #%", 5, 40),
-        ("bundled_runs", "Bundled runs", "# models", 20, 1e4),
+        ("byte_models", "Byte models", "# models", 20, 1e4),
         ("planner", "Planner", "on # tokens", 1e10, 1e13),
         ("reproductions", "Reproductions", r"# checks come out", 69, 69),
     ],

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 PAGES = {  # path: its charts
     "/": ("loss", "isoflop", "allocation"),
     "/runs": ("runs",),
-    "/bundled_runs": ("repeats", "rates"),
+    "/byte_models": ("repeats", "rates"),
     "/upload": (),
     "/fit": ("residuals", "predicted", "backtest"),
     "/isoflop": ("isoflop", "n_opt", "d_opt"),

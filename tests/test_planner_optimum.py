@@ -49,17 +49,18 @@ def program(family, p, E, G, C, tokens, n_train, n_serve, sequences, recipe):
     n, d = 1e9 * N, 1e10 * D
     k, experts = (G, E * G) if E > 1 else (1, 1)
     ratio = recipe.ffn_ratio / k
-    per_block = 2 * (1 + 1 / 4) + 3 * ratio * k  # active parameters of a block over d_model²
+    attention = 2 * (1 + 1 / recipe.queries_per_key)
+    per_block = attention + 3 * ratio * k  # active parameters of a block over d_model²
     width = (recipe.aspect * n / per_block) ** (1 / 3)
     blocks = width / recipe.aspect
     router = blocks * width * experts if E > 1 else 0
-    total = n * ((2.5 + 3 * ratio * experts) / per_block) + router + 2 * width * recipe.vocabulary
+    total = n * ((attention + 3 * ratio * experts) / per_block) + router + 2 * width * recipe.vocabulary
     loss = sum(a * n**x * d**y if x or y else a for a, x, y in terms(family, p, E, G))
     per_token = 6 * n
     if family == "fine_grained" and E > 1:
         per_token += 14 * 64 * E * G * (n / (12 * 64**2)) ** (2 / 3)
     activations = 4096 * (2 * (blocks * width + (17 + k) * width + 3 * k * ratio * width) + 4 * recipe.vocabulary)
-    cache = sequences * 1280 * 2 * blocks * width / 4 * 2
+    cache = sequences * 1280 * 2 * blocks * width / recipe.queries_per_key * 2
     limits = [
         per_token * d / C <= 1,
         d / tokens <= 1,

@@ -80,7 +80,7 @@ def test_only_allowed_experts_are_planned_and_none_where_the_law_has_none():
     at = open_page("planner", **JOINT, plan_e="2,4")
     assert number_after("with # experts", answer(at)) in (2, 4)
     at = open_page("planner", law="besiroglu2024", budget="1e21")
-    assert at.multiselect(key="w_plan_e").disabled
+    assert at.multiselect(key="plan_e_off").disabled
     assert "one feed-forward layer" in answer(at)
 
 

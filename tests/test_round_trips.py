@@ -17,7 +17,7 @@ from tests.test_app import ROOT, add, answer, captions, clean, dense_and_moe, fe
 from ui import state
 
 N_VIEWS = 50
-PAGES = ("overview", "isoflop", "granularity", "dense_vs_moe", "fit", "serving", "fine_grained", "compare")
+PAGES = ("overview", "isoflop", "granularity", "dense_vs_moe", "fit", "serving", "planner", "fine_grained", "compare")
 PUBLISHED = ("krajewski2024-moe-e64", "krajewski2024-moe-e16", "ludziejewski2025", "besiroglu2024", "abnar2025")
 SERVED = {
     "gpu": lambda rng: rng.choice(("H100 SXM", "H200 SXM")),
@@ -34,6 +34,24 @@ SERVED = {
     "pace": lambda rng: rng.choice((None, rng.uniform(1, 40))),
 }
 """What is drawn on the Serving page alone."""
+PLANNED = {
+    "given": lambda rng: rng.choice(("flops", "time")),
+    "trainers": lambda rng: rng.choice((None, 64.0, 1024.0)),
+    "days": lambda rng: rng.uniform(1, 90),
+    "have": lambda rng: rng.choice((None, 10 ** rng.uniform(11, 13))),
+    "life": lambda rng: rng.choice((None, 10 ** rng.uniform(9, 11))),
+    "goal": lambda rng: rng.choice((None, 9.5)),
+    "copy": lambda rng: rng.choice((None, 8.0)),
+    "at_once": lambda rng: float(rng.randrange(1, 64)),
+    "step_ms": lambda rng: rng.choice((None, 250.0)),
+    "sequence": lambda rng: rng.choice((2048.0, 8192.0)),
+    "multiple": lambda rng: rng.choice(("64", "128")),
+    "plan_e": lambda rng: rng.choice(((), (1.0, 4.0))),
+    "plan_g": lambda rng: rng.choice(((), (4.0, 8.0))),
+    "spend": lambda rng: rng.choice((None, 10 ** rng.uniform(20, 21))),
+    "aim": lambda rng: rng.choice(("n_active", "loss")),
+}
+"""What is drawn on the Planner page alone."""
 
 
 def random_view(rng: random.Random, hashes: dict[str, list[str]]) -> tuple[str, dict]:
@@ -65,6 +83,7 @@ def random_view(rng: random.Random, hashes: dict[str, list[str]]) -> tuple[str, 
         "along": rng.choice(("tokens", "flops")),
         "law_f": rng.choice(("", "joint_granular")),
         **{name: draw(rng) for name, draw in SERVED.items() if page == "serving"},
+        **{name: draw(rng) for name, draw in PLANNED.items() if page == "planner"},
     }
     if rng.random() < 0.3:
         chosen["out"] = tuple(rng.sample(hashes[dataset], 3))
@@ -116,7 +135,7 @@ def test_fifty_views_open_elsewhere_on_the_same_numbers(monkeypatch, tmp_path):
 def test_every_field_of_the_state_is_drawn_or_tested_elsewhere(field):
     drawn = {
         name
-        for seed in range(40)
+        for seed in range(80)
         for name in random_view(random.Random(seed), {d: ["a"] * 9 for d in ("marin-moe-v16", "marin-moe-may", "mine")})[1]
     }
     elsewhere = {"data", "a", "b", "split", "extra", "experts", "grans"}  # test_state, test_links, test_compare, test_export

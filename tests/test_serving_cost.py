@@ -116,7 +116,7 @@ def test_arrays_are_the_same_as_single_models():
     for i in range(2):
         for j in range(3):
             one = serving.cheapest(serving.law_footprint(law, n[i, 0], e[j]), H100, serving.Workload())
-            assert one.gpu_hours == together.gpu_hours[i, j]
+            assert float(one.gpu_hours) == pytest.approx(together.gpu_hours[i, j], rel=1e-12)  # sums in another order
             assert one.n_gpus == together.n_gpus[i, j]
 
 

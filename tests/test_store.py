@@ -52,7 +52,7 @@ def test_the_bundled_data_sets_come_first_and_in_order(store):
     assert listed["licence"].tolist() == ["Apache-2.0", "Apache-2.0", "MIT", ""]
 
 
-def test_bundled_runs_are_canonical_and_typed(store):
+def test_byte_models_are_canonical_and_typed(store):
     runs = store.runs("marin-moe-v16")
     assert tuple(runs.columns) == COLUMNS
     assert {column: str(runs[column].dtype) for column in COLUMNS} == {

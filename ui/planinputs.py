@@ -137,17 +137,18 @@ def number_input(words: str, field: str, write: Callable[[float], str], placehol
 
 def _allowed(law: lawlib.FittedLaw) -> None:
     ladders = {
-        "plan_e": ("Allowed E", laws.has(law, "E"), EXPANSIONS, "1 is dense. This law has no E."),
+        "plan_e": ("Allowed E", laws.has(law, "E"), EXPANSIONS, "This law has no expansion rate."),
         "plan_g": ("Allowed G", laws.has(law, "G"), granularities_of(law), "This law has no granularity."),
     }
     for field, (words, has, ladder, help) in ladders.items():
+        if not has:
+            st.multiselect(words, [], placeholder="the law has none", disabled=True, help=help, key=f"{field}_off")
+            continue
         values = sorted({*map(float, ladder), *state.get(field)})
         st.multiselect(
             words,
             values,
             format_func=lambda v: f"{v:g}",
-            placeholder="all" if has else "the law has none",
-            disabled=not has,
-            help=None if has else help,
-            **state.bound(field, list(state.get(field)) if has else [], lambda v, f=field: state.put(f, tuple(v))),
+            placeholder="all",
+            **state.bound(field, list(state.get(field)), lambda v, f=field: state.put(f, tuple(v))),
         )

@@ -170,14 +170,14 @@ def launchers(found: planner.Plan) -> None:
     with megatron:
         _file(planner.megatron(found.best), "megatron_args.sh", "bash", "megatron")
     with hub:
-        style = st.selectbox(
-            "Style", list(planner.STYLES), format_func=planner.STYLES.get, key="hub_style", disabled=found.best.dense
-        )
-        _file(planner.huggingface(found.best, style), "config.json", "json", "hub")
+        styles = list(planner.STYLES)
+        if not found.best.dense:
+            styles = [st.selectbox("Style", styles, format_func=planner.STYLES.get, key="hub_style")]
+        _file(planner.huggingface(found.best, styles[0]), "config.json", "json", "hub")
     with titan:
         _file(planner.torchtitan(found.best), "train.toml", "toml", "titan")
 
 
 def _file(text: str, name: str, language: str, key: str) -> None:
     st.download_button(f"Download {name}", text, name, key=f"launch_{key}", on_click="ignore")
-    st.code(text, language=language, height=320)
+    st.code(text, language=language, wrap_lines=True)

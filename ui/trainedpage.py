@@ -1,4 +1,4 @@
-"""Pieces of the Bundled runs page: what was trained, what repeats show, how rates were chosen, what it cannot tell."""
+"""Pieces of the Byte models page: what was trained, what repeats show, how rates were chosen, what it cannot tell."""
 
 from __future__ import annotations
 

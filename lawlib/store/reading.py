@@ -77,7 +77,7 @@ def curves(
     parts = [
         database.read(
             f"""select k.run_id, c.step, c.tokens, c.flops, c.split, c.loss,
-                {"cast('nan' as double) as" if old else "c."}hours, c.run, c.point
+                {"cast('nan' as double) as " if old else "c."}hours, c.run, c.point
             from ({query}) c join kind k on c.run = k.run and c.split = k.split
             where c.run between {kind["run"].min()} and {kind["run"].max()}""",
             kind=kind,
