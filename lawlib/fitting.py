@@ -9,6 +9,7 @@ from .errors import FitError
 from .flops import FlopsRule, rule_of, total_rule_of
 from .laws import FitDetails, FittedLaw, Law, family, log_variables, published, run_arrays
 from .laws.law import Array
+from .laws.saturation import from_free
 from .objective import Objective
 from .runs import usable
 from .search import n_exponents, starts, steepened
@@ -20,6 +21,9 @@ SHAPE_SOURCE = {"joint": "ludziejewski2025", "joint_granular": "ludziejewski2025
 """Where the shapes of Ehat come from while the data cannot fix them; other laws take Ludziejewski's."""
 MIN_EXPANSIONS = 6
 """E_start and E_max are identified only up to an affine map of ln Ehat: fewer different E cannot fix them."""
+MIN_RISE = 1.5
+"""Where E_max is below so many times E_start, or that of one expert, Ehat hardly moves or is a step."""
+RAN_OFF = "fitted freely it runs off towards a step, as the loss of these runs stops falling (or rises) with E"
 MIN_SPREAD = 0.05
 """A quantity whose logarithm spans less is one value to a fit: it cannot carry an exponent."""
 VANISHED = 1e-6
@@ -61,13 +65,35 @@ def fit(
         ValueError: a missing column, an unknown law or objective, wrong weights.
     """
     law = family(law) if isinstance(law, str) else law
+    found = _fit(runs, law, objective, delta, weights, flops_rule)
+    if found.fit is not None and found.fit.fit_shapes and _ran_off(found):
+        found = _fit(runs, law, objective, delta, weights, flops_rule, RAN_OFF)
+    return found
+
+
+def _ran_off(found: FittedLaw) -> bool:
+    """Whether the fitted Ehat is a step between the lowest and the next E, which its shapes and exponents make ever steeper."""
+    e_start, e_max = from_free(found.shapes)
+    return not np.isfinite(found.theta).all() or bool(e_max < MIN_RISE * max(float(e_start), 1.0))
+
+
+def _fit(
+    runs: pd.DataFrame,
+    law: Law,
+    objective: str,
+    delta: float,
+    weights: str | Array | None,
+    flops_rule: FlopsRule | str | None,
+    why_held: str = "",
+) -> FittedLaw:
+    """`fit`; `why_held`: the reason to hold the shapes of Ehat whatever the runs allow."""
     goal = Objective(objective, delta)
     kept, w, dropped = _prepare(runs, law, weights)
     n, tokens, granularity, expansion = run_arrays(law, kept)
     log_loss = np.log(kept["loss"].to_numpy(dtype=float))
     _check_identified(law, {"N": n, "D": tokens, "G": granularity, "Ehat": expansion, "A": expansion}, len(kept))
 
-    held, shapes, fit_shapes = _shapes(law, expansion)
+    held, shapes, fit_shapes = _shapes(law, expansion, why_held)
     x, _ = log_variables(law, kept, shapes)
     model = Model(law, x, log_loss, expansion if fit_shapes else None)
     first = starts(law, x, log_loss, expansion if fit_shapes else None, n_starts(law, fit_shapes))
@@ -208,17 +234,18 @@ def _check_identified(law: Law, values: dict[str, Array], n_runs: int) -> None:
         )
 
 
-def _shapes(law: Law, expansion: Array) -> tuple[dict[str, str], Array, bool]:
+def _shapes(law: Law, expansion: Array, why_held: str) -> tuple[dict[str, str], Array, bool]:
     """(held parameters, starting shapes, whether to fit them)."""
     if not law.has_shapes:
         return {}, np.empty(0), False
     source = published(SHAPE_SOURCE.get(law.name, "ludziejewski2025"))
     assert isinstance(source, FittedLaw)
     n_different = len(np.unique(expansion))
-    if n_different >= MIN_EXPANSIONS:
+    if n_different >= MIN_EXPANSIONS and not why_held:
         return {}, source.shapes, True
     assert source.source
-    why = f"held at {source.source.citation}: the runs have {n_different} different E, {MIN_EXPANSIONS} are needed to fit it"
+    reason = why_held or f"the runs have {n_different} different E, {MIN_EXPANSIONS} are needed to fit it"
+    why = f"held at {source.source.citation}: {reason}"
     return {"E_start": why, "E_max": why}, source.shapes, False
 
 

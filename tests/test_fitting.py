@@ -371,3 +371,15 @@ def test_the_joint_law_recovers_table_4_of_ludziejewski_from_noise_free_points_o
     np.testing.assert_allclose(p["b"] * np.exp(p["omega"] * e), table["n"], rtol=3e-3)
     np.testing.assert_allclose(p["beta"] + p["zeta"] * e, table["nu"], rtol=3e-3)
     assert p["c"] == pytest.approx(1.3637, rel=3e-3)
+
+
+def test_shapes_that_run_off_to_a_step_are_held_and_it_is_said():
+    """Experts help once and for all, however many: no Ehat that saturates slowly can say that, and a steeper one always says it better."""
+    rng = np.random.default_rng(4)
+    n, d, e = (rng.choice(v, 90) for v in ([1e8, 3e8, 1e9], [3e9, 1e10, 3e10], [1, 2, 4, 8, 16, 32]))
+    loss = (1.8 + 400 * n**-0.35 + 400 * d**-0.3) * np.where(e == 1, 1.03, 1.0) * np.exp(0.001 * rng.normal(size=90))
+    runs = pd.DataFrame({"n_active": n, "tokens": d, "expansion": e.astype(float), "loss": loss})
+    fit = lawlib.fit(runs, "joint")
+    assert "runs off" in fit.held["E_start"]
+    assert fit.params["E_max"] == pytest.approx(290.4521)
+    assert all(np.isfinite(v) and abs(v) < 1e9 for v in fit.params.values())

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from lawlib.ingest.scrub import without_private
 from tests.browser import settle
 from tests.test_pages_browser import answer, go
 
@@ -212,6 +213,7 @@ def test_names_stay_text(upload):
         for step in (1, 2, 3)
     )
     drop(page, "<img src=x onerror=alert(1)> **b**.csv", "run name,params,tokens,flops,step,loss\n" + lines)
+    names = [without_private(name) for name in names]  # an address is cut to its last part, the markup around it stays
     assert "8 runs" in answer(page)
     store(page, "odd **names** <b>x</b>")
     expect(page.get_by_test_id("stAlertContentSuccess")).to_contain_text("Stored 8 runs")

@@ -57,7 +57,7 @@ def read_sqlite(content: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
                     f"{name} is an SQLite database of neither MLflow nor trackio (its tables: {shown(', '.join(sorted(tables)))}). "
                     "Export its table of runs as CSV and read that."
                 )
-    except (sqlite3.Error, OverflowError, MemoryError) as error:
+    except (sqlite3.Error, OverflowError, MemoryError, UnicodeDecodeError) as error:
         slow = "interrupted" in str(error)
         reason = f"takes more than {SECONDS:g} s to read" if slow else f"is damaged or of another version ({shown(error)})"
         raise ReadError(f"{name} {reason}: export its runs as CSV and read that.") from error
