@@ -56,7 +56,12 @@ with left:
 with right:
     runs = ui.selection()
     if runs["granularity"].nunique() > 1:
-        ui.chart(figures.measured_granularity(runs, style), "measured_g", "Measured: runs that differ in G alone", runs)
+        ui.chart(
+            figures.measured_granularity(runs, style),
+            "measured_g",
+            "Measured: runs that differ in G, at equal tokens or else equal FLOPs",
+            runs,
+        )
     else:
         st.markdown("**Measured**")
         st.caption(

@@ -512,6 +512,16 @@ class TestEachFigure:
         one = figures.measured_granularity(LADDER[LADDER["granularity"] == 1], figures.LIGHT)
         assert (len(one.data), one.layout.showlegend) == (0, False)
 
+    def test_runs_that_share_only_their_flops_make_a_ladder_and_repeats_their_mean(self):
+        """A router that costs compute leaves fewer tokens to finer experts at one budget."""
+        runs = LADDER[LADDER["flops"] == LADDER["flops"].min()].sort_values("granularity")
+        runs = runs.assign(tokens=runs["tokens"] * (1 - 0.03 * np.arange(len(runs))))
+        again = runs.iloc[[0]].assign(loss=lambda r: r["loss"] + 0.02, seed=1)
+        (trace,) = figures.measured_granularity(pd.concat([runs, again]), figures.LIGHT).data
+        assert list(trace.x) == list(runs["granularity"])
+        assert trace.y[1] == pytest.approx(runs["loss"].iloc[1] - runs["loss"].iloc[0] - 0.01)
+        assert "FLOPs" in trace.name
+
     def test_dense_is_grey_and_the_chosen_e_is_the_accent(self):
         fig = BUILDERS["losses"](figures.LIGHT)
         colors = {t.name: t.line.color for t in fig.data}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -80,8 +81,10 @@ def run_table(runs: pd.DataFrame, event, marks: pd.DataFrame, pulls: pd.Series |
     """The runs as a table with their marks and their pull on the optimum; returns the ids chosen there or on the chart."""
     picked = [p["id"] for p in event.selection.points if "id" in p] if event else []
     shown = runs[[c for c in SHOWN if c in ("loss", "excluded") or runs[c].astype("str").replace("", "nan").nunique() > 1]]
+    unit = 1e18
     if "flops" in shown:
-        shown = shown.assign(flops=shown["flops"] / 1e18)
+        unit = 10.0 ** int(np.floor(np.log10(shown["flops"].median()))) if (shown["flops"] > 0).any() else 1e18
+        shown = shown.assign(flops=shown["flops"] / unit)
     if (mark := runs["run_id"].map(marks.set_index("run_id")["mark"])).ne("").any():
         shown = shown.assign(mark=mark)
     if pulls is not None:
@@ -101,7 +104,7 @@ def run_table(runs: pd.DataFrame, event, marks: pd.DataFrame, pulls: pd.Series |
             "n_active": count,
             "n_total": count,
             "tokens": count,
-            "flops": st.column_config.NumberColumn("C, 1e18 FLOPs", format="%.4g"),
+            "flops": st.column_config.NumberColumn(f"C, {unit:.0e} FLOPs".replace("e+", "e"), format="%.4g"),
             "loss": st.column_config.NumberColumn(format="%.4f"),
             "pull": st.column_config.NumberColumn(
                 "N_opt without it",

@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .. import numbers
+from ..approaches import slice_labels
 from .draft import scatter
 from .labels import End, name_ends
 from .optimum import hover_data
@@ -110,18 +111,24 @@ MAX_NAMED = 6
 
 
 def measured_granularity(runs: pd.DataFrame, style: Style) -> go.Figure:
-    """What G alone did to the loss: a line through the runs that share size, tokens and E, from their coarsest on."""
+    """What G alone did to the loss: a line through the runs that share size, E and tokens, from their coarsest on.
+
+    Where no two share their tokens (routers cost compute, so runs of one budget do not), those of one size, E and FLOPs.
+    """
     fig = figure(style, "granularity G", "loss above that of the coarsest (nats)")
     fig.update_xaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
     known = runs[runs["granularity"].notna() & (runs["n_experts"] > 1)]
-    keys = [np.round(np.log(known[c].to_numpy(dtype=float)), 2) for c in ("n_active", "tokens", "expansion")]
-    ladders = [part.sort_values("granularity") for _, part in known.groupby(keys) if part["granularity"].nunique() > 1]
+    shared = [np.round(np.log(known[c].to_numpy(dtype=float)), 2) for c in ("n_active", "expansion")]
+    ladders, equal = _ladders(known, [*shared, np.round(np.log(known["tokens"].to_numpy(dtype=float)), 2)]), "tokens"
+    if not ladders:
+        ladders, equal = _ladders(known, [*shared, slice_labels(known)]), "flops"
     fig.add_hline(y=0, line={"color": style.muted, "width": 1})
     for part, color in zip(
         sorted(ladders, key=lambda p: p["flops"].mean()), ramp_colors(style, max(len(ladders), 1)), strict=False
     ):
         first = part.iloc[0]
-        name = f"{numbers.count(first['n_active'])}, {numbers.count(first['tokens'])} tokens, E {first['expansion']:g}"
+        amount = f"{numbers.count(first['tokens'])} tokens" if equal == "tokens" else f"{numbers.flops(first['flops'])} FLOPs"
+        name = f"{numbers.count(first['n_active'])}, {amount}, E {first['expansion']:g}"
         fig.add_trace(
             scatter(
                 x=part["granularity"],
@@ -136,3 +143,14 @@ def measured_granularity(runs: pd.DataFrame, style: Style) -> go.Figure:
             )
         )
     return finish(fig)
+
+
+def _ladders(runs: pd.DataFrame, keys: list[np.ndarray]) -> list[pd.DataFrame]:
+    """Groups of runs with equal keys and more than one G, a row a G (repeats by their mean loss), from the coarsest on."""
+    out = []
+    for _, part in runs.groupby(keys):
+        if part["granularity"].nunique() > 1:
+            mean = part.groupby("granularity")["loss"].mean()
+            first = part.drop_duplicates("granularity").sort_values("granularity")
+            out.append(first.assign(loss=first["granularity"].map(mean)))
+    return out
