@@ -280,3 +280,25 @@ def test_a_law_that_the_envelope_contradicts():
     p = fitted.params
     moved = replace(fitted, theta=fitted.law.theta(p | {"A": p["A"] * 4}))
     assert any("envelope of the runs (approach 1)" in f.sentence for f in moved.health() if f.code == "approaches-disagree")
+
+
+def test_an_optimum_that_one_start_alone_reached():
+    sound = fit(SOUND)
+    alone = replace(sound, fit=replace(sound.fit, n_agreeing=1))
+    found = next(f for f in alone.health() if f.code == "lonely-optimum")
+    assert f"one of {sound.fit.n_starts} starts" in found.sentence
+    assert "lonely-optimum" not in codes(sound)
+
+
+@pytest.mark.parametrize("code", ["not-identified", "not-identified-far"])
+def test_what_a_small_noisy_sample_does_not_identify(code):
+    few = grid("chinchilla", sizes=[1e8, 1.6e8, 2.5e8], tokens=[5e9, 8e9, 1.2e10], noise=0.03, seed=1)
+    assert code in codes(fit(few))
+    assert code not in codes(fit(SOUND))
+
+
+def test_a_gap_that_the_runs_do_not_identify():
+    few = grid("joint", sizes=[1e8, 2e8], tokens=[5e9, 1e10], noise=0.03, seed=3)
+    many = grid("joint", noise=0.0005, seed=3)
+    assert "not-identified-gap" in codes(fit(few, "joint"))
+    assert "not-identified-gap" not in codes(fit(many, "joint"))

@@ -122,7 +122,10 @@ def weak(fitted: FittedLaw) -> list[Finding]:
         return out
     if fitted.law.has_expansion and fitted.ranges.get("expansion", (2.0, 2.0))[0] == 1:
         top = fitted.ranges["expansion"][1]
-        error = gap_error(fitted, fitted, where[0], top)
+        try:
+            error = gap_error(fitted, fitted, where[0], top)
+        except OptimumError:  # one of the two has no optimum there
+            error = np.inf
         if not error <= WEAK:
             out.append(
                 Finding(
