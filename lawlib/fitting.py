@@ -12,7 +12,7 @@ from .laws.law import Array
 from .laws.saturation import from_free
 from .objective import Objective
 from .runs import usable
-from .search import n_exponents, starts, steepened
+from .search import starts, steepened
 from .solver import Model, Solution, minimise
 from .threads import one_blas_thread
 from .weights import WEIGHTS, run_weights
@@ -31,8 +31,8 @@ VANISHED = 1e-6
 ROUGH_STEPS, N_POLISHED, MAX_STEPS, LAST_STEPS = 100, 6, 400, 4000
 """All starts may take `ROUGH_STEPS`; the best `N_POLISHED` of them go on, for `MAX_STEPS` more at most; where the very best has not
 converged by then, it alone may take `LAST_STEPS`."""
-MANY_EXPONENTS = 5
-"""Laws with as many are also started from beside their best solution, with one exponent beyond the search."""
+MANY_TERMS = 5
+"""Laws of as many are also started from beside their best solution, with one exponent beyond the search."""
 _STARTS = {2: 3, 3: 8, 5: 48}
 _QUANTITY = {
     "N": "size",
@@ -109,7 +109,7 @@ def _fit(
     found = Solution(rough.phi[front], rough.value[front], rough.converged[front], 0)
     if not found.converged.all():
         found = minimise(model, goal, found.phi, w, max_iterations=MAX_STEPS)
-    if n_exponents(law) >= MANY_EXPONENTS and not fit_shapes:
+    if len(law.terms) >= MANY_TERMS and not fit_shapes:
         beyond = steepened(law, x, log_loss, found.phi[int(np.argmin(found.value))])
         found = _joined(found, minimise(model, goal, beyond, w, max_iterations=ROUGH_STEPS))
         begun = np.concatenate([begun, beyond])
