@@ -17,8 +17,14 @@ style = ui.style()
 
 left, right = st.columns([3, 2])
 with left:
-    figure = figures.options_figure(found.options, found.best.expansion, found.best.granularity, style)
-    ui.chart(figure, "options", "What every allowed E and G reaches", found.options)
+    if len(found.options) > 1:
+        figure = figures.options_figure(found.options, found.best.expansion, found.best.granularity, style)
+        ui.chart(figure, "options", "What every allowed E and G reaches", found.options)
+    else:
+        st.markdown("**What every allowed E and G reaches**")
+        st.caption(
+            "One E and one G are left to choose from: a law with E or G (joint, fine-grained) or more allowed values would show more."
+        )
 with right:
     st.markdown("**What would change this decision**")
     for line in ui.plan_changes(found):

@@ -23,7 +23,7 @@ PAGES = {  # path: its charts
     "/compare": ("compare_a", "compare_b"),
     "/fine_grained": ("reported",),
     "/serving": ("trilemma", "equal_loss", "over_training", "lifetime"),
-    "/planner": ("options", "released_ratio", "released_shape"),
+    "/planner": ("released_ratio", "released_shape"),
     "/reproductions": (),
 }
 TITLES = re.findall(r'st\.Page\("pages/\w+\.py", title="([^"]+)"', (ROOT / "app.py").read_text("utf-8"))

@@ -7,7 +7,7 @@ import pytest
 
 import lawlib
 from lawlib import planner
-from tests.test_app import answer, captions, clean, few_resamples, navigation, number_after, open_page
+from tests.test_app import answer, captions, clean, few_resamples, figure, navigation, number_after, open_page
 
 __all__ = ["few_resamples", "navigation"]
 JOINT = {"law": "ludziejewski2025", "budget": "1e22"}
@@ -33,6 +33,7 @@ def test_the_plan_of_a_published_law_is_the_library_s():
     days = float(planner.Cluster(lawlib.serving.gpu("H100 SXM"), 1, 0.4).days(best.flops))
     assert number_after("# days", answer(at)) == pytest.approx(days, rel=0.005)
     assert "training budget" in answer(at)
+    assert figure(at, "options")["data"]
 
 
 def test_gpus_and_days_make_the_budget():
@@ -82,6 +83,7 @@ def test_only_allowed_experts_are_planned_and_none_where_the_law_has_none():
     at = open_page("planner", law="besiroglu2024", budget="1e21")
     assert at.multiselect(key="plan_e_off").disabled
     assert "one feed-forward layer" in answer(at)
+    assert "One E and one G are left" in captions(at)
 
 
 def test_configurations_are_offered_to_three_launchers():
