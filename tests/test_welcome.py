@@ -47,8 +47,8 @@ def test_who_has_runs_here_is_no_first_visitor():
 
 
 @pytest.mark.browser
-def test_the_browser_remembers_that_they_were_closed(page):
-    page.goto("/")
+def test_the_browser_remembers_that_they_were_closed(fresh_server, new_page):
+    page = new_page(fresh_server(), path="/")  # a workspace that no other test has stored runs in
     settle(page)
     shown = page.get_by_text("Three things, in a minute")
     expect(shown).to_be_visible()
