@@ -25,9 +25,9 @@ SIZES = {
     "786k": (128, 4),
 }
 """d_model and blocks by non-embedding active parameters."""
-RATES = {16: 1.2e-2, 24: 1.2e-2, 32: 1.2e-2, 48: 1.2e-2, 64: 6e-3, 96: 6e-3, 128: 3e-3}
-"""Peak learning rate by d_model: the best in results/learning_rates.jsonl, but at 64 the lower of two 0.005 nats apart. Width 16 takes
-that of 24; 96 and 128 stand as they were found before models saw the previous position, until `python -m sweep.search` is through."""
+RATES = {16: 1.2e-2, 24: 1.2e-2, 32: 1.2e-2, 48: 1.2e-2, 64: 6e-3, 96: 3e-3, 128: 3e-3}
+"""Peak learning rate by d_model: the best of those in results/learning_rates.jsonl, but at 64 the lower of two 0.005 nats apart; 16 takes
+that of 24."""
 
 
 def shape(size: str, expansion: int = 1, granularity: int = 1) -> Transformer:

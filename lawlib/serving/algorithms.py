@@ -123,7 +123,7 @@ def equal_loss_budget(law: FittedLaw, loss: ArrayLike, expansions: ArrayLike, gr
 
     `loss`: one number, or one a sample. Shape `(n_expansions,)`, samples first; infinite where E never gets there.
     """
-    e, g, _, _ = optima(law, 1e20, expansions, granularity)
+    e, g = expansions_of(law, expansions, granularity)
     target = np.log(np.asarray(loss, dtype=float))[..., None]
     shape = law.theta.shape[:-1] + e.shape
     batch = law.n_samples is not None
@@ -147,13 +147,18 @@ def over_training(law: FittedLaw, budget: float, shares: ArrayLike, expansion: f
 
 def optima(law: FittedLaw, budget: ArrayLike, expansions: ArrayLike, granularity: float | None):
     """(E, G, ln N of the loss-optimal, its ln L), shape `(n_expansions,)`, samples first; budgets: one, or one an E."""
+    e, g = expansions_of(law, expansions, granularity)
+    u, log_loss = solve(law, np.log(np.asarray(budget, dtype=float)), e, g)
+    return e, g, u, log_loss
+
+
+def expansions_of(law: FittedLaw, expansions: ArrayLike, granularity: float | None) -> tuple[Array, Array]:
+    """(E, G) as arrays of one shape, checked against what the law can say; G is NaN for a law without it."""
     check_law(law, granularity)
     e = expansion_of(law, np.atleast_1d(np.asarray(expansions, dtype=float)))
     if "G" in law.law.variables and granularity is None:
         raise OptimumError("Give a granularity: the sizes compared here are at one G.")
-    g = np.full(e.shape, np.nan if granularity is None else granularity)
-    u, log_loss = solve(law, np.log(np.asarray(budget, dtype=float)), e, g)
-    return e, g, u, log_loss
+    return e, np.full(e.shape, np.nan if granularity is None else granularity)
 
 
 def _reference_loss(law: FittedLaw, budget: float, reference: float, granularity: float | None) -> Array:

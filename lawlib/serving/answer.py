@@ -61,6 +61,7 @@ def answer(question: Question, served: float, samples: Ensemble | None = None) -
     few = samples.first(N_SAMPLES) if samples is not None else None
     optima = tables.optima_table(question, few)
     loss = float(optima.loc[optima["expansion"] == question.expansion, "loss"].iloc[0])
+    fewest = tables.fewest_flops_of(question, loss)
     return Answer(
         question=question,
         served=served,
@@ -69,8 +70,8 @@ def answer(question: Question, served: float, samples: Ensemble | None = None) -
         equal_loss=tables.algorithm_table(question, "equal loss", few),
         equal_cost=tables.algorithm_table(question, "equal cost", few),
         sizes=tables.size_curves(question, few),
-        at_loss=tables.equal_loss_curves(question, loss),
-        lifetimes=tables.lifetime_curves(question, loss),
-        configurations=tables.configurations(question, loss, served),
+        at_loss=tables.equal_loss_curves(question, loss, fewest),
+        lifetimes=tables.lifetime_curves(question, loss, fewest=fewest),
+        configurations=tables.configurations(question, loss, served, fewest),
         loss=loss,
     )

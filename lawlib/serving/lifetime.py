@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from ..architecture import Array
 from ..laws import FittedLaw
 from ..optimum import log_ratio_of, log_tokens_of_loss
-from .algorithms import Price, equal_loss_budget, optima
+from .algorithms import Price, equal_loss_budget, expansions_of, optima
 from .roofline import Machine
 
 SPAN = 4.5
@@ -65,15 +65,17 @@ def lifetime_optimal(
     price: Price = inference_flops,
     train_rate: float = 1.0,
     granularity: float | None = None,
+    fewest: Array | None = None,
 ) -> Lifetime:
     """For every (E, tokens served) the size that reaches `loss` at the lowest total cost; shape `(n_expansions, n_served)`.
 
     train_rate: cost of a training FLOP; price: cost of a million tokens served (GPU-hours, or FLOPs as by default). A grid of
     sizes below the loss-optimal one, refined three times round its best point: prices have kinks. NaN where E cannot reach
-    the loss. Takes a single law, not an ensemble.
+    the loss. fewest: `fewest_flops` of these E, where it is known. Takes a single law, not an ensemble.
     """
     served = np.atleast_1d(np.asarray(served, dtype=float))
-    e, g, top = fewest_flops(law, loss, expansions, granularity)
+    e, g = expansions_of(law, expansions, granularity)
+    top = fewest_flops(law, loss, expansions, granularity) if fewest is None else fewest
     e, g, top = e[:, None, None], g[:, None, None], top[:, None, None]
     tokens = served[None, :, None]
 
@@ -84,7 +86,8 @@ def lifetime_optimal(
 
     u = top + np.linspace(-SPAN, 0.5, _POINTS)
     width = (SPAN + 0.5) / (_POINTS - 1)
-    best = np.take_along_axis(np.broadcast_to(u, total(u, tokens).shape), np.argmin(total(u, tokens), axis=-1)[..., None], -1)
+    costs = total(u, tokens)
+    best = np.take_along_axis(np.broadcast_to(u, costs.shape), np.argmin(costs, axis=-1)[..., None], -1)
     for _ in range(_ZOOMS):
         u = best + np.linspace(-width, width, _ZOOM_POINTS)
         best = np.take_along_axis(u, np.argmin(total(u, tokens), axis=-1)[..., None], -1)
@@ -121,11 +124,10 @@ def break_even(train: ArrayLike, serve: ArrayLike) -> Array:
     return tokens
 
 
-def fewest_flops(law: FittedLaw, loss: float, expansions: ArrayLike, granularity: float | None) -> tuple[Array, Array, Array]:
-    """(E, G, ln N of the model of each E that reaches the loss with the fewest FLOPs), each of the shape of E; NaN where none does."""
+def fewest_flops(law: FittedLaw, loss: float, expansions: ArrayLike, granularity: float | None) -> Array:
+    """ln N of the model of each E that reaches the loss with the fewest FLOPs, of the shape of E; NaN where none does."""
     budgets = equal_loss_budget(law, loss, expansions, granularity)
-    e, g, u, _ = optima(law, np.where(np.isfinite(budgets), budgets, np.nan), expansions, granularity)
-    return e, g, u
+    return optima(law, np.where(np.isfinite(budgets), budgets, np.nan), expansions, granularity)[2]
 
 
 def _training(law: FittedLaw, u: Array, loss: float, e: Array, g: Array) -> tuple[Array, Array]:

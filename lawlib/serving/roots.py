@@ -12,27 +12,30 @@ STEPS = 60
 
 
 def root(f: Callable[[Array], Array], low: Array, high: Array) -> Array:
-    """Where f changes its sign between low and high, to 1e-12 of x: false position (Illinois), halved where it is slow.
+    """Where f changes its sign between low and high, to 1e-12 of x: inverse quadratic steps where they are safe, else halving.
 
-    f need not be smooth, and may be infinite at an end; where it has one sign at both ends the result is some x between.
+    Chandrupatla 1997 (Advances in Engineering Software 28, 145). f need not be smooth, and may be infinite at an end; where it
+    has one sign at both ends the result is some x between.
     """
-    low, high = np.array(low, dtype=float), np.array(high, dtype=float)
-    f_low, f_high = f(low), f(high)
-    wanted = np.sign(f_low) != np.sign(f_high)
-    x, side = 0.5 * (low + high), np.zeros(low.shape)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for step in range(STEPS):
+    b, a = np.array(low, dtype=float), np.array(high, dtype=float)
+    f_b, f_a = f(b), f(a)
+    wanted = np.sign(f_a) != np.sign(f_b)
+    c, f_c, t = a, f_a, np.full(b.shape, 0.5)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        for _ in range(STEPS):
+            x = a + t * (b - a)
             at = f(x)
-            below = np.sign(at) == np.sign(f_low)
-            f_high = np.where(below, np.where(side > 0, f_high / 2, f_high), at)
-            f_low = np.where(below, at, np.where(side < 0, f_low / 2, f_low))
-            low, high = np.where(below, x, low), np.where(below, high, x)
-            side = np.where(below, 1.0, -1.0)
-            secant = high - f_high * (high - low) / (f_high - f_low)
-            inside = (secant > low) & (secant < high) & (step % 4 != 3)
-            new = np.where(inside, secant, 0.5 * (low + high))
-            moved = np.abs(new - x)
-            x = new
-            if not np.any(wanted & (moved > 1e-12 * np.abs(x) + 1e-14)):
+            same = np.sign(at) == np.sign(f_a)
+            c, f_c = np.where(same, a, b), np.where(same, f_a, f_b)
+            b, f_b = np.where(same, b, a), np.where(same, f_b, f_a)
+            a, f_a = x, at
+            best = np.where(np.abs(f_a) < np.abs(f_b), a, b)
+            tolerance = 1e-12 * np.abs(best) + 1e-14
+            least = tolerance / np.abs(b - c)
+            if not np.any(wanted & (least <= 0.5) & (f_a != 0)):
                 break
-    return x
+            xi, phi = (a - b) / (c - b), (f_a - f_b) / (f_c - f_b)
+            quick = f_a / (f_b - f_a) * f_c / (f_b - f_c) + (c - a) / (b - a) * f_a / (f_c - f_a) * f_b / (f_c - f_b)
+            safe = (phi * phi < xi) & ((1 - phi) ** 2 < 1 - xi) & np.isfinite(quick)
+            t = np.clip(np.where(safe, quick, 0.5), least, 1 - least)
+    return best

@@ -91,31 +91,39 @@ def size_curves(q: Question, samples: Ensemble | None = None) -> pd.DataFrame:
     return found.assign(better=found["loss"] <= target.loss * slack, cheaper=found["gpu_hours"] <= float(cost) * slack)
 
 
-def equal_loss_curves(q: Question, loss: float) -> pd.DataFrame:
-    """Training FLOPs against serving cost for models that all reach `loss`: a row an (E, size), `optimal` marks the fewest FLOPs."""
+def fewest_flops_of(q: Question, loss: float) -> Array:
+    """ln N of the model of each E that reaches `loss` with the fewest FLOPs: what the three tables below start from."""
+    return fewest_flops(q.law, loss, q.expansions, q.granularity)
+
+
+def equal_loss_curves(q: Question, loss: float, fewest: Array | None = None) -> pd.DataFrame:
+    """Training FLOPs against serving cost for models that all reach `loss`: a row an (E, size), `optimal` marks the fewest FLOPs.
+
+    fewest: `fewest_flops_of` the question, where it is known.
+    """
     shares = np.r_[np.geomspace(0.05, 1.0, 40)[:-1], 1.0]
-    e, u = q.expansions[:, None], fewest_flops(q.law, loss, q.expansions, q.granularity)[2][:, None]
+    e, u = q.expansions[:, None], (fewest_flops_of(q, loss) if fewest is None else fewest)[:, None]
     found = at_loss(q.law, loss, np.exp(u) * shares, e, *_prices(q), q.granularity)
     frame = _lifetime_frame(found).assign(optimal=np.tile(shares == 1.0, len(e)), share=np.tile(shares, len(e)))
     fewest = frame.groupby("expansion")["flops"].transform("min")
     return frame[np.isfinite(frame["flops"]) & (frame["flops"] < MOST_FLOPS * fewest)].reset_index(drop=True)
 
 
-def lifetime_curves(q: Question, loss: float, served: ArrayLike = SERVED) -> pd.DataFrame:
+def lifetime_curves(q: Question, loss: float, served: ArrayLike = SERVED, fewest: Array | None = None) -> pd.DataFrame:
     """The cheapest model of each E that reaches `loss`, by tokens served: GPU-hours of training and serving; a row an (E, served)."""
-    found = lifetime_optimal(q.law, loss, served, q.expansions, *_prices(q), q.granularity)
+    found = lifetime_optimal(q.law, loss, served, q.expansions, *_prices(q), q.granularity, fewest)
     frame = _lifetime_frame(found)
     best = frame.groupby("served")["total"].transform("min")
     known = np.isfinite(frame["total"])
     return frame.assign(best=known & (frame["total"] == best), ratio=(frame["total"] / best).where(known))
 
 
-def configurations(q: Question, loss: float, served: float) -> pd.DataFrame:
+def configurations(q: Question, loss: float, served: float, fewest: Array | None = None) -> pd.DataFrame:
     """Models that reach `loss`, to be compared over their lifetime: of each E the one of fewest FLOPs and the cheapest at `served`."""
-    u = fewest_flops(q.law, loss, q.expansions, q.granularity)[2]
-    fewest = _lifetime_frame(at_loss(q.law, loss, np.exp(u), q.expansions, *_prices(q), q.granularity))
-    cheapest = _lifetime_frame(lifetime_optimal(q.law, loss, [served], q.expansions, *_prices(q), q.granularity))
-    frame = pd.concat([fewest.assign(kind="fewest FLOPs"), cheapest.assign(kind="lifetime")], ignore_index=True)
+    u = fewest_flops_of(q, loss) if fewest is None else fewest
+    trained = _lifetime_frame(at_loss(q.law, loss, np.exp(u), q.expansions, *_prices(q), q.granularity))
+    cheapest = _lifetime_frame(lifetime_optimal(q.law, loss, [served], q.expansions, *_prices(q), q.granularity, u))
+    frame = pd.concat([trained.assign(kind="fewest FLOPs"), cheapest.assign(kind="lifetime")], ignore_index=True)
     frame["served"] = served
     frame["total"] = frame["train"] + frame["serve"] * served / 1e6
     frame = frame[np.isfinite(frame["total"])]
