@@ -4,7 +4,7 @@ PORT ?= 8501
 PYTHON := .venv/bin/python
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help venv dev run test lint data bench screenshots sweep sweep-smoke sweep-venv
+.PHONY: help venv dev run test lint data bench bench-ui screenshots sweep sweep-smoke sweep-venv
 
 help:
 	@echo "make run          the dashboard, on http://127.0.0.1:$(PORT) (PORT=... for another port)"
@@ -12,6 +12,7 @@ help:
 	@echo "make lint         ruff and pyright"
 	@echo "make data         build runs.duckdb from the seeds in lawlib/data"
 	@echo "make bench        time the fits against the published procedure"
+	@echo "make bench-ui     time dragging and answering in a real browser, beside st.plotly_chart"
 	@echo "make screenshots  pictures of every page in both themes, into docs/screenshots"
 	@echo "make sweep        train what is missing of the bundled runs, one process a core; goes on where it stopped"
 	@echo "make sweep-smoke  the trainer's tests and four tiny runs"
@@ -41,6 +42,10 @@ data: venv
 
 bench: venv
 	@$(PYTHON) -m benchmarks.fit $(ARGS)
+
+bench-ui: dev
+	@$(PYTHON) -m tools.browser --get >/dev/null
+	@$(PYTHON) -m benchmarks.ui $(ARGS)
 
 screenshots: dev
 	@$(PYTHON) -m tools.browser --get >/dev/null

@@ -58,3 +58,16 @@ def _significant(value: float, digits: int) -> str:
     decimals = max(digits - 1 - int(np.floor(np.log10(abs(value)) + 1e-12)), 0)
     text = f"{value:.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+WRITE = {
+    "count": count,
+    "flops": lambda value: flops(value, 3),
+    "loss": loss,
+    "nats": lambda value: f"{value:.4f}" if np.isfinite(value) else "–",
+    "times": times,
+    "plain": plain,
+    "short": lambda value: plain(value, 3),
+    "whole": lambda value: f"{value:,.0f}" if np.isfinite(value) else "–",
+}
+"""Writers by name, for sentences that the page fills in again while a slider moves: ui/js/numbers.js has the same."""

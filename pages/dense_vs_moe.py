@@ -3,7 +3,7 @@
 import streamlit as st
 
 import ui
-from lawlib import figures, numbers
+from lawlib import figures
 
 ui.begin("Dense vs MoE", "How much more compute does a dense model need for the loss of a mixture of experts?")
 duel = ui.choose_pair()
@@ -15,18 +15,22 @@ at = ui.gaps(duel, point, [point.budget]).query("expansion == @point.expansion")
 optimum = ui.optimum(duel.moe, point)
 measured = ui.measured_gaps(duel)
 
+template = (
+    "At **{flops:flops} FLOPs** a MoE with **E = {expansion:plain}**"
+    f"{ui.at_granularity(optimum)} "
+    "reaches loss **{loss:loss}**; a dense model needs **{gap:times}**{gap:times~} the compute for it, and at the same compute "
+    "stops at {loss_dense:loss}."
+)
 with place:
     ui.answer(
-        f"At **{numbers.flops(point.budget, 3)} FLOPs** a MoE with **E = {point.expansion:g}**{ui.at_granularity(optimum)} reaches loss "
-        f"**{numbers.loss(at['loss_moe'])}**; a dense model needs **{numbers.times(at['gap'])}**"
-        f"{ui.bracket(at, 'gap', numbers.times)} the compute for it, and at the same compute stops at "
-        f"{numbers.loss(at['loss_dense'])}.",
+        ui.filled(template, ui.quantities(optimum, gap=at["gap"], loss_dense=at["loss_dense"]), at),
         duel.notice,
         duel.meaning,
         duel.unknown(point),
         ui.beyond(duel.moe, optimum),
         ui.facts(duel.moe),
         duel.dense_facts,
+        template=template,
     )
 
 left, right = st.columns(2)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 import ui
-from lawlib import figures, numbers, tables
+from lawlib import figures, tables
 
 ui.begin("Granularity", "How finely should the experts be split at a budget, and what is it worth?")
 choice = ui.choose("GD", "law_g")
@@ -20,21 +20,32 @@ optimum = ui.optimum(law, point)
 at = ui.path(choice, point, [point.budget], best_granularity=True).iloc[0]
 coarse = chosen[chosen["granularity"] == chosen["granularity"].min()].iloc[0]
 
+gain = ui.gain(choice, point, float(coarse["granularity"]))
+template = (
+    "At **{flops:flops} FLOPs** the best MoE"
+    f"{ui.at_expansion(point)} "
+    "splits each expert in **{best_granularity:plain}**{best_granularity:plain~} ({best_n_active:count} active parameters, "
+    "{best_tokens:count} tokens); "
+    f"coarse experts (G = {coarse['granularity']:g}) "
+    "lose **{coarse_excess:loss} nats**{coarse_excess:loss~} to it"
+)
+if point.granularity is not None and len(shown):
+    template += ", G = {granularity:plain} loses **{excess:nats}**"
+template += ". Coarse experts would need **{gain:times}**{gain:times~} the compute for the same loss."
+values = ui.quantities(optimum, gain=gain.value, coarse_excess=coarse["excess"])
+values |= {f"best_{name}": best[name] for name in ("granularity", "n_active", "tokens")}
+values["excess"] = shown.iloc[0]["excess"] if len(shown) else 0.0
+ends = {f"best_granularity_{end}": at.get(f"granularity_{end}", float("nan")) for end in ("low", "high")}
+ends |= {f"coarse_excess_{end}": coarse.get(f"excess_{end}", float("nan")) for end in ("low", "high")}
 with place:
-    sentence = (
-        f"At **{numbers.flops(point.budget, 3)} FLOPs** the best MoE{ui.at_expansion(point)} splits each expert in "
-        f"**{best['granularity']:g}**{ui.bracket(at, 'granularity', numbers.plain)} ({numbers.count(best['n_active'])} active parameters, {numbers.count(best['tokens'])} tokens); "
-        f"coarse experts (G = {coarse['granularity']:g}) lose **{numbers.loss(coarse['excess'])} nats**{ui.bracket(coarse, 'excess', numbers.loss)} to it"
-    )
-    if point.granularity is not None and len(shown):
-        sentence += f", G = {point.granularity:g} loses **{shown.iloc[0]['excess']:.4f}**"
     ui.answer(
-        f"{sentence}. Coarse experts would need {ui.gain(choice, point, float(coarse['granularity']))} the compute for the same loss.",
+        ui.filled(template, values, ends | {"gain_low": gain.low, "gain_high": gain.high}),
         choice.notice,
         ui.finest_note(law, float(best["granularity"])),
         ui.meaning(choice),
         ui.beyond(law, optimum),
         ui.facts(law),
+        template=template,
     )
 
 left, right = st.columns([3, 2])

@@ -3,7 +3,7 @@
 import streamlit as st
 
 import ui
-from lawlib import figures, numbers
+from lawlib import figures
 
 ui.begin("IsoFLOP", "At a fixed budget, how large should the model be, and how does that change with compute?")
 choice = ui.choose("D")
@@ -19,15 +19,24 @@ path = ui.path(choice, point)
 exponents = ui.exponents(choice, point)
 at = ui.path(choice, point, [point.budget]).iloc[0]
 
+template = (
+    "At **{flops:flops} FLOPs** the loss is lowest at **{n_active:count} "
+    f"{ui.active(optimum)}**"
+    "{n_active:count~}; there the optimal size grows as **C^{n_exponent:loss}{n_exponent:loss~}** and the optimal tokens as "
+    "**C^{d_exponent:loss}{d_exponent:loss~}**"
+    f"{ui.experts(optimum)}."
+)
+powers = {"n_exponent": exponents["n_active"], "d_exponent": exponents["tokens"]}
+values = ui.quantities(optimum, **{name: power.value for name, power in powers.items()})
+ends = {f"{name}_{end}": getattr(power, end) for name, power in powers.items() for end in ("low", "high")}
 with place:
     ui.answer(
-        f"At **{numbers.flops(point.budget, 3)} FLOPs** the loss is lowest at **{numbers.count(optimum.n_active)} {ui.active(optimum)}**"
-        f"{ui.bracket(at, 'n_active', numbers.count)}; there the optimal size grows as **C^{exponents['n_active'].text}** and the "
-        f"optimal tokens as **C^{exponents['tokens'].text}**{ui.experts(optimum)}.",
+        ui.filled(template, values, dict(at) | ends),
         choice.notice,
         ui.meaning(choice),
         ui.beyond(law, optimum),
         ui.facts(law),
+        template=template,
     )
 
 ui.chart(

@@ -3,7 +3,7 @@
 import streamlit as st
 
 import ui
-from lawlib import figures, numbers, tables
+from lawlib import figures, tables
 
 ui.begin("Overview", "What do these runs say about the model to train next?")
 choice = ui.choose("D")
@@ -14,18 +14,21 @@ optimum = ui.optimum(law, point)
 path = ui.path(choice, point)
 at = ui.path(choice, point, [point.budget]).iloc[0]
 
+template = (
+    "At **{flops:flops} FLOPs** the optimum has **{n_active:count} "
+    f"{ui.active(optimum)}**"
+    "{n_active:count~} and trains on **{tokens:count} tokens**{tokens:count~}, {tokens_per_parameter:short}"
+    "{tokens_per_parameter:short~} tokens per parameter; expected loss **{loss:loss}**{loss:loss~} nats per token"
+    f"{ui.experts(optimum)}."
+)
 with place:
     ui.answer(
-        f"At **{numbers.flops(point.budget, 3)} FLOPs** the optimum has **{numbers.count(optimum.n_active)} {ui.active(optimum)}**"
-        f"{ui.bracket(at, 'n_active', numbers.count)} and trains on **{numbers.count(optimum.tokens)} tokens**"
-        f"{ui.bracket(at, 'tokens', numbers.count)}, {numbers.plain(optimum.tokens_per_parameter, 3)}{ui.bracket(at, 'tokens_per_parameter', numbers.count)} "
-        "tokens per parameter; "
-        f"expected loss **{numbers.loss(optimum.loss)}**{ui.bracket(at, 'loss', numbers.loss)} nats per token"
-        f"{ui.experts(optimum)}.",
+        ui.filled(template, ui.quantities(optimum), at),
         choice.notice,
         ui.meaning(choice),
         ui.beyond(law, optimum),
         ui.facts(law),
+        template=template,
     )
     ui.welcome(choice, point)
 

@@ -159,7 +159,7 @@ def settle(page: Page, seconds: float = PAGE_SECONDS) -> None:
     page.wait_for_function(
         """() => document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState === 'notRunning'
                  && document.querySelector('[data-testid="stElementContainer"]')  // before the first run there are none
-                 && !document.querySelector('[data-testid="stSkeleton"], [data-testid="stSpinner"], [data-stale="true"]')""",
+                 && !document.querySelector('[data-testid="stSkeleton"], [data-testid="stSpinner"], [data-stale="true"], .chart:not([data-drawn])')""",
         timeout=1000 * seconds,
     )
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -96,10 +96,16 @@ def captions(at: AppTest) -> str:
     return "\n".join(c.value for c in at.caption)
 
 
+def charts(at: AppTest) -> dict[str, dict]:
+    """Every chart of the page by its key, as plotly's JSON."""
+    drawn = [(c.proto.id, json.loads(c.proto.json)["figure"]) for c in at.get("bidi_component") if c.proto.component_name == "chart"]
+    drawn += [(c.proto.id, c.proto.spec) for c in at.get("plotly_chart")]
+    return {name.rpartition("-")[2]: json.loads(spec) for name, spec in drawn}
+
+
 def figure(at: AppTest, key: str) -> dict:
     """The chart of this key as plotly's JSON."""
-    (found,) = [c.proto.spec for c in at.get("plotly_chart") if c.proto.id.endswith(f"-{key}")]
-    return json.loads(found)
+    return charts(at)[key]
 
 
 def number_after(pattern: str, text: str) -> float:
@@ -605,7 +611,7 @@ def test_runs_that_are_all_left_out_are_said():
 
 def test_the_axes_of_the_runs_chart_are_in_the_address():
     at = open_page("runs", x="tokens", color="flops")
-    spec = json.loads(next(c for c in at.get("plotly_chart")).proto.spec)
+    spec = figure(at, "runs")
     assert spec["layout"]["xaxis"]["title"]["text"] == "training tokens D"
     assert at.selectbox(key="w_color").value == "flops"
     clean(at.selectbox(key="w_x").set_value("n_active").run())

@@ -16,6 +16,7 @@ from .ledgerpanel import marks
 from .ledgerpanel import pulls as run_pulls
 from .ledgerpanel import show as show_marks
 from .ledgerpanel import summary as marks_summary
+from .live import filled, quantities
 from .nextruns import next_runs
 from .overview import approaches_table, next_steps, optimum_menu
 from .page import ICON, answer, begin, finish
@@ -43,7 +44,6 @@ from .results import (
     path,
     switches,
 )
-from .results import summary as experts
 from .runspage import counted, dataset_facts, exclusion, released_models, run_axes, run_table
 from .trainedpage import kinds_table, limits, noise, rates, trained_sentence
 from .uploading import built, file_at_hand, mapping_of
@@ -62,4 +62,4 @@ from .versuspage import (
     why_none,
 )
 from .welcome import welcome
-from .words import active, at_expansion, at_granularity, beyond, bracket, finest_note, meaning
+from .words import active, at_expansion, at_granularity, beyond, bracket, experts, finest_note, meaning

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -9,14 +12,18 @@ import streamlit as st
 from lawlib import figures
 from lawlib.export import safe_csv
 
-from . import collected
+from . import collected, state
 
-CONFIG = {
-    "displaylogo": False,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-    "toImageButtonOptions": {"format": "svg"},
-    "responsive": True,
-}
+_FOLDER = Path(__file__).parent
+_PLOTLY = Path(os.environ.get("LAWLIB_PLOTLY", _FOLDER.parent / "static" / "plotly.min.js"))
+"""The drawing library, which the page loads from its own server; put there by tools/environment.py."""
+_CHART = st.components.v2.component(
+    "chart",
+    html='<div class="chart" role="figure" tabindex="0"></div>',
+    js=(_FOLDER / "js" / "chart.js").read_text("utf-8"),
+    isolate_styles=False,
+)
+_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["autoScale2d"], "toImageButtonOptions": {"format": "svg"}}
 
 
 def style() -> figures.Style:
@@ -25,7 +32,11 @@ def style() -> figures.Style:
 
 
 def chart(fig: go.Figure, key: str, title: str, table: pd.DataFrame | None = None, **options):
-    """Shows a figure under its title; `table` is offered as CSV. Returns what st.plotly_chart returns."""
+    """Shows a figure under its title; `table` is offered as CSV. Returns what st.plotly_chart returns where points can be chosen.
+
+    Drawn by `js/chart.js`, which keeps zoom and legend when the figure changes. By st.plotly_chart, which draws it anew each
+    time, where points of it are chosen (`on_select`), or where static/plotly.min.js is missing.
+    """
     collected.chart(key, title, fig, table)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{title}**")
@@ -40,5 +51,9 @@ def chart(fig: go.Figure, key: str, title: str, table: pd.DataFrame | None = Non
                 key=f"csv_{key}",
                 help=f"The numbers of “{title}”",
             )
-    config = CONFIG if "on_select" not in options else CONFIG | {"modeBarButtonsToRemove": ["autoScale2d"]}
-    return st.plotly_chart(fig, key=key, theme=None, width="stretch", config=config, alt=title, **options)
+    if "on_select" in options or not _PLOTLY.exists():
+        return st.plotly_chart(fig, key=key, theme=None, width="stretch", config=_CONFIG, alt=title, **options)
+    axes = (fig.layout.xaxis, fig.layout.yaxis)
+    fig.layout.uirevision = "|".join([state.get("dataset"), *(f"{axis.title.text} {axis.type}" for axis in axes)])
+    height = int(fig.layout.height)
+    return _CHART(key=key, data={"figure": fig.to_json(), "title": title, "height": height}, height=height)

@@ -24,12 +24,13 @@ _KEY = "collected"
 
 @dataclass
 class Collected:
-    """One run of a page. toolbar: the place beside the title."""
+    """One run of a page. toolbar: the place beside the title; sliders: the values of each, by its field."""
 
     title: str
     toolbar: Any
     laws: list[tuple[Part, Callable[[], lawlib.Ensemble | None]]] = field(default_factory=list)
     point: Point | None = None
+    sliders: dict[str, list] = field(default_factory=dict)
     answer: str = ""
     serving: tuple[Answer, float] | None = None
     charts: list[Chart] = field(default_factory=list)
@@ -66,6 +67,11 @@ def law(
 def point(point: Point) -> None:
     """Where the sliders stand."""
     now().point = point
+
+
+def slider(field: str, values: list) -> None:
+    """A slider that the page's charts follow, with the values along it."""
+    now().sliders[field] = values
 
 
 def serving(found: Answer, price: float) -> None:

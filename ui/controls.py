@@ -87,6 +87,7 @@ def budget_slider(law: lawlib.FittedLaw) -> float:
     if abs(np.log(value / nearest)) > 1e-6:
         grid = sorted([*grid, value])
         nearest = value
+    collected.slider("budget", grid)
     st.select_slider(
         "Budget C, training FLOPs", grid, format_func=lambda v: numbers.flops(v, 3), **state.bound("budget", nearest)
     )
@@ -109,9 +110,11 @@ def _expansion(law: lawlib.FittedLaw) -> float | None:
         return fixed
     value = chosen_expansion(law)
     assert value is not None
+    values = sorted(_expansions(law) | {value})
+    collected.slider("e", values)
     st.select_slider(
         words,
-        sorted(_expansions(law) | {value}),
+        values,
         format_func=lambda v: f"{v:g}",
         help="E is the expansion rate; a layer has E·G experts.",
         **state.bound("e", value),
@@ -132,6 +135,7 @@ def _granularity(law: lawlib.FittedLaw) -> float | None:
         )
         return None
     values: list[float | str] = ["best", *sorted({1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0} | {state.get("g") or 1.0})]
+    collected.slider("g", values)
     st.select_slider(
         words,
         values,

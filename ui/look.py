@@ -11,9 +11,15 @@ from pathlib import Path
 import streamlit as st
 
 from lawlib import figures
+from lawlib.figures.palette import ink
 
 _CSS = """<style>
-[class*="st-key-answer"] [data-testid="stMarkdownContainer"] p {font-size: 1.15rem; line-height: 1.55; max-width: 62rem;}
+[class*="st-key-answer"] p.live-answer {display: none; margin: 0;}
+html[data-live] [class*="st-key-answer"] p.live-answer {display: block;}
+html[data-live] [class*="st-key-answer"] [data-testid="stMarkdown"] {display: none;}
+html[data-live] .st-key-below_answer {opacity: 0.4;}
+.live-answer .note {color: WARN;}
+[class*="st-key-answer"] p.live-answer, [class*="st-key-answer"] [data-testid="stMarkdownContainer"] p {font-size: 1.15rem; line-height: 1.55; max-width: 62rem;}
 [class*="st-key-answer"] strong {font-variant-numeric: tabular-nums;}
 [data-testid="stMainBlockContainer"] {padding: 4.25rem 2.5rem 4rem;}
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {opacity: 1; color: MUTED;}
@@ -27,8 +33,8 @@ _CSS = """<style>
 [data-testid="stSliderThumbValue"] p, [data-testid="stSliderTickBar"] p, button[data-selected="true"] p {color: TEXT;}
 @media (max-width: 1200px) {
   [data-testid="stMainBlockContainer"] {padding: 4.25rem 1.5rem 4rem;}
-  [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .js-plotly-plot) {flex-wrap: wrap;}
-  [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .js-plotly-plot) > [data-testid="stColumn"] {min-width: 100%;}
+  [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .chart) {flex-wrap: wrap;}
+  [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .chart) > [data-testid="stColumn"] {min-width: 100%;}
 }
 @media (max-width: 1000px) {
   [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] :is(.stDataFrame, .st-key-health)) {flex-wrap: wrap;}
@@ -38,7 +44,7 @@ _CSS = """<style>
 }
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] {padding: 4.25rem 0.75rem 3rem;}
-  [class*="st-key-answer"] [data-testid="stMarkdownContainer"] p {font-size: 1.05rem;}
+  [class*="st-key-answer"] p.live-answer, [class*="st-key-answer"] [data-testid="stMarkdownContainer"] p {font-size: 1.05rem;}
   .st-key-head {flex-wrap: wrap; row-gap: 0;}
   [data-testid="stMainBlockContainer"] h1 {font-size: 1.4rem;}
 }
@@ -51,7 +57,7 @@ _MEND = st.components.v2.component(
 def apply() -> None:
     """Puts the looks into the page, in the colours of its theme."""
     style = figures.style(st.context.theme.type)
-    st.html(_CSS.replace("MUTED", style.muted).replace("TEXT", style.text))
+    st.html(_CSS.replace("MUTED", style.muted).replace("TEXT", style.text).replace("WARN", ink(style.accent, style)))
 
 
 def mend() -> None:

@@ -11,7 +11,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from lawlib import StoreError, numbers
 
-from . import collected, data, link, look, sharing, state
+from . import collected, data, link, live, look, sharing, state
 from .markup import plain
 
 ICON = str(Path(__file__).parent / "icon.svg")
@@ -81,14 +81,17 @@ def finish() -> None:
     state.write_url(link.parameters())
 
 
-def answer(sentence: str, *notes: str, key: str = "answer") -> None:
-    """The page's first line: its answer in numbers; below it, small, what to know about it."""
-    with st.container(key=key):
+def answer(sentence: str, *notes: str, key: str = "answer", template: str = "") -> None:
+    """The page's first line: its answer in numbers; below it, small, what to know about it. template: of `live`, what follows the sliders."""
+    with st.container(key=key, gap=None):
         st.markdown(sentence)
+        if template:
+            live.explorer(template)
     if key == "answer":
         collected.answer(sentence)
     if any(notes):
-        st.caption("  \n".join(note for note in notes if note))
+        with st.container(key=f"below_{key}"):
+            st.caption("  \n".join(note for note in notes if note))
 
 
 def _dataset_menu(filters: bool) -> None:

@@ -88,8 +88,8 @@ def compared_paths(choice: Choice, point: Point, own: pd.DataFrame) -> dict[str,
 
 
 @dataclass(frozen=True)
-class Exponent:
-    """d ln X_opt / d ln C with its interval."""
+class Bounded:
+    """A number with its interval, NaN where there is none."""
 
     value: float
     low: float
@@ -101,7 +101,7 @@ class Exponent:
         return f"{self.value:.3f}{inner}"
 
 
-def exponents(choice: Choice, point: Point) -> dict[str, Exponent]:
+def exponents(choice: Choice, point: Point) -> dict[str, Bounded]:
     """The exponents of N_opt and D_opt at the budget, with the law's interval."""
     value = lawlib.allocation_exponents(choice.law, point.budget, point.expansion, point.granularity)
     out = {}
@@ -111,11 +111,11 @@ def exponents(choice: Choice, point: Point) -> dict[str, Exponent]:
             low, high = choice.samples.interval(
                 lambda law, i=i: lawlib.allocation_exponents(law, point.budget, point.expansion, point.granularity)[i]
             )
-        out[name] = Exponent(float(value[i]), low, high)
+        out[name] = Bounded(float(value[i]), low, high)
     return out
 
 
-def approaches(choice: Choice, own: pd.DataFrame | None, fitted: dict[str, Exponent]) -> pd.DataFrame | None:
+def approaches(choice: Choice, own: pd.DataFrame | None, fitted: dict[str, Bounded]) -> pd.DataFrame | None:
     """The exponents of N_opt and D_opt by the three approaches of Hoffmann 2022, a row each; None without runs."""
     if own is None:
         return None
@@ -127,8 +127,8 @@ def approaches(choice: Choice, own: pd.DataFrame | None, fitted: dict[str, Expon
         if found is None or not np.isfinite(found.n_exponent):
             rows.append({"approach": words, "N_opt ~ C^": "not to be had from these runs", "D_opt ~ C^": "", "points": 0})
             continue
-        n = Exponent(found.n_exponent, *found.n_interval).text
-        d = Exponent(found.d_exponent, *found.d_interval).text
+        n = Bounded(found.n_exponent, *found.n_interval).text
+        d = Bounded(found.d_exponent, *found.d_interval).text
         usable = int((found.slices["inside"] & found.slices["opens_up"]).sum())
         rows.append({"approach": words, "N_opt ~ C^": n, "D_opt ~ C^": d, "points": usable})
     rows.append(
@@ -234,24 +234,16 @@ def _gap(duel: Duel, e: float, granularity: float | None, budgets: np.ndarray, b
     return tables.gap_curves({e: (duel.moe, duel.dense)}, budgets, samples, granularity)
 
 
-def gain(choice: Choice, point: Point, coarse: float) -> str:
-    """What the best granularity is worth in compute, with the law's interval: "1.97x [1.9x, 2.1x]"."""
-    value = lawlib.granularity_gain(choice.law, point.budget, point.expansion, coarse)
-    text = f"**{numbers.times(float(value))}**"
+def gain(choice: Choice, point: Point, coarse: float) -> Bounded:
+    """What the best granularity is worth in compute, with the law's interval."""
+    value = float(lawlib.granularity_gain(choice.law, point.budget, point.expansion, coarse))
     if choice.samples is None:
-        return text
-    low, high = choice.samples.interval(lambda law: lawlib.granularity_gain(law, point.budget, point.expansion, coarse))
-    return f"{text} {numbers.span(low, high, numbers.times)}"
+        return Bounded(value, np.nan, np.nan)
+    return Bounded(
+        value, *choice.samples.interval(lambda law: lawlib.granularity_gain(law, point.budget, point.expansion, coarse))
+    )
 
 
 def switches(law: lawlib.FittedLaw, expansion: float | None) -> pd.DataFrame:
     """The budgets at which the best granularity doubles."""
     return data.remember(law, ("switches", expansion), lambda: lawlib.switching_budgets(law, expansion))
-
-
-def summary(optimum: lawlib.Optimum) -> str:
-    """The optimum's experts in words: ", with E = 64 and G = 16 (1,024 experts)"."""
-    if not np.isfinite(optimum.expansion) or optimum.expansion <= 1:
-        return ""
-    g = "" if np.isnan(optimum.granularity) else f" and G = **{optimum.granularity:g}**"
-    return f", with E = {optimum.expansion:g}{g} ({float(optimum.n_experts):,.0f} experts)"

@@ -44,15 +44,19 @@ def beyond(law: lawlib.FittedLaw, optimum: lawlib.Optimum) -> str:
 
 
 def active(optimum: lawlib.Optimum) -> str:
-    """ "active parameters", with the other count where the law's has embeddings in it."""
+    """ "active parameters", with the other count where the law's has embeddings in it; a part of a template (`live`)."""
     if not optimum.count.endswith("with_embeddings"):
         return "active parameters"
-    bare = optimum.n_active_nonembedding
-    return (
-        f"active parameters, embeddings included ({numbers.count(bare)} without)"
-        if np.isfinite(bare)
-        else "parameters, embeddings included"
-    )
+    known = np.isfinite(optimum.n_active_nonembedding)
+    return "active parameters, embeddings included ({n_active_bare:count} without)" if known else "parameters, embeddings included"
+
+
+def experts(optimum: lawlib.Optimum) -> str:
+    """The optimum's experts: ", with E = 64 and G = 16 (1,024 experts)"; a part of a template."""
+    if not np.isfinite(optimum.expansion) or optimum.expansion <= 1:
+        return ""
+    g = "" if np.isnan(optimum.granularity) else " and G = **{granularity:plain}**"
+    return f", with E = {{expansion:plain}}{g} ({{n_experts:whole}} experts)"
 
 
 def finest_note(law: lawlib.FittedLaw, best: float) -> str:
@@ -64,10 +68,10 @@ def finest_note(law: lawlib.FittedLaw, best: float) -> str:
 
 
 def at_expansion(point: Point) -> str:
-    """ " with E = 64", "" where the law has no E."""
-    return f" with E = {point.expansion:g}" if point.expansion is not None else ""
+    """ " with E = 64", "" where the law has no E; a part of a template."""
+    return " with E = {expansion:plain}" if point.expansion is not None else ""
 
 
 def at_granularity(optimum: lawlib.Optimum) -> str:
-    """ ", G = 16", "" where the law has no G."""
-    return f", G = {optimum.granularity:g}," if np.isfinite(optimum.granularity) else ""
+    """ ", G = 16,", "" where the law has no G; a part of a template."""
+    return ", G = {granularity:plain}," if np.isfinite(optimum.granularity) else ""

@@ -33,6 +33,12 @@ export function perToken(law, u, e, g) {
   return [top + Math.log(total), mean, square / total - mean * mean];
 }
 
+// The router's part of training FLOPs at u.
+export function routerShare(law, u, e, g) {
+  const plain = { ...law, flops: law.flops.filter(([, , router]) => !router) };
+  return 1 - Math.exp(perToken(plain, u, e, g)[0] - perToken(law, u, e, g)[0]);
+}
+
 // [r0, r1] of ln N_law = r0 + r1 u.
 export function countOf(law, e) {
   if (law.takes !== "n_total") return [0, 1];

@@ -1,0 +1,118 @@
+"""The page under a reader's hand: frames while a slider is dragged, and how soon the exact answer stands after it is let go.
+
+    make bench-ui                      # both variants of the charts in one run, ratios at the end
+
+A real pointer drags a slider for two seconds in headless Chromium; frames come from its trace events. Then the slider is moved
+again and again: from the message that the page sends to the end of the server's answer, and to the last change on the screen.
+The plain variant shows the same figures by st.plotly_chart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser import FLAGS, find_browser, running, settle
+
+FRAME = 1000 / 60
+PAGES = {"/isoflop": "budget", "/dense_vs_moe": "e", "/granularity": "budget", "/serving": "budget"}
+"""Page and the slider that is dragged there; Serving has four charts and no live curves."""
+WATCH = """
+window.sent = 0; window.answered = 0; window.changed = 0;
+const Socket = WebSocket;
+window.WebSocket = class extends Socket {
+  constructor(...a) { super(...a); this.addEventListener("message", () => { window.answered = performance.now(); }); }
+  send(data) { window.sent = performance.now(); return super.send(data); }
+};
+document.addEventListener("DOMContentLoaded", () => new MutationObserver(() => { window.changed = performance.now(); })
+  .observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true }));
+"""
+
+
+def frames(browser: Browser, page: Page, field: str) -> tuple[float, float]:
+    """(share of frames within 1/60 s, longest interval in ms) while the slider is dragged for two seconds."""
+    track = page.locator(f".st-key-w_{field} [role=group]").bounding_box()
+    thumb = page.locator(f".st-key-w_{field} input[type=range]").locator("xpath=../..").bounding_box()
+    assert track and thumb
+    x, y = thumb["x"] + thumb["width"] / 2, thumb["y"] + thumb["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 3, y)
+    page.wait_for_timeout(300)
+    browser.start_tracing(page=page, categories=["devtools.timeline.frame", "disabled-by-default-devtools.timeline.frame"])
+    for i in range(120):
+        along = 0.5 - 0.45 * np.cos(2 * np.pi * i / 120)
+        page.mouse.move(track["x"] + track["width"] * along, y)
+        page.wait_for_timeout(FRAME)
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    said = page.locator(".live-answer").inner_text() if page.locator(".live-answer").count() else ""
+    page.mouse.up()
+    times = np.sort([e["ts"] / 1000 for e in events if e["name"] == "DrawFrame"])
+    gaps = np.diff(times)
+    missed = np.maximum(np.round(gaps / FRAME) - 1, 0)
+    assert said or "serving" in page.url or page.locator(".chart").count() == 0, "the sentence did not follow"
+    return float(len(gaps) / (len(gaps) + missed.sum())), float(gaps.max())
+
+
+def answers(page: Page, field: str, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Milliseconds from the message of a moved slider to the server's last answer, and to the last change on the screen."""
+    server, screen = [], []
+    slider = page.locator(f".st-key-w_{field} input[type=range]")
+    slider.focus()
+    for i in range(n + 2):
+        page.keyboard.press("ArrowLeft" if i % 8 < 4 else "ArrowRight")
+        page.wait_for_timeout(1800)
+        sent, answered, changed = page.evaluate("[window.sent, window.answered, window.changed]")
+        if i >= 2:
+            server.append(answered - sent)
+            screen.append(changed - sent)
+    return np.array(server), np.array(screen)
+
+
+def measure(variant: str, n: int, chosen: list[str]) -> dict[str, dict[str, float]]:
+    """Every page of one variant, printed as it goes."""
+    environment = {"LAWLIB_PLOTLY": os.devnull + ".js"} if variant == "plain" else {}
+    found: dict[str, dict[str, float]] = {}
+    with running(Path(tempfile.mkdtemp()), **environment) as server, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
+        for path in chosen:
+            field = PAGES[path]
+            page = browser.new_page(base_url=server.url, viewport={"width": 1280, "height": 900})
+            page.add_init_script(WATCH)
+            page.goto(path)
+            settle(page)
+            page.wait_for_timeout(1500)
+            share, longest = frames(browser, page, field)
+            settle(page)
+            page.wait_for_timeout(1500)
+            at_server, on_screen = answers(page, field, n)
+            p95 = [float(np.percentile(a, 95)) for a in (at_server, on_screen)]
+            found[path] = {"frames": share, "server": p95[0], "screen": p95[1]}
+            print(
+                f"{variant:9} {path:14} frames in time {share:6.1%} (longest {longest:5.1f} ms) · server p50 {np.median(at_server):4.0f} "
+                f"p95 {p95[0]:4.0f} ms · screen p50 {np.median(on_screen):4.0f} p95 {p95[1]:4.0f} ms",
+                flush=True,
+            )
+            page.close()
+        browser.close()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--moves", type=int, default=20, help="slider moves a page")
+    parser.add_argument("--pages", nargs="*", default=list(PAGES), choices=list(PAGES))
+    given = parser.parse_args()
+    ours, plain = (measure(variant, given.moves, given.pages) for variant in ("component", "plain"))
+    for path in ours:
+        print(f"{path:14} screen p95: component {ours[path]['screen'] / plain[path]['screen']:.2f} of st.plotly_chart")
+
+
+if __name__ == "__main__":
+    main()
