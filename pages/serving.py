@@ -12,9 +12,17 @@ point = ui.controls(choice.law)
 ui.serving.controls()
 ui.serving.options(point)
 style = ui.style()
-found = ui.serving.results(choice, point, ui.optimum(choice.law, point))
+optimum = ui.optimum(choice.law, point)
+found = ui.serving.results(choice, point, optimum)
 price = ui.serving.price()
 
+template = (
+    "At **{flops:flops} FLOPs** the loss-optimal model"
+    f"{ui.at_expansion(point)} "
+    "has **{n_active:count} "
+    f"{ui.active(optimum)}** "
+    "and loss **{loss:loss}**; what it costs to serve is worked out when the slider is let go."
+)
 with place:
     ui.answer(
         ui.serving.sentence(found, price),
@@ -22,6 +30,7 @@ with place:
         ui.meaning(choice),
         *ui.serving.notes(found, choice),
         ui.facts(choice.law),
+        template=template,
     )
 
 left, right = st.columns(2)

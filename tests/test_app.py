@@ -98,7 +98,9 @@ def captions(at: AppTest) -> str:
 
 def charts(at: AppTest) -> dict[str, dict]:
     """Every chart of the page by its key, as plotly's JSON."""
-    drawn = [(c.proto.id, json.loads(c.proto.json)["figure"]) for c in at.get("bidi_component") if c.proto.component_name == "chart"]
+    drawn = [
+        (c.proto.id, json.loads(c.proto.json)["figure"]) for c in at.get("bidi_component") if c.proto.component_name == "chart"
+    ]
     drawn += [(c.proto.id, c.proto.spec) for c in at.get("plotly_chart")]
     return {name.rpartition("-")[2]: json.loads(spec) for name, spec in drawn}
 

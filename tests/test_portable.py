@@ -142,7 +142,7 @@ def test_javascript_and_python_agree_on_what_pages_derive(evaluate):
         return rows.map(([n, d, g, e, c]) => {
             const fixed = moe.has_g ? g : null, e0 = moe.has_e ? e : moe.expansion;
             return [m.gap(moe, dense, c, e0, fixed), ...m.exponents(moe, c, e0, fixed), m.onBudget(moe, c, n, e0, g).loss,
-                    moe.has_g ? m.gain(moe, c, e0, 1) : 1];
+                    moe.has_g ? m.gain(moe, c, e0, 1) : 1, m.routerShare(moe, Math.log(n), e0, moe.has_g ? g : NaN)];
         })"""
         found = np.array(
             evaluate("law.js", body, [portable(laws[moe]), portable(laws[dense]), at.to_numpy().tolist()]), dtype=float
@@ -154,6 +154,7 @@ def test_javascript_and_python_agree_on_what_pages_derive(evaluate):
             assert relative(np.nan_to_num(row[0], nan=np.inf), gap) <= 1e-9, (moe, c)
             assert relative(row[1:3], lawlib.allocation_exponents(law, c, e0, fixed)) <= 1e-8, (moe, c)
             assert relative(row[3], lawlib.isoflop_losses(law, c, n, e0, fixed)[1]) <= 1e-12, (moe, c)
+            assert row[5] == pytest.approx(float(lawlib.router_share(law, np.asarray(n), e0, fixed or 1.0)), abs=1e-12)
             if has_g:
                 assert relative(np.nan_to_num(row[4], nan=np.inf), lawlib.granularity_gain(law, c, e0, 1.0)) <= 1e-8, (moe, c)
 
@@ -163,16 +164,8 @@ def test_javascript_writes_numbers_as_python_does(evaluate):
     rng = np.random.default_rng(3)
     values = [*(10 ** rng.uniform(-5, 26, 400)), *rng.uniform(0, 100, 200), 0.0, 1.0, 999.6, 1e3, 2e9, 1e21, 9.999e20]
     found = evaluate("numbers.js", "return argument.map(v => Object.values(m.WRITE).map(write => write(v)))", values)
-    writers = (
-        numbers.count,
-        lambda v: numbers.flops(v, 3),
-        numbers.loss,
-        lambda v: f"{v:.4f}",
-        numbers.times,
-        numbers.plain,
-        lambda v: numbers.plain(v, 3),
-        lambda v: f"{v:,.0f}",
-    )
+    writers = tuple(numbers.WRITE.values())
+    assert evaluate("numbers.js", "return Object.keys(m.WRITE)", None) == list(numbers.WRITE)
     for value, texts in zip(values, found, strict=True):
         if value < 1e9:  # beyond, digits that no page shows
             assert texts == [write(value) for write in writers], value

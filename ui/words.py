@@ -48,7 +48,9 @@ def active(optimum: lawlib.Optimum) -> str:
     if not optimum.count.endswith("with_embeddings"):
         return "active parameters"
     known = np.isfinite(optimum.n_active_nonembedding)
-    return "active parameters, embeddings included ({n_active_bare:count} without)" if known else "parameters, embeddings included"
+    return (
+        "active parameters, embeddings included ({n_active_bare:count} without)" if known else "parameters, embeddings included"
+    )
 
 
 def experts(optimum: lawlib.Optimum) -> str:
