@@ -39,7 +39,8 @@ def frames(browser: Browser, page: Page, field: str) -> tuple[float, float]:
     """(share of frames within 1/60 s, longest interval in ms) while the slider is dragged for two seconds."""
     track = page.locator(f".st-key-w_{field} [role=group]").bounding_box()
     thumb = page.locator(f".st-key-w_{field} input[type=range]").locator("xpath=../..").bounding_box()
-    assert track and thumb
+    assert track
+    assert thumb
     x, y = thumb["x"] + thumb["width"] / 2, thumb["y"] + thumb["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()

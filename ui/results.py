@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 import lawlib
-from lawlib import figures, numbers, selection, tables
+from lawlib import figures, selection, tables
 from lawlib.identification import WEAK, gap_error
 
 from . import data, state

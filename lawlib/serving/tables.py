@@ -105,8 +105,8 @@ def equal_loss_curves(q: Question, loss: float, fewest: Array | None = None) -> 
     e, u = q.expansions[:, None], (fewest_flops_of(q, loss) if fewest is None else fewest)[:, None]
     found = at_loss(q.law, loss, np.exp(u) * shares, e, *_prices(q), q.granularity)
     frame = _lifetime_frame(found).assign(optimal=np.tile(shares == 1.0, len(e)), share=np.tile(shares, len(e)))
-    fewest = frame.groupby("expansion")["flops"].transform("min")
-    return frame[np.isfinite(frame["flops"]) & (frame["flops"] < MOST_FLOPS * fewest)].reset_index(drop=True)
+    least = frame.groupby("expansion")["flops"].transform("min")
+    return frame[np.isfinite(frame["flops"]) & (frame["flops"] < MOST_FLOPS * least)].reset_index(drop=True)
 
 
 def lifetime_curves(q: Question, loss: float, served: ArrayLike = SERVED, fewest: Array | None = None) -> pd.DataFrame:
