@@ -92,9 +92,9 @@ def test_every_sample_is_solved_for_itself():
 
 def test_the_over_training_curve_has_its_minimum_at_the_optimum():
     shares = np.geomspace(0.05, 4, 101)
-    curve = over_training(LAW, 1e22, shares, 8.0)
+    curve = over_training(LAW, 1e22, shares, [8.0])
     assert shares[np.argmin(curve.loss)] == pytest.approx(1, abs=0.03)
-    np.testing.assert_allclose(curve.shrink, shares)
+    np.testing.assert_allclose(curve.shrink, shares[None])
     np.testing.assert_allclose(curve.loss, joint(curve.n_active, curve.tokens, 8.0), rtol=1e-9)
 
 

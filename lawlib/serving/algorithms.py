@@ -136,13 +136,14 @@ def equal_loss_budget(law: FittedLaw, loss: ArrayLike, expansions: ArrayLike, gr
     return np.where(never, np.inf, np.exp(root(excess, low, high)))
 
 
-def over_training(law: FittedLaw, budget: float, shares: ArrayLike, expansion: float, granularity: float | None = None) -> Sized:
-    """Models of these shares of the loss-optimal size at one budget; shape of `shares`, samples first."""
-    e, g, best_u, _ = optima(law, budget, [expansion], granularity)
+def over_training(law: FittedLaw, budget: float, shares: ArrayLike, expansions: ArrayLike, granularity: float | None = None) -> Sized:
+    """Models of these shares of each E's loss-optimal size at one budget; shape `(n_expansions, n_shares)`, samples first."""
+    e, g, best_u, _ = optima(law, budget, expansions, granularity)
+    e, g, best_u = e[:, None], g[:, None], best_u[..., None]
     u = best_u + np.log(np.asarray(shares, dtype=float))
-    best_u = np.broadcast_to(best_u, u.shape)
-    log_c = np.log(budget)
-    return _sized(law, u, best_u, log_c, np.broadcast_to(e, u.shape[-1:]), np.broadcast_to(g, u.shape[-1:]), np.zeros(u.shape))
+    best_u, log_c = np.broadcast_to(best_u, u.shape), np.log(budget)
+    grid = u.shape[-2:]
+    return _sized(law, u, best_u, log_c, np.broadcast_to(e, grid), np.broadcast_to(g, grid), np.zeros(u.shape))
 
 
 def optima(law: FittedLaw, budget: ArrayLike, expansions: ArrayLike, granularity: float | None):

@@ -143,7 +143,7 @@ def _findings(law: FittedLaw) -> dict[str, tuple[float, float, Array]]:
     at_equal = server.service(law, sizes, few).gpu_hours
     dense, four = bounded_loss(law, budget, few[2:], 1.0), bounded_loss(law, budget, few[2:], 4.0)
     to_dense, to_four = (server.service(law, s.n_active, few[2:]).gpu_hours for s in (dense, four))
-    quality, cost_first = over_training(law, budget, [0.30], 32.0), over_training(law, budget, [0.16], 16.0)
+    quality, cost_first = (over_training(law, budget, [s], [e]).loss[..., 0, 0] for s, e in ((0.30, 32.0), (0.16, 16.0)))
     loss_4 = np.asarray(best.loss)[..., 1]
     return {
         "FLOPs of 16 experts over those of 4 at equal loss": (0.237, 0.428, needed[..., 3] / needed[..., 1]),
@@ -164,10 +164,10 @@ def _findings(law: FittedLaw) -> dict[str, tuple[float, float, Array]]:
         "size of an over-trained 16-expert model with a 4-expert's loss, share of its optimum": (0.15, 0.30, four.shrink[..., 1]),
         "size of an over-trained 32-expert model with a 4-expert's loss, share of its optimum": (0.15, 0.30, four.shrink[..., 2]),
         "loss of 32 experts at 30 % of their optimum over the 4-expert's (quality first: below 1)": (
-            0.0, 1.0, quality.loss[..., 0] / loss_4,
+            0.0, 1.0, quality / loss_4,
         ),
         "loss of 16 experts at 16 % of their optimum over the 4-expert's (cost first: about 1)": (
-            0.98, 1.02, cost_first.loss[..., 0] / loss_4,
+            0.98, 1.02, cost_first / loss_4,
         ),
     }  # fmt: skip
 

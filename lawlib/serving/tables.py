@@ -79,14 +79,12 @@ def size_curves(q: Question, samples: Ensemble | None = None) -> pd.DataFrame:
     """
     target = compute_optimal(q.law, q.budget, q.reference, q.granularity)
     cost = q.server.service(q.law, target.n_active, q.reference, _g(q)).gpu_hours
-    blocks = []
-    for e in q.expansions:
-        frame = _along(q, q.law, e)
-        if samples is not None and e == q.expansion:
-            many = _along(q, samples.law, e)
-            frame |= _interval("loss", many["loss"]) | _interval("gpu_hours", many["gpu_hours"])
-        blocks.append(pd.DataFrame(frame))
-    found = pd.concat(blocks, ignore_index=True)
+    found = pd.DataFrame({name: np.ravel(values) for name, values in _along(q, q.law, q.expansions).items()})
+    if samples is not None:
+        many, chosen = _along(q, samples.law, [q.expansion]), found["expansion"] == q.expansion
+        for name in ("loss", "gpu_hours"):
+            for column, values in _interval(name, many[name][:, 0]).items():
+                found.loc[chosen, column] = values
     slack = 1 + 1e-9
     return found.assign(better=found["loss"] <= target.loss * slack, cheaper=found["gpu_hours"] <= float(cost) * slack)
 
@@ -179,12 +177,14 @@ def _sized(q: Question, law: FittedLaw, kind: str) -> dict:
     }
 
 
-def _along(q: Question, law: FittedLaw, e: float) -> dict:
-    found = over_training(law, q.budget, SHARES, e, q.granularity)
+def _along(q: Question, law: FittedLaw, expansions: ArrayLike) -> dict:
+    """The over-training curve of each E: arrays `(n_expansions, n_shares)`, samples first."""
+    found = over_training(law, q.budget, SHARES, expansions, q.granularity)
+    e = np.asarray(expansions, dtype=float)[:, None]
     service = q.server.service(law, found.n_active, e, _g(q))
     return {
-        "expansion": np.full(len(SHARES), e),
-        "share": SHARES,
+        "expansion": np.broadcast_to(e, (len(e), len(SHARES))),
+        "share": np.broadcast_to(SHARES, (len(e), len(SHARES))),
         "n_active": found.n_active,
         "tokens": found.tokens,
         "loss": found.loss,
