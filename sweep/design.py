@@ -59,6 +59,7 @@ def runs() -> list[Run]:
     points: list[tuple[str, int, int, int, int]] = []  # size, budget, E, G, seed
     for budget, flops in enumerate(BUDGETS):
         points += [(size, budget, e, g, 0) for size in SLICES[flops] for e, g in FULL]
+    points += [(size, budget, 8, 2, 0) for budget in (0, 1, 2) for size in SLICES[BUDGETS[budget]]]
     points += [(size, budget, e, g, 0) for size, budget in LADDERS for e in (2, 4, 16, 32) for g in (1, 4)]
     points += [(size, budget, 8, g, 0) for size, budget in LADDERS for g in (2, 8)]
     points += [(size, budget, e, g, 0) for size, budget in (("25k", 1), ("55k", 2)) for e in (2, 32) for g in (2, 8)]

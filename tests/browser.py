@@ -159,6 +159,7 @@ def settle(page: Page, seconds: float = PAGE_SECONDS) -> None:
     page.wait_for_function(
         """() => document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState === 'notRunning'
                  && document.querySelector('[data-testid="stElementContainer"]')  // before the first run there are none
+                 && !document.documentElement.dataset.live  // a slider's exact answer is still to come
                  && !document.querySelector('[data-testid="stSkeleton"], [data-testid="stSpinner"], [data-stale="true"], .chart:not([data-drawn])')""",
         timeout=1000 * seconds,
     )

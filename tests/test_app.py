@@ -63,7 +63,8 @@ def all_resamples():
 
 
 def open_page(page="overview", **query) -> AppTest:
-    """The page as a link with this query opens it; no exception may be on it."""
+    """The page as a link with this query opens it; no exception may be on it. Without a data set, on the published Marin runs."""
+    query.setdefault("dataset", "marin-moe-v16")
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     for name, value in query.items():
         at.query_params[name] = str(value)
@@ -312,7 +313,7 @@ def test_a_link_with_bad_values_opens_every_page(query):
 
 def test_an_unknown_data_set_in_a_link_is_told_and_replaced():
     at = open_page(dataset="nope")
-    assert at.selectbox(key="w_dataset").value == "marin-moe-v16"
+    assert at.selectbox(key="w_dataset").value == "byte-moe-sweep"
     assert any("There is no data set nope here" in t.value for t in at.toast)
 
 

@@ -101,7 +101,7 @@ def test_data_that_are_not_here_are_told(monkeypatch, tmp_path):
     elsewhere(monkeypatch, tmp_path)
     at = open_page("isoflop", **address)
     assert f"the data set “mine” with {len(runs())} runs, which is not here: upload its log" in said(at)
-    assert at.selectbox(key="w_dataset").value == "marin-moe-v16"
+    assert at.selectbox(key="w_dataset").value == "byte-moe-sweep"
     clean(at.switch_page("pages/overview.py").run())
     assert "which is not here" in said(at)
 

@@ -27,6 +27,8 @@ PAGES = {  # path: its charts
     "/reproductions": (),
 }
 TITLES = re.findall(r'st\.Page\("pages/\w+\.py", title="([^"]+)"', (ROOT / "app.py").read_text("utf-8"))
+MARIN = "?dataset=marin-moe-v16"
+"""The published runs, where a test counts on their numbers."""
 PLOTLY_BLUES = {"rgb(31, 119, 180)", "rgb(99, 110, 250)"}  # what charts show that took no colours from the theme
 
 CHARTS = """() => Object.fromEntries([...document.querySelectorAll('[class*="st-key-"] .js-plotly-plot')].map(chart => {
@@ -144,7 +146,7 @@ def test_the_backtest_s_cut_moves_by_keyboard(page):
 
 
 def test_runs_picked_on_the_chart_are_left_out_and_taken_back(fresh_server, new_page):
-    page = new_page(fresh_server(), path="/runs")
+    page = new_page(fresh_server(), path=f"/runs{MARIN}")
     page.locator(".st-key-runs [data-title='Box Select']").click()
     area = page.locator(".st-key-runs .nsewdrag").first.bounding_box()
     page.mouse.move(area["x"] + 5, area["y"] + 5)
@@ -180,7 +182,7 @@ def test_runs_picked_on_the_chart_are_left_out_and_taken_back(fresh_server, new_
 
 def test_runs_chosen_in_the_table_are_forgotten_with_their_table(page):
     """Rows are chosen by position: among other runs they were beyond the end, or other runs than the chosen ones."""
-    page.goto("/runs")
+    page.goto(f"/runs{MARIN}")
     settle(page)
     canvas = page.locator(".st-key-run_table canvas").first
     canvas.scroll_into_view_if_needed()
@@ -204,7 +206,7 @@ def go(page: Page, title: str) -> None:
 
 
 def test_the_budget_survives_other_pages_and_a_reload(page):
-    page.goto("/")
+    page.goto(f"/{MARIN}")
     settle(page)
     press(page, "budget", "Home")
     press(page, "budget")
@@ -217,7 +219,7 @@ def test_the_budget_survives_other_pages_and_a_reload(page):
     go(page, "Reproductions")
     page.reload()
     settle(page)
-    assert re.search(r"/reproductions\?budget=[\d.e]+&g=256$", page.url)
+    assert re.search(r"/reproductions\?dataset=marin-moe-v16&budget=[\d.e]+&g=256$", page.url)
     go(page, "Granularity")
     assert f"At {chosen} FLOPs" in answer(page)
     assert "G = 256 loses" in answer(page)
@@ -236,15 +238,15 @@ def test_the_budget_survives_other_pages_and_a_reload(page):
     assert page.url == link
 
 
-@pytest.mark.parametrize("path", ["/granularity?budget=3e22&g=4", "/fit", "/dense_vs_moe", "/upload"])
+@pytest.mark.parametrize("path", [f"/granularity{MARIN}&budget=3e22&g=4", f"/fit{MARIN}", f"/dense_vs_moe{MARIN}", "/upload"])
 def test_a_deep_link_may_be_the_first_request_of_a_server(fresh_server, new_page, path):
     page = new_page(fresh_server(), path=path)
     links = page.get_by_test_id("stSidebarNavLink")
     expect(links).to_have_text([re.compile(re.escape(t) + "$") for t in TITLES])
     assert page.title() == "Scaling laws"
-    said = {"/fit": "law holds 47 runs", "/dense_vs_moe": "a MoE with E = 8", "/upload": "stored only when you say so"}
-    if path in said:
-        assert said[path] in answer(page)
+    said = {"fit": "law holds 47 runs", "dense_vs_moe": "a MoE with E = 8", "upload": "stored only when you say so"}
+    if (name := path.strip("/").partition("?")[0]) in said:
+        assert said[name] in answer(page)
         return
     assert "At 3e22 FLOPs" in answer(page)
     assert "G = 4 loses" in answer(page)
@@ -252,7 +254,7 @@ def test_a_deep_link_may_be_the_first_request_of_a_server(fresh_server, new_page
 
 
 def test_a_chart_s_numbers_can_be_downloaded(page):
-    page.goto("/isoflop?budget=3e20")
+    page.goto(f"/isoflop{MARIN}&budget=3e20")
     settle(page)
     with page.expect_download() as download:
         page.locator(".st-key-csv_n_opt button:visible").click()
@@ -261,7 +263,7 @@ def test_a_chart_s_numbers_can_be_downloaded(page):
     assert {"flops", "n_active", "tokens", "loss", "n_active_low", "n_active_high"} <= set(table.columns)
     assert len(table) > 20
     assert table["n_active"].is_monotonic_increasing
-    page.goto("/runs")
+    page.goto(f"/runs{MARIN}")
     settle(page)
     with page.expect_download() as download:
         page.locator(".st-key-csv_runs button:visible").click()
@@ -300,7 +302,7 @@ def test_two_sessions_do_not_see_each_other_s_sliders(server, new_page):
 
 
 def test_a_slider_released_gives_the_answer_at_its_value(page):
-    page.goto("/")
+    page.goto(f"/{MARIN}")
     settle(page)
     before = answer(page)
     thumb = page.locator(".st-key-w_budget [role=slider], .st-key-w_budget input[type=range]").first.bounding_box()

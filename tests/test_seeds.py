@@ -108,7 +108,7 @@ def test_marin_runs_are_complete_and_mark_derived_tokens():
     derived = runs["token_provenance"].str.startswith("derived")
     assert (derived == ((runs["dataset"] == "marin-moe-v16") & (runs["flops"] >= 1e20))).all()
     assert runs[["n_active", "n_total", "tokens", "flops", "loss"]].notna().all(axis=None)
-    assert seeds.table("datasets")["dataset"].tolist() == ["marin-moe-v16", "marin-moe-may", "byte-moe-sweep"]
+    assert seeds.table("datasets")["dataset"].tolist() == ["byte-moe-sweep", "marin-moe-v16", "marin-moe-may"]
 
 
 def test_released_models_agree_with_their_names():

@@ -104,7 +104,7 @@ def test_random_views_open_in_fresh_profiles_of_another_machine_on_the_same_numb
 
 
 def test_exports_are_downloaded_and_pictures_drawn_by_the_page(page):
-    page.goto("/isoflop?budget=3e20")
+    page.goto("/isoflop?dataset=marin-moe-v16&budget=3e20")
     settle(page)
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as download:
@@ -120,7 +120,7 @@ def test_exports_are_downloaded_and_pictures_drawn_by_the_page(page):
 
 
 def test_a_saved_analysis_is_opened_from_the_sidebar(fresh_server, new_page):
-    page = new_page(fresh_server(), path="/granularity?budget=7e20")
+    page = new_page(fresh_server(), path="/granularity?dataset=marin-moe-v16&budget=7e20")
     line = answer(page)
     page.get_by_role("button", name="Share").click()
     page.get_by_label("Keep it under a name").fill("Fine experts")

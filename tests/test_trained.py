@@ -18,13 +18,35 @@ def runs():
         return store.runs(trained.DATASET)
 
 
-def test_dense_models_and_experts_of_several_kinds_are_on_record(runs):
+def test_the_sweep_is_the_one_that_was_designed(runs):
+    """Two decades of compute, dense and E at G, and repeats: what the page and the README say of it."""
     dense, moe = runs[runs["arch"] == "dense"], runs[runs["arch"] == "moe"]
-    assert dense["n_active"].nunique() >= 5
-    assert {2, 4, 8, 16} <= set(moe["expansion"]) <= {2, 4, 8, 16, 32}
-    assert {1, 4} <= set(moe["granularity"]) <= {1, 2, 4, 8}
+    assert len(runs) >= 200
     assert runs["name"].is_unique
+    assert dense["n_active"].nunique() >= 5
+    assert set(moe["expansion"]) == {2, 4, 8, 16, 32}
+    assert set(moe["granularity"]) == {1, 2, 4, 8}
+    assert runs["flops"].max() / runs["flops"].min() == pytest.approx(100, rel=0.01)
     assert (runs["loss"] < np.log(256)).all()
+
+
+def test_the_full_slices_bracket_their_optimum(runs):
+    """At most budgets, for dense and for two kinds of experts, the best of the measured sizes is neither the smallest nor the largest."""
+    for e, g in ((1, 1), (8, 1), (8, 4)):
+        kind = runs[(runs["expansion"] == e) & (runs["granularity"].fillna(1) == g)]
+        mean = kind.groupby([np.log10(kind["flops"]).round(1), "n_active"])["loss"].mean()
+        inside = 0
+        for budget in mean.index.get_level_values(0).unique():
+            losses = mean[budget].to_numpy()
+            assert len(losses) >= 5, (e, g, budget)
+            inside += 0 < int(np.argmin(losses)) < len(losses) - 1
+        assert inside >= 3, (e, g)
+
+
+def test_seeds_differ_by_little(runs):
+    repeated = trained.repeats(runs)
+    assert (repeated["seeds"] >= 5).sum() >= 3
+    assert trained.pooled_sd(repeated) <= 0.02
 
 
 def test_every_run_has_a_curve_of_twenty_points_that_ends_where_the_run_does(runs):
@@ -83,7 +105,15 @@ def test_a_diverged_run_is_kept_without_a_loss_and_says_why(monkeypatch):
     assert runs["exclude_reason"].iloc[0] == "diverged"
 
 
-def test_chinchilla_converges_on_the_dense_runs(runs):
-    fit = lawlib.fit(runs[runs["arch"] == "dense"], "chinchilla")
+@pytest.mark.parametrize(
+    ("law", "of", "most"),
+    [
+        ("chinchilla", "arch == 'dense'", 0.01),
+        ("fine_grained", "expansion == 8", 0.02),
+        ("joint_granular", "loss > 0", 0.03),
+    ],
+)
+def test_the_laws_of_every_page_converge_on_them(runs, law, of, most):
+    fit = lawlib.fit(runs.query(of), law)
     assert fit.status == "converged"
-    assert fit.rmse < 0.02
+    assert fit.rmse < most

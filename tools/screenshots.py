@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE_SECONDS = 60
 MAX_HEIGHT = 3200
 """Pixels; longer pages are cut there."""
+CHARTS = {"isoflop": "isoflop", "granularity": "measured_g", "dense_vs_moe": "gap"}
+"""The chart of a page that is pictured alone too, light: those of the README."""
 FREQUENT = 128
 """Colours of a picture that are kept exactly."""
 _STILL = """() => {
@@ -93,6 +95,8 @@ def _pictures(
         _wait(page)
         shown = page.locator('[data-testid="stException"]').all_inner_texts()
         yield name, small(page.screenshot()), [f"{name or 'overview'}: {text}" for text in [*seen, *shown]]
+        if name in CHARTS and scheme == "light":
+            yield f"{name}-chart", small(page.locator(f".st-key-{CHARTS[name]}").first.screenshot()), []
         page.set_viewport_size({"width": width, "height": 1000})
     context.close()
 

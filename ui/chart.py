@@ -23,7 +23,6 @@ _CHART = st.components.v2.component(
     js=(_FOLDER / "js" / "chart.js").read_text("utf-8"),
     isolate_styles=False,
 )
-_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["autoScale2d"], "toImageButtonOptions": {"format": "svg"}}
 
 
 def style() -> figures.Style:
@@ -52,8 +51,17 @@ def chart(fig: go.Figure, key: str, title: str, table: pd.DataFrame | None = Non
                 help=f"The numbers of “{title}”",
             )
     if "on_select" in options or not _PLOTLY.exists():
-        return st.plotly_chart(fig, key=key, theme=None, width="stretch", config=_CONFIG, alt=title, **options)
+        return st.plotly_chart(
+            fig,
+            key=key,
+            theme=None,
+            width="stretch",
+            config=figures.CONFIG | {"modeBarButtonsToRemove": ["autoScale2d"]},
+            alt=title,
+            **options,
+        )
     axes = (fig.layout.xaxis, fig.layout.yaxis)
     fig.layout.uirevision = "|".join([state.get("dataset"), *(f"{axis.title.text} {axis.type}" for axis in axes)])
     height = int(fig.layout.height)
-    return _CHART(key=key, data={"figure": fig.to_json(), "title": title, "height": height}, height=height)
+    config = figures.CONFIG | {"responsive": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
+    return _CHART(key=key, data={"figure": fig.to_json(), "title": title, "height": height, "config": config}, height=height)

@@ -34,6 +34,18 @@ SHOWN = (
     "excluded",
     "exclude_reason",
 )
+_COUNTS = {"n_active": "N active", "n_total": "N total", "tokens": "tokens D"}
+_WORDS = {
+    "name": "run",
+    "arch": "kind",
+    "n_experts": "experts E·G",
+    "top_k": "top-k",
+    "granularity": "G",
+    "expansion": "E",
+    "loss_name": "loss is",
+    "exclude_reason": "reason",
+}
+"""Columns by the words that the field has for them; the CSV keeps their names."""
 
 
 def dataset_facts() -> str:
@@ -89,7 +101,6 @@ def run_table(runs: pd.DataFrame, event, marks: pd.DataFrame, pulls: pd.Series |
         shown = shown.assign(mark=mark)
     if pulls is not None:
         shown = shown.assign(pull=100 * runs["run_id"].map(pulls))
-    count = st.column_config.NumberColumn(format="compact")
     # Rows are chosen by position: other runs need another table, or the choice would fall on runs that were never chosen.
     which = zlib.crc32(" ".join(runs["run_id"]).encode())
     found = st.container(key="run_table").dataframe(
@@ -100,12 +111,11 @@ def run_table(runs: pd.DataFrame, event, marks: pd.DataFrame, pulls: pd.Series |
         on_select="rerun",
         selection_mode="multi-row",
         key=f"rows_{which}",
-        column_config={
-            "n_active": count,
-            "n_total": count,
-            "tokens": count,
+        column_config={name: st.column_config.Column(words) for name, words in _WORDS.items()}
+        | {name: st.column_config.NumberColumn(words, format="compact") for name, words in _COUNTS.items()}
+        | {
             "flops": st.column_config.NumberColumn(f"C, {unit:.0e} FLOPs".replace("e+", "e"), format="%.4g"),
-            "loss": st.column_config.NumberColumn(format="%.4f"),
+            "loss": st.column_config.NumberColumn("loss, nats", format="%.4f"),
             "pull": st.column_config.NumberColumn(
                 "N_opt without it",
                 format="%+.2f %%",

@@ -131,7 +131,7 @@ RUN_COLORS = ("n_active", "flops", "expansion", "granularity", "tokens", "arch",
 """What the chart of runs may be coloured by."""
 
 FIELDS: dict[str, Field] = {
-    "dataset": Field("marin-moe-v16", str),
+    "dataset": Field("byte-moe-sweep", str),
     "law": Field("", str),
     "law_g": Field("", str),
     "law_e": Field("", str),

@@ -51,7 +51,7 @@ def kinds_table() -> None:
         f"Decoder-only transformers on bytes (vocabulary 256, context 128), feed-forward width 4 d, dense or E·G experts of width "
         f"4 d / G with every byte sent to G of them. They read the {text['title']} (Debian package {text['package']}, SHA-256 "
         f"{text['sha256'][:16]}…), no byte twice; losses are of held-out pieces of it. Trainer, rules and every choice: "
-        "`sweep/README.md`. Not every run of its design is trained yet: `make sweep` goes on where the record ends."
+        "`sweep/README.md`."
     )
     table = trained.by_kind(_runs())
     table.index = [f"E = {e:g}" if e > 1 else "dense" for e in table.index]

@@ -9,6 +9,7 @@ from importlib import metadata
 
 import plotly.graph_objects as go
 
+from ..figures import CONFIG
 from ..portable import portable
 from ..selection import fingerprint
 from .analysis import Analysis, Part
@@ -91,7 +92,7 @@ def html_page(analysis: Analysis, text: str, page: str) -> str:
     for i, chart in enumerate(analysis.charts):
         # The title names the figure for readers who do not see it: plotly draws plain SVG.
         figure = go.Figure(chart.figure).update_layout(paper_bgcolor=page, width=None, autosize=True)
-        drawn = figure.to_html(full_html=False, include_plotlyjs=(i == 0), config={"displaylogo": False, "responsive": True})
+        drawn = figure.to_html(full_html=False, include_plotlyjs=(i == 0), config=CONFIG | {"responsive": True})
         parts.append(f'<h2>{html.escape(chart.title)}</h2><div role="img" aria-label="{html.escape(chart.title)}">{drawn}</div>')
     sources = "; ".join(dict.fromkeys(p.law.source.citation if p.law.source else p.label for p in analysis.parts))
     link = f' · <a href="{html.escape(analysis.link)}">the page this is from</a>' if analysis.link.startswith("http") else ""

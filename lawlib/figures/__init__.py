@@ -10,11 +10,12 @@ from .palette import DARK, LIGHT, Style, style
 from .planner import options_figure, ratio_figure, shape_figure
 from .runs import AXES, curves_figure, runs_figure
 from .serving import equal_loss_figure, lifetime_figure, over_training_figure, trilemma_figure
-from .style import same_axes
+from .style import CONFIG, same_axes
 from .trained import rates_figure, repeats_figure
 
 __all__ = [
     "AXES",
+    "CONFIG",
     "DARK",
     "LIGHT",
     "Style",

@@ -38,7 +38,7 @@ def gap_figure(
 ) -> go.Figure:
     """Dense over MoE FLOPs at equal loss along budgets, the chosen E with its interval; measured gaps as points."""
     fig = figure(style, "MoE training compute C (FLOPs)", "dense FLOPs / MoE FLOPs at equal loss", log_y=True)
-    fig.update_yaxes(exponentformat="none", tickformat="~g", dtick=None, ticksuffix="x")
+    fig.update_yaxes(exponentformat="none", tickformat="~g", dtick="D2", ticksuffix="x")
     expansions = sorted(curves["expansion"].unique())
     ends = []
     for e in expansions:

@@ -22,6 +22,14 @@ LEGEND_WIDTH = 420
 """Pixels that a legend's row may take in the narrowest chart."""
 FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', sans-serif"
 
+CONFIG = {
+    "displaylogo": False,
+    "showSendToCloud": False,
+    "plotlyServerURL": "",
+    "toImageButtonOptions": {"format": "svg"},
+}
+"""plotly's settings wherever a figure is drawn: by default its buttons offer to upload the chart."""
+
 
 def figure(style: Style, x: str, y: str, *, log_x: bool = True, log_y: bool = False, height: int = 380) -> Draft:
     """An empty figure with titled axes in this style. Axis titles carry the unit."""

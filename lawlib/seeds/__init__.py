@@ -19,8 +19,8 @@ __all__ = ["NAMES", "TEXT_COLUMNS", "build", "curves", "derivations", "runs", "t
 
 
 def runs() -> pd.DataFrame:
-    """Every bundled run in canonical columns: the published ones, then those trained by this repository."""
-    return pd.concat([marin.runs(), sweep.runs()], ignore_index=True)
+    """Every bundled run in canonical columns: those trained by this repository, then the published ones."""
+    return pd.concat([sweep.runs(), marin.runs()], ignore_index=True)
 
 
 def curves() -> pd.DataFrame:

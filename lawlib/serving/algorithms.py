@@ -136,7 +136,9 @@ def equal_loss_budget(law: FittedLaw, loss: ArrayLike, expansions: ArrayLike, gr
     return np.where(never, np.inf, np.exp(root(excess, low, high)))
 
 
-def over_training(law: FittedLaw, budget: float, shares: ArrayLike, expansions: ArrayLike, granularity: float | None = None) -> Sized:
+def over_training(
+    law: FittedLaw, budget: float, shares: ArrayLike, expansions: ArrayLike, granularity: float | None = None
+) -> Sized:
     """Models of these shares of each E's loss-optimal size at one budget; shape `(n_expansions, n_shares)`, samples first."""
     e, g, best_u, _ = optima(law, budget, expansions, granularity)
     e, g, best_u = e[:, None], g[:, None], best_u[..., None]

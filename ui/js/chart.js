@@ -10,10 +10,6 @@ const plotly = () => (window.lawlibPlotly ??= new Promise((done, fail) => {
   document.head.append(script);
 }));
 
-const CONFIG = {
-  displaylogo: false, responsive: false, toImageButtonOptions: { format: "svg" },
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
-};
 const KEYS = {
   ArrowLeft: ["xaxis", -0.1, 1], ArrowRight: ["xaxis", 0.1, 1], ArrowDown: ["yaxis", -0.1, 1], ArrowUp: ["yaxis", 0.1, 1],
   "+": ["both", 0, 0.8], "=": ["both", 0, 0.8], "-": ["both", 0, 1.25],
@@ -44,7 +40,7 @@ async function draw(chart, data) {
   if (chart.spec !== data.figure || !chart.isConnected) return;  // a newer figure came, or the page has gone on
   const figure = JSON.parse(data.figure);
   chart.wanted = JSON.parse(data.figure).layout;
-  await Plotly.react(chart, figure.data, figure.layout, CONFIG);
+  await Plotly.react(chart, figure.data, figure.layout, data.config);
   chart.dataset.drawn = "true";
   chart.dispatchEvent(new CustomEvent("drawn", { bubbles: true }));
 }
