@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
 _STEPS = ((1e15, "Q"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
 def count(value: float, digits: int = 3) -> str:
     """Parameters, tokens or experts: 7.31B, 128, "-" where there is none."""
-    if not np.isfinite(value):
+    if not math.isfinite(value):
         return "–"
     for size, letter in _STEPS:
         if abs(value) >= size * (1 - 0.5 * 10**-digits):
@@ -19,7 +19,7 @@ def count(value: float, digits: int = 3) -> str:
 
 def flops(value: float, digits: int = 2) -> str:
     """Training FLOPs as 3.2e20."""
-    if not np.isfinite(value) or value <= 0:
+    if not math.isfinite(value) or value <= 0:
         return "–"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{int(exponent)}"
@@ -27,24 +27,24 @@ def flops(value: float, digits: int = 2) -> str:
 
 def loss(value: float) -> str:
     """Nats per token, three decimals."""
-    return f"{value:.3f}" if np.isfinite(value) else "–"
+    return f"{value:.3f}" if math.isfinite(value) else "–"
 
 
 def times(value: float) -> str:
     """A ratio: 21.3x, 120x, or "∞" where one side never gets there."""
-    if np.isinf(value):
+    if math.isinf(value):
         return "∞"
-    return f"{_significant(value, 3)}x" if np.isfinite(value) else "–"
+    return f"{_significant(value, 3)}x" if math.isfinite(value) else "–"
 
 
 def money(value: float) -> str:
     """US dollars, three digits: USD 0.0312, USD 1.2M."""
-    return f"USD {count(value)}" if np.isfinite(value) else "–"
+    return f"USD {count(value)}" if math.isfinite(value) else "–"
 
 
 def plain(value: float, digits: int = 4) -> str:
     """Any other number, to `digits` significant digits."""
-    return f"{value:.{digits}g}" if np.isfinite(value) else "–"
+    return f"{value:.{digits}g}" if math.isfinite(value) else "–"
 
 
 def span(low: float, high: float, write=loss) -> str:
@@ -55,7 +55,7 @@ def span(low: float, high: float, write=loss) -> str:
 def _significant(value: float, digits: int) -> str:
     if value == 0:
         return "0"
-    decimals = max(digits - 1 - int(np.floor(np.log10(abs(value)) + 1e-12)), 0)
+    decimals = max(digits - 1 - math.floor(math.log10(abs(value)) + 1e-12), 0)
     text = f"{value:.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -64,10 +64,10 @@ WRITE = {
     "count": count,
     "flops": lambda value: flops(value, 3),
     "loss": loss,
-    "nats": lambda value: f"{value:.4f}" if np.isfinite(value) else "–",
+    "nats": lambda value: f"{value:.4f}" if math.isfinite(value) else "–",
     "times": times,
     "plain": plain,
     "short": lambda value: plain(value, 3),
-    "whole": lambda value: f"{value:,.0f}" if np.isfinite(value) else "–",
+    "whole": lambda value: f"{value:,.0f}" if math.isfinite(value) else "–",
 }
 """Writers by name, for sentences that the page fills in again while a slider moves: ui/js/numbers.js has the same."""

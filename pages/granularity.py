@@ -15,7 +15,6 @@ budgets = ui.decades(law, point.budget)
 curves = tables.granularity_curves(law, budgets, point.expansion, choice.samples)
 chosen = curves[curves["flops"] == point.budget]
 best = chosen[chosen["best"]].iloc[0]
-shown = chosen[chosen["granularity"] == (point.granularity or best["granularity"])]
 optimum = ui.optimum(law, point)
 at = ui.path(choice, point, [point.budget], best_granularity=True).iloc[0]
 coarse = chosen[chosen["granularity"] == chosen["granularity"].min()].iloc[0]
@@ -29,12 +28,12 @@ template = (
     f"coarse experts (G = {coarse['granularity']:g}) "
     "lose **{coarse_excess:loss} nats**{coarse_excess:loss~} to it"
 )
-if point.granularity is not None and len(shown):
+if point.granularity is not None:
     template += ", G = {granularity:plain} loses **{excess:nats}**"
 template += ". Coarse experts would need **{gain:times}**{gain:times~} the compute for the same loss."
 values = ui.quantities(optimum, gain=gain.value, coarse_excess=coarse["excess"])
 values |= {f"best_{name}": best[name] for name in ("granularity", "n_active", "tokens")}
-values["excess"] = shown.iloc[0]["excess"] if len(shown) else 0.0
+values["excess"] = optimum.loss - best["loss"]
 ends = {f"best_granularity_{end}": at.get(f"granularity_{end}", float("nan")) for end in ("low", "high")}
 ends |= {f"coarse_excess_{end}": coarse.get(f"excess_{end}", float("nan")) for end in ("low", "high")}
 with place:

@@ -13,17 +13,17 @@ pytestmark = pytest.mark.browser
 
 PAGES = {  # path: its charts
     "/": ("loss", "isoflop", "allocation"),
-    "/runs": ("runs",),
+    "/runs": ("runs", "curves"),
     "/byte_models": ("repeats", "rates"),
     "/upload": (),
     "/fit": ("residuals", "predicted", "backtest"),
     "/isoflop": ("isoflop", "n_opt", "d_opt"),
-    "/granularity": ("excess", "best_g", "router"),
+    "/granularity": ("excess", "best_g", "router", "measured_g"),
     "/dense_vs_moe": ("gap", "losses"),
     "/compare": ("compare_a", "compare_b"),
-    "/fine_grained": ("reported",),
+    "/fine_grained": ("reported", "gain", "pair", "speedup"),
     "/serving": ("trilemma", "equal_loss", "over_training", "lifetime"),
-    "/planner": ("released_ratio", "released_shape"),
+    "/planner": ("options", "released_ratio", "released_shape"),
     "/reproductions": (),
 }
 TITLES = re.findall(r'st\.Page\("pages/\w+\.py", title="([^"]+)"', (ROOT / "app.py").read_text("utf-8"))
@@ -128,7 +128,7 @@ def test_sliders_change_the_answer_the_url_and_the_charts(page, path, fields, ch
 
 
 def test_the_backtest_s_cut_moves_by_keyboard(page):
-    page.goto("/fit")
+    page.goto(f"/fit{MARIN}")
     settle(page)
     line = page.locator(".st-key-answer_backtest")
     before = line.inner_text()

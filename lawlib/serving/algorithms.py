@@ -23,7 +23,7 @@ from .sizes import QUERIES_PER_KEY, law_footprint
 
 EXPANSIONS = (1, 2, 4, 8, 16, 32, 64)
 """The expert counts (by E) that are compared."""
-SMALLEST = np.log(1e4)
+SMALLEST = np.log(1e2)
 """ln of the smallest N_active searched."""
 Price = Callable[[Array, Array, Array], Array]
 """(u = ln N_active, E, G) -> serving cost; it must rise with u."""
@@ -98,7 +98,7 @@ def bounded_cost(
 ) -> Sized:
     """Algorithm 2: for each E the model that costs as much to serve as the reference E's loss-optimal one, all budget to data.
 
-    A root in ln N from 1e4 parameters up to ten times the reference's size: larger ones cost more. D = B / (FLOPs per
+    A root in ln N from 100 parameters up to ten times the reference's size: larger ones cost more. D = B / (FLOPs per
     token). NaN where no size costs as much.
     """
     e, g, best_u, _ = optima(law, budget, expansions, granularity)

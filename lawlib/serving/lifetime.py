@@ -14,12 +14,14 @@ from numpy.typing import ArrayLike
 from ..architecture import Array
 from ..laws import FittedLaw
 from ..optimum import log_ratio_of, log_tokens_of_loss
-from .algorithms import Price, equal_loss_budget, expansions_of, optima
+from .algorithms import Price, expansions_of
 from .roofline import Machine
 
 SPAN = 4.5
 """ln N searched below the loss-optimal size: down to a ninetieth of it."""
 _POINTS, _ZOOMS, _ZOOM_POINTS = 121, 3, 15
+_SIZES = (np.log(1e2), np.log(1e14))
+"""Ends of ln N searched for the model of a loss that takes the fewest FLOPs."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +127,18 @@ def break_even(train: ArrayLike, serve: ArrayLike) -> Array:
 
 
 def fewest_flops(law: FittedLaw, loss: float, expansions: ArrayLike, granularity: float | None) -> Array:
-    """ln N of the model of each E that reaches the loss with the fewest FLOPs, of the shape of E; NaN where none does."""
-    budgets = equal_loss_budget(law, loss, expansions, granularity)
-    return optima(law, np.where(np.isfinite(budgets), budgets, np.nan), expansions, granularity)[2]
+    """ln N of the model of each E that reaches the loss with the fewest FLOPs, of the shape of E; NaN where none does.
+
+    Along sizes these FLOPs have one minimum (they are convex in ln N where the loss is reached): a grid, refined round its best.
+    """
+    e, g = expansions_of(law, expansions, granularity)
+    e, g = e[:, None], g[:, None]
+    u, width = np.broadcast_to(np.linspace(*_SIZES, _POINTS), (len(e), _POINTS)), (_SIZES[1] - _SIZES[0]) / (_POINTS - 1)
+    for _ in range(2 * _ZOOMS):
+        flops = _training(law, u, loss, e, g)[0]
+        best = np.take_along_axis(u, np.argmin(flops, axis=-1)[:, None], axis=-1)
+        u, width = best + np.linspace(-width, width, _ZOOM_POINTS), 2 * width / (_ZOOM_POINTS - 1)
+    return np.where(np.isfinite(_training(law, best, loss, e, g)[0]), best, np.nan)[:, 0]
 
 
 def _training(law: FittedLaw, u: Array, loss: float, e: Array, g: Array) -> tuple[Array, Array]:

@@ -12,7 +12,7 @@ STEPS = 60
 
 
 def root(f: Callable[[Array], Array], low: Array, high: Array) -> Array:
-    """Where f changes its sign between low and high, to 1e-12 of x: inverse quadratic steps where they are safe, else halving.
+    """Where f changes its sign between low and high, to 1e-10: inverse quadratic steps where they are safe, else halving.
 
     Chandrupatla 1997 (Advances in Engineering Software 28, 145). f need not be smooth, and may be infinite at an end; where it
     has one sign at both ends the result is some x between.
@@ -30,7 +30,7 @@ def root(f: Callable[[Array], Array], low: Array, high: Array) -> Array:
             b, f_b = np.where(same, b, a), np.where(same, f_b, f_a)
             a, f_a = x, at
             best = np.where(np.abs(f_a) < np.abs(f_b), a, b)
-            tolerance = 1e-12 * np.abs(best) + 1e-14
+            tolerance = 1e-10 + 1e-14 * np.abs(best)
             least = tolerance / np.abs(b - c)
             if not np.any(wanted & (least <= 0.5) & (f_a != 0)):
                 break
