@@ -11,7 +11,7 @@ from ..benchmarks import BenchmarkComparison
 from .labels import End, name_ends
 from .optimum import escape
 from .palette import fade, granularity_color, ramp_colors
-from .style import Style, band, figure, finish, line, split_line, unnamed
+from .style import Style, band, figure, finish, line, set_decades, split_line, unnamed
 
 ALONG: dict[str, str] = {"tokens": "training tokens D", "step": "step", "flops": "training compute C (FLOPs)"}
 """Axis titles of what a curve is measured along."""
@@ -106,6 +106,9 @@ def pair_figure(
             )
         )
         losses += part["loss"].tolist()
+    both = curves.loc[curves["run_id"].isin([pair["a"], pair["b"]]), along]
+    if (both > 0).any():
+        set_decades(fig, both[both > 0])
     if len(points) and np.isfinite(points[along].iloc[-1]):
         last = points.iloc[-1]
         fig.add_trace(

@@ -162,9 +162,9 @@ def _reach(fig: go.Figure, axis: str, log: bool) -> tuple[float, float]:
 
 
 def set_decades(fig: Draft, values: Any) -> None:
-    """At most six ticks along a logarithmic x axis over these values, however narrow the chart is."""
+    """At most six ticks along a logarithmic x axis over these values, however narrow the chart is; below two decades at 1, 2 and 5."""
     decades = float(np.log10(np.max(values) / np.min(values)))
-    fig.update_xaxes(dtick=max(1, int(np.ceil(decades / 6))))
+    fig.update_xaxes(dtick="D2" if decades < 2 else max(1, int(np.ceil(decades / 6))))
 
 
 def vertical(fig: Draft, x: float, style: Style, text: str, top: bool = True, live: str = "") -> None:
