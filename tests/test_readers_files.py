@@ -114,6 +114,8 @@ def test_mlflow_s_database_has_full_curves_and_no_run_is_dropped_for_its_status(
     ]
     assert curves(found)[("dense-1", "metrics.train_loss")] == [(10, 1e7, 3.125), (20, 2e7, 2.5), (30, 3e7, 1.875)]
     assert "someone" not in found.runs.to_csv()
+    assert all("tags.mlflow.source.type" in extra and "tags.mlflow.user" not in extra for extra in found.runs["extra"])
+    assert any("Left out, as it tells of people and machines: 4 columns: tags.mlflow.user" in note for note in found.notes)
 
 
 def test_mlflow_s_csv_has_last_values_only():

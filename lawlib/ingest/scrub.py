@@ -17,7 +17,9 @@ _PRIVATE = frozenset(
         "gitrepourl", "program", "codepath", "codepathlocal", "cwd", "workingdirectory", "executable", "artifacturi", "ipaddress",
     }
 )  # fmt: skip
-_BRANCH = re.compile(r"(^|\.)(metadata|_wandb|system_info|tags\.mlflow\.(user|source\.name|source\.git\.\w+|parentRunId))(\.|$)")
+_BRANCH = re.compile(
+    r"(^|\.)(metadata|_wandb|system_info|tags\.mlflow\.(user|source\.name|source\.git\.\w+|parentRunId|databricks\.\w+))(\.|$)"
+)
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+(?::[\w./-]{1,200})?")
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+]{1,9}://[^\s,;\"'<>]{0,500}")
 _PATH = re.compile(r"(?<![\w/.:])(?:[A-Za-z]:\\|\\\\|~?/)(?:[\w.@+ -]{1,100}[/\\])+[\w.@+-]{0,100}")

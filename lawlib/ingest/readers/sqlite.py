@@ -15,6 +15,7 @@ import pandas as pd
 from lawlib.errors import ReadError
 
 from ..problem import counted, shown
+from .mlflow_run import label, run_settings
 from .reader import RUN
 from .tracking import Scalars
 
@@ -49,7 +50,7 @@ def read_sqlite(content: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
             sql = "select name from sqlite_master where type = 'table' and sql not like 'create virtual%'"
             tables = {row[0] for row in con.execute(sql)}
             if tables >= _MLFLOW:
-                _mlflow(con, scalars, notes)
+                _mlflow(con, tables, scalars, notes)
             elif tables >= _TRACKIO:
                 _trackio(con, scalars, notes)
             else:
@@ -73,8 +74,9 @@ def _rows(con: sqlite3.Connection, sql: str) -> Iterator[tuple[Any, ...]]:
         yield row
 
 
-def _mlflow(con: sqlite3.Connection, scalars: Scalars, notes: list[str]) -> None:
+def _mlflow(con: sqlite3.Connection, tables: set[str], scalars: Scalars, notes: list[str]) -> None:
     experiments = {str(key): str(name) for key, name in _rows(con, "select experiment_id, name from experiments")}
+    given = {table: _pairs(con, table) if table in tables else {} for table in ("params", "tags")}
     labels, n_deleted = {}, 0
     for key, name, status, stage, experiment in _rows(
         con, "select run_uuid, name, status, lifecycle_stage, experiment_id from runs order by start_time, run_uuid"
@@ -83,19 +85,24 @@ def _mlflow(con: sqlite3.Connection, scalars: Scalars, notes: list[str]) -> None
             n_deleted += 1
             continue
         labels[key] = label(str(name or key), set(labels.values()))
-        where = experiments.get(str(experiment), "")
-        scalars.settings[labels[key]] = {"status": str(status or "").lower(), "experiment": where}
+        params, tags = given["params"].get(key, []), given["tags"].get(key, [])
+        scalars.settings[labels[key]] = run_settings(status, experiments.get(str(experiment), ""), params, tags)
     if n_deleted:
         notes.append(f"{counted(n_deleted, 'run')} marked as deleted in MLflow left out.")
-    for run, key, value in _rows(con, "select run_uuid, key, value from params order by rowid"):
-        if run in labels and value is not None:
-            scalars.settings[labels[run]][f"params.{key}"] = str(value)[:500]
     for run, key, value, step, is_nan in _rows(
         con, "select run_uuid, key, value, step, is_nan from metrics order by timestamp, rowid"
     ):
         number, at = _float(value), _float(step)
         if run in labels and number is not None and at is not None and not is_nan:
             scalars.add(labels[run], at, f"metrics.{key}", number)
+
+
+def _pairs(con: sqlite3.Connection, table: str) -> dict[Any, list[tuple[str, Any]]]:
+    """(key, value) of every row of `params` or `tags`, by run."""
+    found: dict[Any, list[tuple[str, Any]]] = {}
+    for run, key, value in _rows(con, f"select run_uuid, key, value from {table} order by rowid"):
+        found.setdefault(run, []).append((str(key), value))
+    return found
 
 
 def _trackio(con: sqlite3.Connection, scalars: Scalars, notes: list[str]) -> None:
@@ -121,15 +128,6 @@ def _trackio(con: sqlite3.Connection, scalars: Scalars, notes: list[str]) -> Non
             scalars.settings.setdefault(labels[run], {}).update({f"config.{k}": v for k, v in flat.items()})
     if unreadable:
         notes.append(f"{counted(unreadable, 'row')} of metrics are no JSON and are passed over.")
-
-
-def label(name: str, taken: set[str]) -> str:
-    """The run's name, numbered where another run has it: runs of one name must not be joined."""
-    found, n = name, 1
-    while found in taken:
-        n += 1
-        found = f"{name} ({n})"
-    return found
 
 
 def _object(given: Any) -> dict[str, Any] | None:
