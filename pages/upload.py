@@ -7,7 +7,7 @@ import ui
 ui.begin("Upload", "Which runs do you want to look at?", filters=False)
 ui.stored()
 place = st.container()
-table = ui.catalogue(ui.file_at_hand())
+table = ui.tracking_server(ui.catalogue(ui.file_at_hand()))
 if table is None:
     with place:
         ui.answer("Drop a run log: it is read on this machine, shown to you, and **stored only when you say so**.")

@@ -96,6 +96,11 @@ def _download(entry: Entry) -> None:
     st.rerun()
 
 
+def put_away() -> None:
+    """The fetched file is no longer at hand."""
+    st.session_state.pop(_HELD, None)
+
+
 def _held_table() -> ingest.Table | None:
     """The fetched file as a table, with where it came from and its hash, which stay with what is stored of it."""
     if _HELD not in st.session_state:
@@ -103,7 +108,7 @@ def _held_table() -> ingest.Table | None:
     entry, got = st.session_state[_HELD]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{plain(entry.title)}: {len(got.content):,} bytes, SHA-256 `{got.sha256}`, fetched {plain(got.when)}")
-        st.button("Put away", key="fetch_away", on_click=lambda: st.session_state.pop(_HELD, None))
+        st.button("Put away", key="fetch_away", on_click=put_away)
     found = _open(entry.key, got.sha256, got)
     if isinstance(found, str):
         st.error(plain(found), icon=":material/error:")

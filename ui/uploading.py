@@ -147,6 +147,12 @@ def suggested_name(table: ingest.Table) -> str:
     return name or "runs"
 
 
+def _source(table: ingest.Table, mapping: ingest.Mapping) -> str:
+    if table.format == "mlflow":
+        return f"MLflow server, experiment {table.name}"
+    return f"{SOURCES.get(mapping.reader, 'upload')}, file {table.name}"
+
+
 def commit(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Import, name: str, split: bool) -> list[Added]:
     """Stores the runs with their curves and derivations, remembers the mapping, and opens the new data set.
 
@@ -168,7 +174,7 @@ def commit(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Import, n
                 of(found.runs),
                 title,
                 title,
-                source=f"{SOURCES.get(mapping.reader, 'upload')}, file {table.name}",
+                source=_source(table, mapping),
                 notes=" ".join(found.notes),
                 curves=of(found.curves) if len(found.curves) else None,
                 derivations=of(derivations),

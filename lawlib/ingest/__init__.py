@@ -8,6 +8,7 @@ Nothing is invented and nothing is dropped without a word: a row that cannot be 
 assumption is a rule in `derivations` or a sentence in `notes`, and a correction is a `Suggestion` that is only offered.
 """
 
+from . import mlflow_server
 from .build import Import, build
 from .columns import detect
 from .evaluations import Evaluations, read_evaluations
@@ -32,6 +33,7 @@ __all__ = [
     "Table",
     "build",
     "detect",
+    "mlflow_server",
     "open_files",
     "open_table",
     "read_evaluations",
