@@ -20,6 +20,7 @@ else:
         ui.suggestions(found)
     ui.understood(table, mapping, found)
     ui.corrections(table, mapping)
+    ui.presets(table, mapping)
     if found:
         agreed = ui.problems(table, found)
         ui.store_form(table, mapping, found, agreed)

@@ -29,6 +29,7 @@ from .planresults import launchers, plan, starting_points
 from .planresults import neighbours as plan_neighbours
 from .planresults import notes as plan_notes
 from .planresults import sentence as plan_sentence
+from .presetpanel import presets
 from .releasedpage import released_beside
 from .reported import reported_sentence, show_reported
 from .results import (

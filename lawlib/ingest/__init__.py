@@ -14,6 +14,7 @@ from .columns import detect
 from .evaluations import Evaluations, read_evaluations
 from .gather import open_files, open_table
 from .mapping import QUANTITIES, Mapping, Source
+from .preset import Applied, apply_preset
 from .problem import RowProblem
 from .read import ReadWarning, read_runs
 from .suggest import Suggestion
@@ -23,6 +24,7 @@ from .units import UNITS
 __all__ = [
     "QUANTITIES",
     "UNITS",
+    "Applied",
     "Evaluations",
     "Import",
     "Mapping",
@@ -31,6 +33,7 @@ __all__ = [
     "Source",
     "Suggestion",
     "Table",
+    "apply_preset",
     "build",
     "detect",
     "mlflow_server",

@@ -53,6 +53,7 @@ MIGRATIONS: tuple[tuple[Step, ...], ...] = (
             run bigint, split varchar, point bigint, step double, tokens double, flops double, loss double, hours double)""",
         thin_all,
     ),
+    ("create table {db}.presets (name varchar, mapping varchar, created varchar)",),
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 CURVES_VERSION = 4
@@ -61,7 +62,7 @@ SHIPPED_VERSION = CURVES_VERSION
 """The schema of the bundled file: that of its runs and curves; later steps add tables of what users keep."""
 TABLES = (
     "meta", "datasets", "runs", "curves", "curve_sizes", "evaluations", "derivations", "exclusions", "mappings", "analyses",
-    "imports", "curves_thin",
+    "imports", "curves_thin", "presets",
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from lawlib.errors import StoreError
 from lawlib.runs import as_runs
-from lawlib.store import adding, analyses, backup, journal, reading, shipped
+from lawlib.store import adding, analyses, backup, journal, presets, reading, shipped
 from lawlib.store.adding import Added, Addition
 from lawlib.store.database import Database, now, share
 from lawlib.store.external import External
@@ -352,6 +352,22 @@ class Store:
         sql = "select mapping from workspace.mappings where signature = $signature"
         found = self._db.read(sql, {"signature": signature})
         return None if found.empty else str(found["mapping"].iloc[0])
+
+    def save_preset(self, name: str, mapping_json: str, *, replace: bool = False) -> None:
+        """Keeps a mapping of columns under a name, for files of any columns (`remember` is for those of the same).
+
+        Raises:
+            StoreError: the name is taken and `replace` is False, or nothing can be saved; ValueError: an empty or long name.
+        """
+        presets.save(self._db, name, mapping_json, replace=replace)
+
+    def presets(self) -> pd.DataFrame:
+        """Saved mappings by name: columns name, mapping (JSON), created (a time)."""
+        return presets.saved(self._db)
+
+    def delete_preset(self, name: str) -> None:
+        """Forgets a saved mapping. Raises StoreError where there is none of this name."""
+        presets.delete(self._db, name)
 
     def save_analysis(self, name: str, page: str, query: str, summary: str = "", *, replace: bool = False) -> None:
         """Keeps a page's address under a name. `query` is the address's part after "?", `summary` the answer it gave.
