@@ -297,7 +297,7 @@ class TestStyle:
         fig = figure(figures.LIGHT, "x", "y").add_traces([line([1], [1], "#1763d1", "hidden", showlegend=False)] * 9)
         assert (finish(fig).layout.margin.t, fig.layout.showlegend) == (14, False)
 
-    @pytest.mark.parametrize(("decades", "step"), [(0.5, 1), (6, 1), (6.5, 2), (13, 3)])
+    @pytest.mark.parametrize(("decades", "step"), [(0.5, "D2"), (2, 1), (6, 1), (6.5, 2), (13, 3)])
     def test_at_most_six_ticks_along_x(self, decades, step):
         fig = figure(figures.LIGHT, "x", "y")
         set_decades(fig, [1e18, 10 ** (18 + decades)])
