@@ -22,6 +22,7 @@ event = ui.chart(
 chosen = ui.run_table(runs, event, marks, ui.run_pulls(runs))
 ui.exclusion(chosen)
 ui.show_marks(runs, marks)
+ui.show_scrubbed()
 ui.curves(runs, chosen, marks)
 ui.released_models()
 ui.finish()

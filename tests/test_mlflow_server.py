@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from lawlib import ReadError
-from lawlib.ingest import build, detect, mlflow_server, open_table
+from lawlib.ingest import Scrubbed, build, detect, mlflow_server, open_table
 from lawlib.ingest.mlflow_client import address, installed
 from lawlib.ingest.mlflow_server import Experiment
 from tests.tracking import tracking_server
@@ -63,7 +63,8 @@ def test_tags_come_too_and_what_tells_of_people_and_machines_is_left_out(trackin
     assert set(table.frame["tags.team"]) == {"a"}
     assert set(table.frame["tags.out"]) == {"out"}
     assert "someone" not in table.frame.to_csv()
-    assert "tags.mlflow.user" in table.dropped[0]
+    assert Scrubbed("tags.mlflow.user", "user name", 1, True) in table.dropped
+    assert Scrubbed("tags.out", "path", 1) in table.dropped
     assert "127.0.0.1" not in " ".join([table.name, *table.notes])
     assert table.notes[0].endswith("UTC: 2 runs of sweep.")
 

@@ -12,7 +12,7 @@ from .data import N_RESAMPLES, datasets, ensemble, fit, health, progress, runs, 
 from .duel import choose_pair, leverage, measured_gaps
 from .fitpage import axis_menu, backtest, backtest_table, coefficient_table, coefficients, health_card, pull_table, seed_caption
 from .laws import Choice, choose, facts, has
-from .ledgerpanel import marks
+from .ledgerpanel import marks, show_scrubbed
 from .ledgerpanel import pulls as run_pulls
 from .ledgerpanel import show as show_marks
 from .ledgerpanel import summary as marks_summary

@@ -133,6 +133,7 @@ def _stitch(runs: pd.DataFrame) -> None:
                 title=f"{dataset}, {chains} restarted runs made whole",
                 source=f"data set {dataset}",
                 curves=pd.concat([kept, curves], ignore_index=True),
+                scrubbed=store.scrubbed(dataset),
             )
         except (StoreError, ValueError) as error:
             st.session_state["ledger_error"] = str(error)
@@ -145,3 +146,33 @@ def _stitch(runs: pd.DataFrame) -> None:
         on_click=make,
         help="Stored as a data set of its own, where it can be deleted again; this one stays as it is.",
     )
+
+
+def show_scrubbed() -> None:
+    """What imports left out of the logs of the chosen data set: kinds and counts by column; nothing where nothing is known."""
+    found = _scrubbed(state.get("dataset"), data.store().version)
+    if found.empty:
+        return
+    n_whole, n_cut = found.loc[found["whole"], "field"].nunique(), found.loc[~found["whole"], "field"].nunique()
+    counts = [f"{n} column{'s' * (n > 1)} {words}" for n, words in ((n_whole, "whole"), (n_cut, "in part")) if n]
+    with st.expander(f"Left out on import: {', '.join(counts)}"):
+        st.caption(
+            "What tells of people and machines: host names, e-mails, paths, git remotes. This list is all that is kept of it; the values "
+            "were not stored."
+        )
+        table = pd.DataFrame(
+            {
+                "column": found["field"],
+                "what": found["kind"],
+                "different values": found["n"],
+                "left out": found["whole"].map({True: "the whole column", False: "that part of the text"}),
+            }
+        )
+        if found["added"].nunique() > 1:
+            table["imported (UTC)"] = found["added"].str.slice(0, 16).str.replace("T", " ")
+        st.dataframe(table, hide_index=True, width="stretch", key="scrubbed")
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _scrubbed(dataset: str, version: int) -> pd.DataFrame:
+    return data.store().scrubbed(dataset)

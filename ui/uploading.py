@@ -12,6 +12,7 @@ import streamlit as st
 
 import lawlib
 from lawlib import ingest
+from lawlib.ingest.scrubbed import as_frame, told
 from lawlib.store import Added, Addition
 
 from . import data, state
@@ -162,6 +163,7 @@ def commit(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Import, n
     groups = found.groups if split else {}
     parts = [(f"{name} {title}", ids) for title, ids in groups.items()] or [(name, found.runs["run_id"].tolist())]
     additions = []
+    left_out = told(found.scrubbed)  # kept as a list of its own
     derivations = found.derivations.rename(columns={"column": "source"})
     for title, ids in parts:
         inside = set(ids)
@@ -175,9 +177,10 @@ def commit(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Import, n
                 title,
                 title,
                 source=_source(table, mapping),
-                notes=" ".join(found.notes),
+                notes=" ".join(note for note in found.notes if note != left_out),
                 curves=of(found.curves) if len(found.curves) else None,
                 derivations=of(derivations),
+                scrubbed=as_frame(found.scrubbed),
             )
         )
     added = store.add_all(additions)

@@ -17,6 +17,7 @@ from .mapping import QUANTITIES, Mapping, Source
 from .preset import Applied, apply_preset
 from .problem import RowProblem
 from .read import ReadWarning, read_runs
+from .scrubbed import Scrubbed
 from .suggest import Suggestion
 from .table import Table, signature
 from .units import UNITS
@@ -30,6 +31,7 @@ __all__ = [
     "Mapping",
     "ReadWarning",
     "RowProblem",
+    "Scrubbed",
     "Source",
     "Suggestion",
     "Table",

@@ -18,6 +18,7 @@ from .derivations import derivations
 from .extra import extra
 from .mapping import PARAMS_AS_ACTIVE, Mapping, Source
 from .problem import RowProblem, counted, shown
+from .scrubbed import Scrubbed, told
 from .suggest import Suggestion, auxiliary_columns, suggest
 from .table import Table
 from .values import Values, check_positive, evaluate, is_true, words
@@ -35,6 +36,7 @@ class Import:
     notes: list[str] = field(default_factory=list)
     n_duplicates: int = 0  # rows of the file that are identical to an earlier one; they are read once
     groups: dict[str, list[str]] = field(default_factory=dict)  # title: run_ids, where a file holds several data sets
+    scrubbed: list[Scrubbed] = field(default_factory=list)  # what the table was rid of before
 
 
 def build(table: Table, mapping: Mapping) -> Import:
@@ -52,7 +54,7 @@ def build(table: Table, mapping: Mapping) -> Import:
     suggestions = suggest(table, mapping, values)
     notes = list(table.notes)
     if table.dropped:
-        notes.append(f"Left out, as it tells of people and machines: {'; '.join(table.dropped)}.")
+        notes.append(told(table.dropped))
     n_duplicates = _identical(table, mapping, notes)
     curves = read_curves(table, mapping, values) if mapping.step else None
     rows = np.arange(len(table.frame)) if curves is None else curves.rows
@@ -79,7 +81,7 @@ def build(table: Table, mapping: Mapping) -> Import:
     notes += _notes(table, mapping, values, runs, curves)
     problems = sorted([*table.ragged, *values.problems(table)], key=lambda p: (p.file, p.line))
     groups = _groups(table, mapping, runs, rows[number])
-    return Import(runs, points, story, problems, suggestions, notes, n_duplicates, groups)
+    return Import(runs, points, story, problems, suggestions, notes, n_duplicates, groups, table.dropped)
 
 
 def _identical(table: Table, mapping: Mapping, notes: list[str]) -> int:

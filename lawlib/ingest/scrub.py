@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 
 import pandas as pd
 
-from .problem import counted, shown
+from .problem import shown
+from .scrubbed import HEADER, Scrubbed
 from .table import Table
 
-# Columns that hold nothing else, by their last part without case and underscores.
-_PRIVATE = frozenset(
-    {
-        "host", "hostname", "nodename", "email", "user", "username", "userid", "gitremote", "giturl", "remote", "repourl",
-        "gitrepourl", "program", "codepath", "codepathlocal", "cwd", "workingdirectory", "executable", "artifacturi", "ipaddress",
-    }
-)  # fmt: skip
-_BRANCH = re.compile(
-    r"(^|\.)(metadata|_wandb|system_info|tags\.mlflow\.(user|source\.name|source\.git\.\w+|parentRunId|databricks\.\w+))(\.|$)"
-)
+# Columns that hold nothing else, by their last part without case and underscores: what they hold.
+_PRIVATE = {
+    "host name": ("host", "hostname", "nodename"),
+    "IP address": ("ipaddress",),
+    "e-mail": ("email",),
+    "user name": ("user", "username", "userid"),
+    "git remote": ("gitremote", "giturl", "remote", "repourl", "gitrepourl"),
+    "path": ("program", "codepath", "codepathlocal", "cwd", "workingdirectory", "executable"),
+    "path or address": ("artifacturi",),
+}
+_KIND = {leaf: kind for kind, leaves in _PRIVATE.items() for leaf in leaves}
+_BRANCHES = {
+    "facts of the machine": r"(^|\.)(metadata|_wandb|system_info)(\.|$)",
+    "path": r"(^|\.)tags\.mlflow\.source\.name(\.|$)",
+    "state of the code": r"(^|\.)tags\.mlflow\.source\.git\.\w+(\.|$)",
+    "id of another run": r"(^|\.)tags\.mlflow\.parentRunId(\.|$)",
+    "facts of the workspace": r"(^|\.)tags\.mlflow\.databricks\.\w+(\.|$)",
+    "user name": r"(^|\.)tags\.mlflow\.user(\.|$)",
+}
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+(?::[\w./-]{1,200})?")
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+]{1,9}://[^\s,;\"'<>]{0,500}")
 _PATH = re.compile(r"(?<![\w/.:])(?:[A-Za-z]:\\|\\\\|~?/)(?:[\w.@+ -]{1,100}[/\\])+[\w.@+-]{0,100}")
@@ -31,22 +42,31 @@ def scrub(table: Table) -> Table:
 
     Columns that hold nothing else go. In other texts e-mails go, and paths and addresses are cut to their last part.
     """
-    dropped: list[str] = []
-    private = [c for c in table.frame.columns if _is_private(c)]
-    frame = table.frame.drop(columns=private)
-    if private:
-        dropped.append(f"{counted(len(private), 'column')}: {shown(', '.join(private), 300)}")
+    kinds = {c: kind for c in table.frame.columns if (kind := _private_kind(c))}
+    dropped = [Scrubbed(_name(c), kind, _n_filled(table.frame[c]), True) for c, kind in kinds.items()]
+    frame = table.frame.drop(columns=list(kinds))
     headers = {c: _IN_HEADER.sub("", c) for c in frame.columns if _IN_HEADER.search(c)}
     headers = {c: h for c, h in headers.items() if h not in frame.columns and list(headers.values()).count(h) == 1}
     if headers:
         frame = frame.rename(columns=headers)
-        dropped.append(f"paths in {counted(len(headers), 'column name')}")
+        dropped += [Scrubbed(_name(h), HEADER, 1) for h in headers.values()]
     for column in frame.columns:
-        cleaned, n = _cells(frame[column])
-        if n:
+        cleaned, counts = _cells(frame[column])
+        if counts:
             frame = frame.assign(**{column: cleaned}) if column.isidentifier() else _set(frame, column, cleaned)
-            dropped.append(f'{counted(n, "value")} in "{shown(column)}" (e-mails, paths or addresses)')
+            dropped += [Scrubbed(_name(column), kind, n) for kind, n in sorted(counts.items())]
     return replace(table, frame=frame, dropped=dropped)
+
+
+def _name(column: str) -> str:
+    """A column's name as it may be shown."""
+    return shown(without_private(_IN_HEADER.sub("", column)), 120)
+
+
+def _n_filled(column: pd.Series) -> int:
+    """How many different values the cells hold."""
+    texts = column.dropna().astype("str").str.strip()
+    return int(texts[texts != ""].nunique())
 
 
 def _set(frame: pd.DataFrame, column: str, values: pd.Series) -> pd.DataFrame:
@@ -55,34 +75,54 @@ def _set(frame: pd.DataFrame, column: str, values: pd.Series) -> pd.DataFrame:
     return frame
 
 
-def _is_private(column: str) -> bool:
+def _private_kind(column: str) -> str:
+    """What a column that holds nothing else holds, "" for other columns."""
     leaf = re.sub(r"[^a-z]", "", re.split(r"[/.](?=[^/.]*$)", column)[-1].lower())
-    return leaf in _PRIVATE or _BRANCH.search(column) is not None
+    return _KIND.get(leaf) or next((kind for kind, pattern in _BRANCHES.items() if re.search(pattern, column)), "")
 
 
-def _cells(column: pd.Series) -> tuple[pd.Series, int]:
-    """The column with private parts cut out, and how many different values had some."""
+def _cells(column: pd.Series) -> tuple[pd.Series, dict[str, int]]:
+    """The column with private parts cut out, and how many different values had some, by their kind."""
     if not (isinstance(column.dtype, pd.StringDtype) or column.dtype == object):
-        return column, 0
+        return column, {}
     texts = column.astype("str")
     suspect = texts.str.contains("@", regex=False) | texts.str.contains("/", regex=False) | texts.str.contains("\\", regex=False)
     if not suspect.any():
-        return column, 0
-    mended = {}
+        return column, {}
+    mended: dict[str, str] = {}
+    counts: Counter[str] = Counter()
     for text in texts[suspect].unique():
-        clean = without_private(text)
+        clean, kinds = _cut(text)
         if clean != text:
             mended[text] = clean
+            counts.update(kinds)
     if not mended:
-        return column, 0
-    return texts.where(~texts.isin(list(mended)), texts.map(mended)).where(column.notna(), column), len(mended)
+        return column, {}
+    return texts.where(~texts.isin(list(mended)), texts.map(mended)).where(column.notna(), column), dict(counts)
 
 
 def without_private(text: str) -> str:
     """`text` with e-mails taken out, and paths and addresses cut to their last part."""
-    text = _ADDRESS.sub(lambda m: _last(m[0]), text)
-    text = _EMAIL.sub("", text)
-    return _PATH.sub(lambda m: _last(m[0]), text)
+    return _cut(text)[0]
+
+
+def _cut(text: str) -> tuple[str, set[str]]:
+    """The text without its private parts, and their kinds."""
+    kinds: set[str] = set()
+
+    def address(match: re.Match[str]) -> str:
+        kinds.add("git remote" if re.search(r"^(git|ssh)\b|\.git/?$", match[0]) else "address")
+        return _last(match[0])
+
+    def email(match: re.Match[str]) -> str:
+        kinds.add("git remote" if ":" in match[0] else "e-mail")
+        return ""
+
+    def path(match: re.Match[str]) -> str:
+        kinds.add("path")
+        return _last(match[0])
+
+    return _PATH.sub(path, _EMAIL.sub(email, _ADDRESS.sub(address, text))), kinds
 
 
 def _last(path: str) -> str:

@@ -24,6 +24,7 @@ from .readers.console import run_name
 from .readers.reader import RUN
 from .readers.sqlite import read_sqlite
 from .records import CELLS, read_records
+from .scrubbed import Scrubbed
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class Table:
     decimal: str = "."  # "," where numbers are written 3,25
     sparse: bool = False  # a blank cell says that nothing was logged at this step, as losses have rows of their own
     origins: np.ndarray | None = None  # the file of each row, where the table is made of several
-    dropped: list[str] = field(default_factory=list)  # what was taken out because it tells of people and machines
+    dropped: list[Scrubbed] = field(default_factory=list)  # what was taken out because it tells of people and machines
 
     def with_frame(self, frame: pd.DataFrame) -> Table:
         """The table with other cells in the same rows."""

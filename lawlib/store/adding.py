@@ -34,6 +34,7 @@ class Addition:
     curves: pd.DataFrame | None = None
     derivations: pd.DataFrame | None = None
     evaluations: pd.DataFrame | None = None
+    scrubbed: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,10 @@ MIGRATIONS: tuple[tuple[Step, ...], ...] = (
         thin_all,
     ),
     ("create table {db}.presets (name varchar, mapping varchar, created varchar)",),
+    (
+        """create table {db}.scrubbed (
+            dataset varchar, field varchar, kind varchar, n bigint check (n >= 0), whole boolean, added varchar)""",
+    ),
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 CURVES_VERSION = 4
@@ -62,7 +66,7 @@ SHIPPED_VERSION = CURVES_VERSION
 """The schema of the bundled file: that of its runs and curves; later steps add tables of what users keep."""
 TABLES = (
     "meta", "datasets", "runs", "curves", "curve_sizes", "evaluations", "derivations", "exclusions", "mappings", "analyses",
-    "imports", "curves_thin", "presets",
+    "imports", "curves_thin", "presets", "scrubbed",
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from lawlib.errors import StoreError
 from lawlib.runs import as_runs
-from lawlib.store import adding, analyses, backup, journal, presets, reading, shipped
+from lawlib.store import adding, analyses, backup, journal, presets, reading, scrubbed, shipped
 from lawlib.store.adding import Added, Addition
 from lawlib.store.database import Database, now, share
 from lawlib.store.external import External
@@ -146,6 +146,15 @@ class Store:
         """How each quantity came about: columns run_id ("" for all runs), quantity, source, factor, rule."""
         return self._rows("derivations", adding.DERIVATION_COLUMNS, dataset)
 
+    def scrubbed(self, dataset: str) -> pd.DataFrame:
+        """What was left out of the logs on import, as it tells of people and machines; never the values themselves.
+
+        Columns: field (the log's column), kind ("host name", "path", ...), n (different values), whole (the column is not
+        kept at all), added (the time of the import). Nothing is known of data sets stored before this was noted.
+        """
+        place, name = self._find(dataset)
+        return scrubbed.saved(self._db, name) if place == "workspace" else scrubbed.none()
+
     def _rows(self, table: str, columns: tuple[str, ...], dataset: str) -> pd.DataFrame:
         place, dataset = self._find(dataset)
         sql = f"select {', '.join(columns)} from {place}.{table} where dataset = $dataset order by rowid"
@@ -177,19 +186,20 @@ class Store:
         curves: pd.DataFrame | None = None,
         derivations: pd.DataFrame | None = None,
         evaluations: pd.DataFrame | None = None,
+        scrubbed: pd.DataFrame | None = None,
     ) -> Added:
         """Adds runs to a data set of the user's, which is made if it does not exist: all in one transaction.
 
         Runs whose `run_id` the data set has already, or that come twice, are left out and counted. Curves are taken of runs
         that have none yet, evaluations where the run has none of that benchmark and metric. Title, kind and the other
-        texts are those of a new data set; an existing one keeps its own.
+        texts are those of a new data set; an existing one keeps its own. `scrubbed` (see there) is noted with what was added.
 
         Raises:
             StoreError: the data set is a bundled or a deleted one; curves or evaluations name other runs; it cannot be saved.
             ValueError: the name has no letters or digits, the kind is unknown, or there is nothing to add.
         """
         return self.add_all(
-            [Addition(runs, dataset, title, kind, source, licence, notes, flops_rule, curves, derivations, evaluations)]
+            [Addition(runs, dataset, title, kind, source, licence, notes, flops_rule, curves, derivations, evaluations, scrubbed)]
         )[0]
 
     def add_all(self, additions: Iterable[Addition]) -> list[Added]:
@@ -235,6 +245,8 @@ class Store:
             adding.insert_derivations(cursor, name, a.derivations)
         if a.evaluations is not None:
             adding.insert_evaluations(cursor, name, a.evaluations)
+        if a.scrubbed is not None and (n_runs or n_points):
+            scrubbed.insert(cursor, name, a.scrubbed, now())
         return Added(name, n_runs, len(runs) - n_runs, n_points)
 
     def set_evaluations(self, dataset: str, evaluations: pd.DataFrame) -> tuple[int, int]:
@@ -311,7 +323,7 @@ class Store:
             cursor.execute("delete from workspace.curves where run in (select seq from workspace.runs where dataset = ?)", [name])
             thin = "delete from workspace.curves_thin where run in (select seq from workspace.runs where dataset = ?)"
             cursor.execute(thin, [name])
-            for table in ("runs", "curve_sizes", "evaluations", "derivations", "exclusions", "imports", "datasets"):
+            for table in ("runs", "curve_sizes", "evaluations", "derivations", "exclusions", "imports", "scrubbed", "datasets"):
                 cursor.execute(f"delete from workspace.{table} where dataset = ?", [name])
 
         self._db.write(change)
