@@ -311,6 +311,14 @@ def test_a_link_with_bad_values_opens_every_page(query):
         assert at.title
 
 
+def test_the_program_opens_on_the_runs_that_it_trained():
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    clean(at.run())
+    assert at.selectbox(key="w_dataset").value == "byte-moe-sweep"
+    assert "Extrapolated: 1e14 training FLOPs is 10x above the data (1e11 to 1e13)" in captions(at)
+    assert "223 runs, converged" in captions(at)
+
+
 def test_an_unknown_data_set_in_a_link_is_told_and_replaced():
     at = open_page(dataset="nope")
     assert at.selectbox(key="w_dataset").value == "byte-moe-sweep"
