@@ -274,10 +274,11 @@ def open_dataset(name: str) -> None:
 
 def query() -> dict[str, str]:
     """The state as URL parameters, without defaults."""
+    chosen = _state()
     return {
-        name: field.write(_state()[name])
+        name: field.write(chosen[name])
         for name, field in FIELDS.items()
-        if _state()[name] is not None and _state()[name] != field.default
+        if chosen[name] is not None and chosen[name] != field.default
     }
 
 
