@@ -89,7 +89,7 @@ class Draft:
 
     @property
     def layout(self) -> go.Layout:
-        return self.figure.layout
+        return go.Figure({"layout": self._layout}, _validate=False).layout
 
 
 def _merge(target: dict, properties: dict) -> None:
