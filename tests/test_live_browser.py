@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 import lawlib
 from tests.browser import settle
-from tests.test_pages_browser import answer, press
+from tests.test_pages_browser import answer, go, press
 from tests.test_portable import JS
 
 pytestmark = pytest.mark.browser
@@ -108,6 +108,30 @@ def test_a_slider_taken_back_leaves_the_page_as_it_was(page):
     page.wait_for_timeout(500)
     assert answer(page) == before
     assert page.locator(".chart .live").count() == 0
+
+
+def test_a_page_that_does_not_follow_its_slider_keeps_its_answer_in_sight(page):
+    """The Planner has the budget's slider too: after a page that follows it, nothing may be left of that page."""
+    page.goto("/isoflop?dataset=marin-moe-v16")
+    settle(page)
+    hold(page, "budget", 0.4)
+    page.mouse.up()
+    expect(page.locator(".live-answer")).to_be_hidden()
+    settle(page)
+    go(page, "Planner")
+    thumb = page.locator(".st-key-w_budget input[type=range]").locator("xpath=../..").bounding_box()
+    page.mouse.move(thumb["x"] + thumb["width"] / 2, thumb["y"] + thumb["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(thumb["x"] + 60, thumb["y"] + thumb["height"] / 2, steps=5)
+    page.wait_for_timeout(200)
+    expect(page.locator(".st-key-answer [data-testid=stMarkdown]")).to_be_visible()
+    page.mouse.up()
+    settle(page)
+    expect(page.locator(".st-key-answer [data-testid=stMarkdown]")).to_be_visible()
+    go(page, "IsoFLOP")
+    hold(page, "budget", 0.6)
+    assert live(page).startswith("At ")
+    page.mouse.up()
 
 
 RANGE = "key => [...document.querySelector(`.st-key-${key} .chart`)._fullLayout.xaxis.range]"

@@ -210,6 +210,7 @@ function rest() {
 }
 
 function step() {
+  if (!live.element.isConnected) { live.held = live.running = false; return; }
   const at = standing();
   if (JSON.stringify(at) !== JSON.stringify(live.at)) {
     live.at = at;
@@ -228,7 +229,8 @@ function go() {
   if (!live.running) { live.running = true; requestAnimationFrame(step); }
 }
 
-const ours = (event) => event.target.closest?.(Object.keys(live?.data.sliders ?? {}).map((name) => `.st-key-w_${name}`).join() || "none");
+// Whether an event is of a slider that this page follows: another page may have the same slider and nothing to follow it.
+const ours = (event) => live?.element.isConnected && event.target.closest?.(Object.keys(live.data.sliders).map((name) => `.st-key-w_${name}`).join() || "none");
 
 if (!window.lawlibLive) {
   window.lawlibLive = true;
@@ -239,14 +241,14 @@ if (!window.lawlibLive) {
 }
 
 export default function ({ parentElement, data }) {
-  const text = JSON.stringify(data);
-  if (live?.text !== text) {
+  const text = JSON.stringify(data), element = parentElement.querySelector(".live-answer");
+  if (live?.text !== text || live.element !== element) {
     const held = live?.held ?? false;
-    live = { data, text, element: parentElement.querySelector(".live-answer"), at: data.point, queue: [], held, running: live?.running ?? false, models: new Map() };
+    live = { data, text, element, at: data.point, queue: [], held, running: live?.running ?? false, models: new Map() };
     // Charts that the answer changes are cleared when they are drawn; the others and the sentence now.
     document.documentElement.removeAttribute("data-live");
     setTimeout(() => { if (!live.held && !live.running) for (const chart of charts()) clear(chart); }, 400);
     if (held) go();
   }
-  return () => { if (!parentElement.isConnected) document.documentElement.removeAttribute("data-live"); };
+  return () => document.documentElement.removeAttribute("data-live");
 }
