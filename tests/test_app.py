@@ -493,6 +493,12 @@ def upload(content: bytes, name="runs.csv") -> AppTest:
     return clean(at.run())
 
 
+def named(at: AppTest, label: str):
+    """The text field of this label."""
+    (found,) = [field for field in at.text_input if field.label == label]
+    return found
+
+
 def test_an_upload_is_stored_on_the_button_only():
     at = upload(CSV)
     assert "**3 runs**" in answer(at)
@@ -506,14 +512,14 @@ def test_an_upload_is_stored_on_the_button_only():
 @pytest.mark.parametrize("name", ["", "   ", "!!!", "x" * 100])
 def test_a_data_set_without_a_usable_name_is_refused_with_a_sentence(name):
     at = upload(CSV)
-    at.text_input[0].set_value(name)
+    named(at, "Data set").set_value(name)
     clean(at.button(key="store_button").click().run())
     assert "1 to 80 letters or digits" in at.error[0].value.replace("\\", "")
 
 
 def test_a_bundled_data_set_is_not_added_to():
     at = upload(CSV)
-    at.text_input[0].set_value("marin-moe-v16")
+    named(at, "Data set").set_value("marin-moe-v16")
     clean(at.button(key="store_button").click().run())
     assert "comes with the program and cannot be changed" in at.error[0].value.replace("\\", "")
 
