@@ -298,7 +298,7 @@ def test_what_a_small_noisy_sample_does_not_identify(code):
 
 
 def test_a_gap_that_the_runs_do_not_identify():
-    few = grid("joint", sizes=[1e8, 2e8], tokens=[5e9, 1e10], noise=0.03, seed=3)
+    few = grid("joint", sizes=[1e8, 4e8, 1.6e9], tokens=[5e9, 4e10], noise=0.05, seed=3)
     many = grid("joint", noise=0.0005, seed=3)
     assert "not-identified-gap" in codes(fit(few, "joint"))
     assert "not-identified-gap" not in codes(fit(many, "joint"))

@@ -46,10 +46,10 @@ def test_the_bundled_data_sets_come_first_and_in_order(store):
     assert list(listed.columns) == [
         "dataset", "title", "kind", "source", "licence", "flops_rule", "notes", "n_runs", "n_curve_points", "created",
     ]  # fmt: skip
-    assert listed["dataset"].tolist() == ["marin-moe-v16", "marin-moe-may", "byte-moe-sweep", "a-first-one-by-name"]
-    assert listed["n_runs"].tolist() == [47, 15, len(sweep.records()), 3]
-    assert listed["kind"].tolist() == ["published", "published", "trained", "uploaded"]
-    assert listed["licence"].tolist() == ["Apache-2.0", "Apache-2.0", "MIT", ""]
+    assert listed["dataset"].tolist() == ["byte-moe-sweep", "marin-moe-v16", "marin-moe-may", "a-first-one-by-name"]
+    assert listed["n_runs"].tolist() == [len(sweep.records()), 47, 15, 3]
+    assert listed["kind"].tolist() == ["trained", "published", "published", "uploaded"]
+    assert listed["licence"].tolist() == ["MIT", "Apache-2.0", "Apache-2.0", ""]
 
 
 def test_byte_models_are_canonical_and_typed(store):
@@ -134,7 +134,7 @@ def test_what_cannot_be_added_leaves_everything_as_it_was(store, arguments, erro
     version = store.version
     with pytest.raises(error, match=message):
         store.add(**{"runs": some_runs(), **arguments})
-    assert store.datasets()["dataset"].tolist() == ["marin-moe-v16", "marin-moe-may", "byte-moe-sweep"]
+    assert store.datasets()["dataset"].tolist() == ["byte-moe-sweep", "marin-moe-v16", "marin-moe-may"]
     assert len(store.runs("marin-moe-v16")) == 47
     assert store.version == version
 
@@ -264,7 +264,7 @@ def test_exclusion_wants_a_reason_and_known_runs(store):
         store.exclude("mine", ["r0", "x", "y"], "why")
     assert not store.runs("mine")["excluded"].any()
     with pytest.raises(
-        StoreError, match=r'There is no data set "yours"\. There are: marin-moe-v16, marin-moe-may, byte-moe-sweep, mine\.'
+        StoreError, match=r'There is no data set "yours"\. There are: byte-moe-sweep, marin-moe-v16, marin-moe-may, mine\.'
     ):
         store.runs("yours")
 

@@ -24,6 +24,9 @@ html[data-live] .st-key-below_answer {opacity: 0.4;}
 [data-testid="stMainBlockContainer"] {padding: 4.25rem 2.5rem 4rem;}
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {opacity: 1; color: MUTED;}
 [data-testid="stCaptionContainer"] .stMarkdownColoredText {opacity: 1;}
+.katex-display {overflow: visible !important;}
+.katex-display > .katex {white-space: normal;}
+.katex-display > .katex > .katex-html > .base {margin: 0.2em 0;}
 .st-key-health [data-testid="stAlertContainer"] {padding: 0.5rem 0.75rem;}
 .st-key-health [data-testid="stAlertContainer"] p {font-size: 0.9rem; line-height: 1.45;}
 [data-testid="stHorizontalBlock"]:has(> [class*="st-key-csv_"]) {flex-wrap: nowrap; column-gap: 0.5rem;}
