@@ -221,7 +221,7 @@ def test_names_stay_text(upload):
     legend = page.locator(".st-key-curves .legendtext")
     expect(legend).to_have_count(len(names))
     assert [re.sub(r"\s+", " ", t) for t in legend.all_text_contents()] == names
-    assert sorted({r[0] for r in rows(page, "run")}) == sorted(names)
+    assert sorted({r[0] for r in rows(page, "excluded")}) == sorted(names)
     assert set(hovered(page, "runs")) == set(names)
     for title in ("Overview", "Fit", "Upload"):
         go(page, title)
