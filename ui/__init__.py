@@ -64,4 +64,4 @@ from .versuspage import (
     why_none,
 )
 from .welcome import welcome
-from .words import active, at_expansion, at_granularity, beyond, bracket, experts, finest_note, meaning
+from .words import active, at_expansion, at_granularity, beyond, experts, finest_note, meaning

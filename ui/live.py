@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 import lawlib
@@ -19,6 +18,7 @@ from lawlib import numbers
 from lawlib.portable import portable
 
 from . import collected
+from .words import bracket
 
 _JS = Path(__file__).parent / "js"
 _FIELD = re.compile(r"\{(\w+):(\w+)(~?)\}")
@@ -46,10 +46,9 @@ def filled(template: str, values: Mapping[str, Any], intervals: Mapping[Any, Any
 
     def write(match: re.Match) -> str:
         name, writer, interval = match.groups()
-        if not interval:
-            return numbers.WRITE[writer](values[name])
-        low, high = (intervals.get(f"{name}_{end}", np.nan) for end in ("low", "high"))
-        return f" {numbers.span(low, high, numbers.WRITE[writer])}" if np.isfinite(low) else ""
+        if interval:
+            return bracket(intervals, name, numbers.WRITE[writer])
+        return numbers.WRITE[writer](values[name])
 
     return _FIELD.sub(write, template)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from .controls import Point
 from .laws import Choice
 
 
-def bracket(row: pd.Series, column: str, write: Callable[[float], str]) -> str:
+def bracket(row: Mapping[Any, Any] | pd.Series, column: str, write: Callable[[float], str]) -> str:
     """ " [low, high]" of a table's column, "" where the table has no interval."""
     low, high = row.get(f"{column}_low", np.nan), row.get(f"{column}_high", np.nan)
     return f" {numbers.span(low, high, write)}" if np.isfinite(low) else ""
