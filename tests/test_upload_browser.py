@@ -241,6 +241,7 @@ def test_rename_delete_undo_back_up_and_restore(fresh_server, new_page, tmp_path
     title.fill("Mine & **yours**")
     title.press("Enter")
     expect(sidebar).to_contain_text("Mine & **yours** · uploaded")
+    settle(page)  # while a run replaces elements, the button is there twice
     with page.expect_download() as download:
         page.locator(".st-key-backup button:visible").click()
     backup = tmp_path / "backup.duckdb"
