@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 import lawlib
-from lawlib import figures, planner, serving
+from lawlib import figures, numbers, planner, serving
 from lawlib.benchmarks import compare_benchmarks
 from lawlib.convergence import along_training, gain_curves, predicted_gain
 from lawlib.figures.labels import LINE_HEIGHT, End, name_ends, spread
@@ -295,21 +296,22 @@ class TestStyle:
 
     def test_names_that_are_not_in_the_legend_take_no_room(self):
         fig = figure(figures.LIGHT, "x", "y").add_traces([line([1], [1], "#1763d1", "hidden", showlegend=False)] * 9)
-        assert (finish(fig).layout.margin.t, fig.layout.showlegend) == (14, False)
+        assert (finish(fig).layout.margin.t, fig.figure.layout.showlegend) == (14, False)
 
     @pytest.mark.parametrize(("decades", "step"), [(0.5, "D2"), (2, 1), (6, 1), (6.5, 2), (13, 3)])
     def test_at_most_six_ticks_along_x(self, decades, step):
         fig = figure(figures.LIGHT, "x", "y")
         set_decades(fig, [1e18, 10 ** (18 + decades)])
-        assert fig.layout.xaxis.dtick == step
+        assert fig.figure.layout.xaxis.dtick == step
 
     def test_the_marker_line_is_at_the_budget_on_either_axis(self):
         for log in (True, False):
             fig = figure(figures.LIGHT, "x", "y", log_x=log)
             vertical(fig, 1e20, figures.LIGHT, "1e20")
-            assert fig.layout.shapes[0].x0 == 1e20
-            assert fig.layout.annotations[0].x == (20 if log else 1e20)
-            assert fig.layout.annotations[0].text == "1e20"
+            layout = fig.figure.layout
+            assert layout.shapes[0].x0 == 1e20
+            assert layout.annotations[0].x == (20 if log else 1e20)
+            assert layout.annotations[0].text == "1e20"
 
 
 class TestNamesAtTheEnds:
@@ -325,14 +327,14 @@ class TestNamesAtTheEnds:
     def test_names_of_lines_that_end_together_keep_clear_of_each_other(self):
         fig = figure(figures.LIGHT, "x", "y").add_traces([line([1, 10], [0, y], "#1763d1", "a") for y in (1.0, 1.001, 1.002, 9)])
         name_ends(fig, [End(10, y, f"{y}", "#1763d1") for y in (1.0, 1.001, 1.002, 9)], figures.LIGHT)
-        heights = [(a.y / 9.0) * 300 + a.yshift for a in fig.layout.annotations]
+        heights = [(a.y / 9.0) * 300 + a.yshift for a in fig.figure.layout.annotations]
         assert min(np.diff(heights)) >= LINE_HEIGHT - 1
-        assert fig.layout.annotations[3].yshift == 0
+        assert fig.figure.layout.annotations[3].yshift == 0
 
     def test_a_line_without_an_end_has_no_name(self):
         fig = figure(figures.LIGHT, "x", "y").add_trace(line([1, 10], [1, 2], "#1763d1", "a"))
         name_ends(fig, [End(10, np.nan, "lost", "#1763d1")], figures.LIGHT)
-        assert not fig.layout.annotations
+        assert not fig.figure.layout.annotations
 
     @pytest.mark.parametrize("seed", range(5))
     def test_spreading_moves_as_little_as_possible(self, seed):
@@ -365,7 +367,7 @@ class TestDashes:
     X, Y = np.arange(1.0, 7.0), np.arange(6.0)
 
     def split(self, inside):
-        return split_line(self.X, self.Y, np.array(inside, dtype=bool), "#1763d1", "law")
+        return go.Figure(split_line(self.X, self.Y, np.array(inside, dtype=bool), "#1763d1", "law")).data
 
     def test_solid_inside_and_dashed_outside_meet_without_a_gap(self):
         solid, dashed = self.split([0, 0, 1, 1, 1, 0])
@@ -454,8 +456,12 @@ class TestEachFigure:
     def test_isoflops_share_the_runs_out_among_the_nearest_budgets(self):
         fig = BUILDERS["isoflop"](figures.LIGHT)
         points = [t for t in fig.data if t.name and t.name.startswith("runs at")]
-        assert [t.name for t in points] == ["runs at 1e19", "runs at 1e20", "runs at 1e21"]
         assert sum(len(t.x) for t in points) == len(RUNS)
+        curves = {t.name: t.line.color for t in fig.data if t.mode == "lines" and t.name and t.name.endswith("FLOPs")}
+        (points,) = points
+        for flops, color in zip(RUNS["flops"], points.marker.color, strict=True):
+            nearest = min((1e19, 1e20, 1e21), key=lambda b: abs(np.log(flops / b)))
+            assert color == curves[f"{numbers.flops(nearest)} FLOPs"]
         diamond = next(t for t in fig.data if t.mode == "markers+text")
         best = lawlib.compute_optimal(FIT, CHOSEN)
         assert (diamond.x[0], diamond.y[0]) == pytest.approx((best.n_active, best.loss), rel=1e-8)
@@ -603,7 +609,7 @@ class TestEachFigure:
 
     def test_missing_quantities_are_written_as_dashes(self):
         runs = RUNS.assign(granularity=np.nan, expansion=np.nan, tokens=np.nan)
-        row = figures.measured(runs, "flops", figures.LIGHT).customdata[0]
+        row = figures.measured(runs, "flops", figures.LIGHT)["customdata"][0]
         assert (row[2], row[5], row[6]) == ("–", "–", "–")
 
     def test_curves_leave_out_what_has_no_place_on_the_axes(self):

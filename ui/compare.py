@@ -58,7 +58,7 @@ def view() -> str:
 def choose_sides() -> tuple[Side, Side]:
     """The two views, each with its menu. Stops the page with the reason where one cannot be computed."""
     here = view()
-    options = {here: HERE} | _changed(here) | {row.query: row.name for row in data.store().analyses().itertuples()}
+    options = {here: HERE} | _changed(here) | {row.query: row.name for row in data.analyses().itertuples()}
     sides = []
     for field, words, column in zip(state.PINS, ("Left", "Right"), st.columns(2), strict=True):
         pinned = state.get(field)

@@ -1,4 +1,8 @@
-"""Cached calls: the store, its runs, fits and ensembles. Keyed by the store's version, never by a frame's content."""
+"""Cached calls: the store, its runs, fits and ensembles. Keyed by the store's version, never by a frame's content.
+
+Frames are kept as they are and handed out as shallow copies: under pandas' copy-on-write, what a page changes in one stays
+its own, and no page waits for a frame to be unpickled.
+"""
 
 from __future__ import annotations
 
@@ -38,17 +42,38 @@ def store() -> Store:
     return lawlib.open_store()
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _datasets(version: int) -> pd.DataFrame:
     return store().datasets()
 
 
 def datasets() -> pd.DataFrame:
     """All data sets, a row each."""
-    return _datasets(store().version)
+    return _datasets(store().version).copy(deep=False)
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+def uploaded() -> dict[str, bool]:
+    """Every data set -> whether it is the user's own."""
+    return _uploaded(store().version)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _uploaded(version: int) -> dict[str, bool]:
+    table = _datasets(version)
+    return dict(zip(table["dataset"], (bool(created) for created in table["created"]), strict=True))
+
+
+def analyses() -> pd.DataFrame:
+    """The saved analyses, the last first."""
+    return _analyses(store().version).copy(deep=False)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _analyses(version: int) -> pd.DataFrame:
+    return store().analyses()
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _runs(dataset: str, version: int) -> pd.DataFrame:
     return store().runs(dataset)
 
@@ -56,21 +81,22 @@ def _runs(dataset: str, version: int) -> pd.DataFrame:
 def runs(dataset: str) -> pd.DataFrame:
     """All runs of a data set, excluded ones too."""
     out = state.get("out")
-    return _runs(dataset, store().version) if out is None else _marked(dataset, store().version, out)
+    found = _runs(dataset, store().version) if out is None else _marked(dataset, store().version, out)
+    return found.copy(deep=False)
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _marked(dataset: str, version: int, out: tuple[str, ...]) -> pd.DataFrame:
     return marked(_runs(dataset, version), out)
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False)
 def fingerprint_of(dataset: str, version: int) -> Fingerprint:
     """What the data set holds, in a few digits."""
     return fingerprint(_runs(dataset, version))
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False)
 def workspace_out(dataset: str, version: int) -> tuple[str, ...]:
     """Content hashes of the runs that the workspace leaves out of fits, sorted."""
     found = _runs(dataset, version)
@@ -79,7 +105,7 @@ def workspace_out(dataset: str, version: int) -> tuple[str, ...]:
 
 def selection() -> pd.DataFrame:
     """The chosen data set's runs that pass the filters; excluded ones stay, marked."""
-    return _selection(state.get("dataset"), store().version, _chosen())
+    return _selection(*selected()).copy(deep=False)
 
 
 def filter_arguments(dataset: str, chosen: tuple) -> dict[str, Any]:
@@ -96,12 +122,22 @@ def filter_arguments(dataset: str, chosen: tuple) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value} | ({} if out is None else {"leave_out": out})
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@st.cache_resource(max_entries=32, show_spinner=False)
 def _selection(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
     return select(_runs(dataset, version), **filter_arguments(dataset, chosen))
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
+def distinct(column: str) -> tuple:
+    """What a column of the data set's runs holds, sorted, each value once."""
+    return _distinct(state.get("dataset"), store().version, column)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _distinct(dataset: str, version: int, column: str) -> tuple:
+    return tuple(sorted(_runs(dataset, version)[column].dropna().unique().tolist()))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
 def extra_options(dataset: str, version: int) -> dict[str, pd.Series]:
     """What else the log says of the runs and splits them into 2 to 20 kinds: key -> its value for every run, as text."""
     found = _runs(dataset, version)
@@ -110,12 +146,17 @@ def extra_options(dataset: str, version: int) -> dict[str, pd.Series]:
     return {str(c): values for c, values in extra_values(found).items() if 2 <= values.nunique() <= 20}
 
 
+def selected() -> tuple:
+    """The key of the selection: data set, the store's version, filters."""
+    return state.get("dataset"), store().version, _chosen()
+
+
 def reasons() -> dict[str, str | None]:
     """Every family -> why the selection cannot identify it, None where it can."""
-    return _reasons(state.get("dataset"), store().version, _chosen())
+    return _reasons(*selected())
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@st.cache_resource(max_entries=32, show_spinner=False)
 def _reasons(dataset: str, version: int, chosen: tuple) -> dict[str, str | None]:
     found = _selection(dataset, version, chosen)
     return {name: lawlib.why_not(found, name) for name in lawlib.FAMILIES}
@@ -123,10 +164,10 @@ def _reasons(dataset: str, version: int, chosen: tuple) -> dict[str, str | None]
 
 def measured_gap() -> pd.DataFrame:
     """Efficiency gaps between the runs of the selection."""
-    return _measured_gap(state.get("dataset"), store().version, _chosen())
+    return _measured_gap(*selected()).copy(deep=False)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@st.cache_resource(max_entries=32, show_spinner=False)
 def _measured_gap(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
     return lawlib.measured_gap(_selection(dataset, version, chosen))
 
@@ -143,7 +184,7 @@ def _chosen() -> tuple:
 
 def fit(family: str, arch: str = "") -> lawlib.FittedLaw | str:
     """The law fitted to the selection (of one arch only, if given), or the sentence that says why it cannot be."""
-    key = (state.get("dataset"), store().version, _chosen(), family, arch, state.get("objective"), state.get("delta"))
+    key = (*selected(), family, arch, state.get("objective"), state.get("delta"))
     return _fit(*key, state.get("rule"), state.get("weights"))
 
 

@@ -54,10 +54,14 @@ def label(name: str) -> str:
 
 def options(need: str) -> tuple[list[str], dict[str, str], list[str]]:
     """(families the selection identifies, why the others are not offered, published laws), all with what is needed."""
-    runs = data.selection()
+    return _options(data.selected(), need, data.selection(), data.reasons())
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _options(selected: tuple, need: str, _runs: pd.DataFrame, _reasons: dict[str, str | None]) -> tuple:
     families = {name: law for name, law in lawlib.FAMILIES.items() if all(has(law, n) for n in need)}
-    reasons = {name: why for name, why in data.reasons().items() if name in families}
-    fits = [name for name in _by_preference(runs) if name in families and reasons[name] is None]
+    reasons = {name: why for name, why in _reasons.items() if name in families}
+    fits = [name for name in _by_preference(_runs) if name in families and reasons[name] is None]
     printed = [n for n in lawlib.published_names() if n not in _HIDDEN]
     printed = [n for n in printed if all(has(lawlib.published(n), x) for x in need)]  # type: ignore[arg-type]
     return fits, {n: why for n, why in reasons.items() if why}, printed

@@ -71,11 +71,12 @@ def _workspace_out() -> tuple[str, ...]:
 
 def parameters(*, full: bool = False) -> dict[str, str]:
     """What the data add to the address: nothing for bundled data that are used whole, unless it is to be `full`."""
-    table = data.datasets().set_index("dataset")
-    dataset, own = state.get("dataset"), _workspace_out()
+    dataset, uploaded = state.get("dataset"), data.uploaded()
+    if dataset not in uploaded:
+        return {}
+    own = _workspace_out()
     out = own if state.get("out") is None else state.get("out")
-    uploaded = bool(table.loc[dataset, "created"]) if dataset in table.index else False
-    if dataset not in table.index or not (full or uploaded or out or state.get("out") is not None):
+    if not (full or uploaded[dataset] or out or state.get("out") is not None):
         return {}
     found = {"dataset": dataset, "data": state.get("data") or _here(dataset)}
     if out or full or own:
@@ -154,7 +155,7 @@ def open_button(page: str, query: str, label: str, key: str) -> None:
 
 def saved_menu() -> None:
     """The saved analyses in the sidebar, the last ones first."""
-    table = data.store().analyses()
+    table = data.analyses()
     if table.empty:
         return
     with st.sidebar, st.popover("Saved analyses", icon=":material/bookmark:", width="stretch"):

@@ -117,14 +117,14 @@ def _dataset_menu(filters: bool) -> None:
 
 
 def _filters() -> None:
-    found = data.runs(state.get("dataset"))
-    n_selected, n_excluded = len(data.selection()), int(data.selection()["excluded"].sum())
+    n_runs, selected = len(data.runs(state.get("dataset"))), data.selection()
+    n_selected, n_excluded = len(selected), int(selected["excluded"].sum())
     active = any(v not in (None, "", ()) for v in data.filters())
-    words = f"Filters: {n_selected} of {len(found)} runs" + (f", {n_excluded} excluded" if n_excluded else "")
+    words = f"Filters: {n_selected} of {n_runs} runs" + (f", {n_excluded} excluded" if n_excluded else "")
     with st.expander(words, expanded=active):
-        _compute_filter(found["flops"].dropna().to_numpy(dtype=float))
+        _compute_filter(np.array([v for v in data.distinct("flops") if v > 0]))
         for field, column, word in (("experts", "n_experts", "Experts"), ("grans", "granularity", "Granularity")):
-            values = tuple(sorted(found[column].dropna().unique()))
+            values = data.distinct(column)
             if len(values) > 1:
                 chosen = [v for v in state.get(field) if v in values]
                 st.multiselect(
@@ -134,7 +134,7 @@ def _filters() -> None:
                     placeholder="all",
                     **state.bound(field, chosen, lambda v, f=field: state.put(f, tuple(v))),
                 )
-        archs = [a for a in ("dense", "moe") if (found["arch"] == a).any()]
+        archs = [a for a in data.distinct("arch") if a]
         if len(archs) > 1:
             st.selectbox(
                 "Architecture", ["", *archs], format_func=lambda a: a or "dense and MoE", **state.bound("arch", state.get("arch"))
@@ -176,7 +176,6 @@ def _clear_filters() -> None:
 
 
 def _compute_filter(values: np.ndarray) -> None:
-    values = values[values > 0]
     steps = sorted({float(f"{v:.3g}") for v in values})
     if len(steps) < 2:
         return

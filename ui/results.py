@@ -57,7 +57,8 @@ def isoflops(choice: Choice, point: Point, own: pd.DataFrame | None) -> pd.DataF
     if own is None:
         budgets = [point.budget / 100, point.budget / 10, point.budget, point.budget * 10]
     else:
-        near = [b for b in figures.slices(own[~own["excluded"]]) if abs(np.log(b / point.budget)) > 0.05]
+        slices = data.remember(choice.law, ("slices", tuple(own["run_id"])), lambda: figures.slices(own[~own["excluded"]]))
+        near = [b for b in slices if abs(np.log(b / point.budget)) > 0.05]
         budgets = [*near, point.budget]
     e, g, samples = point.expansion, point.granularity, choice.samples
 
@@ -103,16 +104,13 @@ class Bounded:
 
 def exponents(choice: Choice, point: Point) -> dict[str, Bounded]:
     """The exponents of N_opt and D_opt at the budget, with the law's interval."""
-    value = lawlib.allocation_exponents(choice.law, point.budget, point.expansion, point.granularity)
-    out = {}
-    for i, name in enumerate(("n_active", "tokens")):
-        low = high = np.nan
-        if choice.samples is not None:
-            low, high = choice.samples.interval(
-                lambda law, i=i: lawlib.allocation_exponents(law, point.budget, point.expansion, point.granularity)[i]
-            )
-        out[name] = Bounded(float(value[i]), low, high)
-    return out
+
+    def both(law: lawlib.FittedLaw) -> np.ndarray:
+        return np.stack(lawlib.allocation_exponents(law, point.budget, point.expansion, point.granularity), axis=-1)
+
+    low, high = choice.samples.interval(both) if choice.samples is not None else np.full((2, 2), np.nan)
+    ends = zip(("n_active", "tokens"), both(choice.law).tolist(), low, high, strict=True)
+    return {name: Bounded(value, float(least), float(most)) for name, value, least, most in ends}
 
 
 def approaches(choice: Choice, own: pd.DataFrame | None, fitted: dict[str, Bounded]) -> pd.DataFrame | None:

@@ -33,12 +33,13 @@ def toolbar() -> None:
     shown = collected.now()
     if shown.toolbar is None:
         return
+    where = address()
     with shown.toolbar:
         if shown.laws or shown.charts:
             with st.popover("Export", icon=":material/download:", width="content"):
-                _export(shown.analysis(address()))
+                _export(shown.analysis(where))
         with st.popover("Share", icon=":material/share:", width="content"):
-            _share(shown)
+            _share(shown, where)
 
 
 def _export(analysis: export.Analysis) -> None:
@@ -82,10 +83,11 @@ def _pin(field: str, side: str, query: str) -> None:
     st.toast(f"Pinned on the {side} of the Compare page.", icon=":material/push_pin:")
 
 
-def _share(shown: collected.Collected) -> None:
+def _share(shown: collected.Collected, where: str) -> None:
     """The link to copy, and a name to keep it under."""
+    seen = view()
     st.markdown("**Link to this view**")
-    st.code(address(), language=None, wrap_lines=True)
+    st.code(where, language=None, wrap_lines=True)
     st.caption("It names the data by their content: elsewhere it opens on the same numbers, or says what differs.")
     with st.container(horizontal=True, vertical_alignment="center"):
         for field, words in zip(state.PINS, ("left", "right"), strict=True):
@@ -94,7 +96,7 @@ def _share(shown: collected.Collected) -> None:
                 key=f"pin_{field}",
                 icon=":material/push_pin:",
                 on_click=_pin,
-                args=(field, words, view()),
+                args=(field, words, seen),
                 help=f"Shows this view on the {words} of the Compare page",
             )
         st.page_link("pages/compare.py", label="Compare", icon=":material/splitscreen_right:")
@@ -106,7 +108,7 @@ def _share(shown: collected.Collected) -> None:
         st.caption(f"Saving is off: {plain(' '.join(store.warnings))}")
     if saved:
         try:
-            store.save_analysis(name, page_name(), view(), shown.answer)
+            store.save_analysis(name, page_name(), seen, shown.answer)
         except (StoreError, ValueError) as error:
             st.error(plain(error), icon=":material/error:")
         else:

@@ -216,9 +216,11 @@ PINS = ("a", "b")
 
 
 def _state() -> dict:
-    if _STATE not in st.session_state:
+    try:
+        return st.session_state[_STATE]
+    except KeyError:
         st.session_state[_STATE] = parse(st.query_params)
-    return st.session_state[_STATE]
+        return st.session_state[_STATE]
 
 
 def parse(parameters: Mapping[str, str]) -> dict[str, object]:

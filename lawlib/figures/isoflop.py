@@ -42,11 +42,8 @@ def isoflop_figure(
         known = runs[runs["n_active"].notna() & runs["flops"].notna()]
         budgets = np.array(list(parts))
         nearest = budgets[np.argmin(np.abs(np.log(known["flops"].to_numpy()[:, None] / budgets)), axis=1)]
-        for budget in np.unique(nearest):
-            points = measured(
-                known[nearest == budget], "n_active", style, f"runs at {numbers.flops(budget)}", color=colors[budget]
-            )
-            fig.add_trace(points.update(showlegend=False))
+        points = measured(known, "n_active", style, "runs at these E and G", color=[colors[b] for b in nearest])
+        fig.add_trace(points | {"showlegend": False})
     top = float(curves.loc[curves["optimal"], "loss"].max())
     low = float(curves["loss"].min())
     measured_top = float(runs["loss"].quantile(0.98)) if runs is not None and len(runs) else top
@@ -87,9 +84,10 @@ def _curve(fig: Draft, part: pd.DataFrame, budget: float, style: Style, color: s
 
 def _end(part: pd.DataFrame, budget: float, color: str, chosen: bool, ceiling: float) -> End:
     """Where a curve ends, or leaves the plot at its top."""
-    seen = part[(part["loss"] <= ceiling) | part["optimal"]].iloc[-1]
+    loss = part["loss"].to_numpy()
+    last = np.flatnonzero((loss <= ceiling) | part["optimal"].to_numpy())[-1]
     sliders = ("budget", "e", "g") if chosen else ("e", "g")
-    return End(seen["n_active"], min(seen["loss"], ceiling), numbers.flops(budget), color, sliders)
+    return End(part["n_active"].to_numpy()[last], min(loss[last], ceiling), numbers.flops(budget), color, sliders)
 
 
 def slices(runs: pd.DataFrame, most: int = 12) -> list[float]:

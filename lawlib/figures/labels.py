@@ -69,10 +69,10 @@ def _pixels(fig: Draft, values: np.ndarray) -> np.ndarray:
     """How far up the plot the values are, in pixels, as plotly will choose the axis."""
     layout = fig.layout
     scale = np.log10 if fig.log_y else np.asarray
-    low, high = layout.yaxis.range or (np.nan, np.nan)
+    low, high = layout["yaxis"].get("range") or (np.nan, np.nan)
     if not np.isfinite([low, high]).all():
         drawn = scale(fig.heights)
         room = _PADDING * (np.nanmax(drawn) - np.nanmin(drawn))
         low, high = np.nanmin(drawn) - room, np.nanmax(drawn) + room
-    inner = layout.height - layout.margin.t - layout.margin.b - 14
+    inner = layout["height"] - layout["margin"]["t"] - layout["margin"]["b"] - 14
     return inner * (scale(values) - low) / max(high - low, 1e-12)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from .. import numbers
-from .draft import scatter
+from .draft import Trace, scatter
 from .palette import law_color
 from .style import Style, band, figure, finish, follow, line, set_decades, split_line, vertical
 
@@ -18,15 +19,22 @@ HOVER = (
 )
 
 
-def hover_data(runs: pd.DataFrame) -> list[list[str]]:
-    """Every quantity of every run, written for people, for `HOVER`."""
-    writers = (("n_active", numbers.count), ("tokens", numbers.count), ("flops", numbers.flops), ("n_experts", numbers.plain))
+_WRITERS = {
+    "n_active": numbers.count,
+    "tokens": numbers.count,
+    "flops": numbers.flops,
+    "n_experts": numbers.plain,
+    "expansion": numbers.plain,
+    "granularity": numbers.plain,
+}
+
+
+def hover_data(runs: pd.DataFrame) -> np.ndarray:
+    """Every quantity of every run, written for people, for `HOVER`; shape `(n_runs, 7)`."""
     ids = runs["run_id"] if "run_id" in runs else runs["name"]
     columns = [[escape(name or f"run {i}") for name, i in zip(runs["name"], ids, strict=True)]]
-    columns += [
-        [write(v) for v in runs[c]] for c, write in (*writers, ("expansion", numbers.plain), ("granularity", numbers.plain))
-    ]
-    return [list(row) for row in zip(*columns, strict=True)]
+    columns += [[write(v) for v in runs[c].to_numpy(dtype=float).tolist()] for c, write in _WRITERS.items()]
+    return np.array(columns, dtype=str).T
 
 
 def escape(text: object) -> str:
@@ -34,7 +42,7 @@ def escape(text: object) -> str:
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def measured(runs: pd.DataFrame, x: str, style: Style, name: str = "runs", **marker) -> go.Scatter:
+def measured(runs: pd.DataFrame, x: str, style: Style, name: str = "runs", **marker) -> Trace:
     """The runs as points: loss against the column `x`."""
     look = {"color": style.measured, "size": 7, "line": {"width": 1, "color": style.page}} | marker
     return scatter(
@@ -103,7 +111,7 @@ def allocation(
     return finish(fig)
 
 
-def marker(x: float, y: float, style: Style, text: str, **options) -> go.Scatter:
+def marker(x: float, y: float, style: Style, text: str, **options) -> Trace:
     """The optimum as a diamond with its words beside it."""
     return scatter(
         x=[x],

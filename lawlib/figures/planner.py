@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .. import numbers
-from .draft import scatter
+from .draft import Trace, scatter
 from .labels import End, name_ends
 from .palette import granularity_color
 from .style import Style, figure, finish
@@ -103,7 +103,7 @@ def shape_figure(placed: pd.DataFrame, style: Style) -> go.Figure:
     return finish(fig)
 
 
-def _models(placed: pd.DataFrame, x: str, y: str, style: Style) -> go.Scatter:
+def _models(placed: pd.DataFrame, x: str, y: str, style: Style) -> Trace:
     words = [
         [
             m.model, f"{m.expansion:.3g}", f"{m.granularity:.3g}", f"top-{m.top_k:g} of {m.n_experts:g}", numbers.count(m.n_active),

@@ -138,7 +138,7 @@ def over_training_figure(
     fig = figure(style, "active parameters", "loss (nats)", height=420)
     fig.update_layout(
         yaxis={"domain": [0.52, 1], "type": "linear", "tickformat": ".2f", "dtick": None},
-        yaxis2=fig.layout.yaxis.to_plotly_json() | {"domain": [0, 0.44], "title": {"text": "USD per million"}, "type": "log"},
+        yaxis2=fig.layout["yaxis"] | {"domain": [0, 0.44], "title": {"text": "USD per million"}, "type": "log"},
         xaxis={"anchor": "y2"},
     )
     fig.update_layout(yaxis2={"exponentformat": "none", "tickformat": "~g", "dtick": "D2"})
@@ -183,7 +183,7 @@ def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: fl
     curves: `serving.tables.lifetime_curves`, for each E the cheapest model that reaches one loss.
     """
     fig = figure(style, "tokens served, prompt and answer", "USD in all", log_y=True, height=420)
-    second = fig.layout.yaxis.to_plotly_json() | {"domain": [0, 0.44], "title": {"text": "times the cheapest"}}
+    second = fig.layout["yaxis"] | {"domain": [0, 0.44], "title": {"text": "times the cheapest"}}
     fig.update_layout(yaxis={"domain": [0.52, 1], "dtick": 2}, xaxis={"anchor": "y2"}, yaxis2=second)
     fig.update_layout(
         yaxis2={"exponentformat": "none", "tickformat": "~g", "dtick": "D2", "ticksuffix": "x", "range": [-0.1, 0.5]}

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from .draft import Draft, scatter
+from .draft import Draft, Trace, scatter
 from .palette import Style, fade, ink
 
 LEGEND_WIDTH = 420
@@ -88,7 +88,7 @@ def follow(*sliders: str, **recipe: Any) -> dict[str, Any]:
     return {"live": {"on": list(sliders)} | recipe}
 
 
-def band(x: Any, low: Any, high: Any, color: str, name: str, group: str = "", on: tuple[str, ...] = ()) -> list[go.Scatter]:
+def band(x: Any, low: Any, high: Any, color: str, name: str, group: str = "", on: tuple[str, ...] = ()) -> list[Trace]:
     """An interval as a filled area: two traces, one legend entry. on: the sliders that move it."""
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "legendgroup": group or name}
     edge |= {"meta": follow(*on)} if on else {}
@@ -98,13 +98,13 @@ def band(x: Any, low: Any, high: Any, color: str, name: str, group: str = "", on
     ]
 
 
-def line(x: Any, y: Any, color: str, name: str, dash: str = "solid", shape: str = "linear", **options) -> go.Scatter:
+def line(x: Any, y: Any, color: str, name: str, dash: str = "solid", shape: str = "linear", **options) -> Trace:
     """A fitted line; dashed where it extrapolates."""
     look = {"color": color, "width": 2, "dash": dash, "shape": shape}
     return scatter(x=x, y=y, mode="lines", name=name, line=look, **options)
 
 
-def split_line(x, y, inside, color: str, name: str, **options) -> list[go.Scatter]:
+def split_line(x, y, inside, color: str, name: str, **options) -> list[Trace]:
     """A line that is solid where `inside` (bool, shape of x) and dashed outside, one legend entry."""
     x, y, inside = np.asarray(x), np.asarray(y, dtype=float), np.asarray(inside)
     if inside.all() or not inside.any():
@@ -118,9 +118,9 @@ def split_line(x, y, inside, color: str, name: str, **options) -> list[go.Scatte
     ]
 
 
-def unnamed(traces: list[go.Scatter]) -> list[go.Scatter]:
+def unnamed(traces: list[Trace]) -> list[Trace]:
     """The traces without a place in the legend: their name is written beside them."""
-    return [trace.update(showlegend=False) for trace in traces]
+    return [trace | {"showlegend": False} for trace in traces]
 
 
 def _edge(inside):
