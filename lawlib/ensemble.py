@@ -65,6 +65,12 @@ class Ensemble:
         return replace(self, law=self.law.first(n), refits=refits)
 
     @property
+    def with_point(self) -> FittedLaw:
+        """The point as sample 0 and the samples behind it, as one law: both in one computation."""
+        theta = np.concatenate([self.point.theta[None], self.law.theta])
+        return replace(self.law, theta=theta, shapes=np.concatenate([self.point.shapes[None], self.law.shapes]))
+
+    @property
     def params(self) -> pd.DataFrame:
         """The paper's letters, a row a sample: of a bootstrap, the refits as they came out."""
         return pd.DataFrame((self.refits or self.law).params)

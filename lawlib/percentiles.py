@@ -14,14 +14,20 @@ def central(values: ArrayLike, level: float) -> tuple[Array, Array]:
     NaN samples are left out, and the result is NaN where all are. An infinite sample (a gap that never closes) is the
     largest one: interpolation towards it is infinite.
     """
-    values = np.asarray(values, dtype=float)
-    ends = [(1 - level) / 2, (1 + level) / 2]
-    empty = np.isnan(values).all(axis=0)
-    known = np.where(empty, 0.0, values)
-    quantile = np.nanquantile if np.isnan(known).any() else np.quantile  # ten times as quick
-    with np.errstate(invalid="ignore"):
-        found = quantile(known, ends, axis=0)
-        if np.isnan(found).any():  # infinity minus infinity
-            found = np.where(np.isnan(found), quantile(known, ends, axis=0, method="higher"), found)
-    low, high = np.where(empty, np.nan, found)
+    ordered = np.sort(np.asarray(values, dtype=float), axis=0)  # NaN last
+    last = np.maximum(np.count_nonzero(~np.isnan(ordered), axis=0) - 1, 0)
+    low, high = (_quantile(ordered, last, end) for end in ((1 - level) / 2, (1 + level) / 2))
     return low, high
+
+
+def _quantile(ordered: Array, last: Array, share: float) -> Array:
+    """The quantile of samples 0 to `last` by linear interpolation, for every column; nanquantile is ten times as slow."""
+    place = share * last
+    below = np.floor(place).astype(int)
+    lower, upper = (np.take_along_axis(ordered, i[None], axis=0)[0] for i in (below, np.minimum(below + 1, last)))
+    part = place - below
+    upper = np.where(part > 0, upper, lower)
+    with np.errstate(invalid="ignore"):
+        step = upper - lower
+        found = np.where(part < 0.5, lower + step * part, upper - step * (1 - part))  # as numpy does, exact at both ends
+    return np.where(np.isnan(found), np.where(np.isneginf(lower), lower, upper), found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 
@@ -17,6 +19,11 @@ def released_shapes() -> dict[str, Transformer]:
 
     Sliding windows (gpt-oss) are not in a shape: its cache is that of full attention, an upper bound.
     """
+    return dict(_shapes())
+
+
+@cache
+def _shapes() -> dict[str, Transformer]:
     table = seeds.table("released_models")
     known = table[np.isfinite(table["n_heads"])]
     return {str(row["model"]): _shape(row) for row in known.to_dict("records")}

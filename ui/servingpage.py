@@ -221,12 +221,12 @@ def ladder(found: serving.Answer, price: float) -> pd.DataFrame:
             "same loss: size": [_percent(v) for v in a["shrink"]],
             "same loss: price": [
                 numbers.times(v) + bracket(r, "cost_ratio", numbers.times)
-                for v, (_, r) in zip(a["cost_ratio"], a.iterrows(), strict=True)
+                for v, r in zip(a["cost_ratio"], a.to_dict("records"), strict=True)
             ],
             "same price: size": [_percent(v) for v in b["shrink"]],
             "same price: nats gained": [
                 ("–" if not np.isfinite(v) else f"{v:+.3f}") + bracket(r, "gain", numbers.loss)
-                for v, (_, r) in zip(b["gain"], b.iterrows(), strict=True)
+                for v, r in zip(b["gain"], b.to_dict("records"), strict=True)
             ],
         }
     )

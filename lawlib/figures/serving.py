@@ -24,9 +24,15 @@ def _name(expansion: float, equals: str = " = ") -> str:
     return "dense" if expansion == 1 else f"E{equals}{expansion:g}"
 
 
-def _hover(part: pd.DataFrame, *more: np.ndarray) -> np.ndarray:
-    """N, D and further texts of every row, for the hover box."""
-    return np.stack([[numbers.count(v) for v in part["n_active"]], [numbers.count(v) for v in part["tokens"]], *more], axis=1)
+def _hover(part: pd.DataFrame, *more: list[str]) -> np.ndarray:
+    """N, D and further texts of every row, for the hover box; shape `(n_rows, n_texts)`."""
+    counts = ([numbers.count(v) for v in part[c].to_numpy().tolist()] for c in ("n_active", "tokens"))
+    return np.array([*counts, *more], dtype=str).T
+
+
+def _by_expansion(curves: pd.DataFrame, price: str) -> dict[float, pd.DataFrame]:
+    """The rows of each E that have a price in this column; an E without any is left out."""
+    return {float(e): part for e, part in curves[np.isfinite(curves[price])].groupby("expansion")}
 
 
 def _price_axis(fig: Draft, axis: str = "y") -> None:
@@ -45,14 +51,11 @@ def trilemma_figure(
     """
     fig = figure(style, PER_MILLION, "loss (nats per token)")
     _price_axis(fig, "x")
-    expansions = sorted(curves["expansion"].unique())
-    colors = _colors(expansions, style, chosen)
-    known = optima.set_index("expansion")
+    parts = _by_expansion(curves, "gpu_hours")
+    colors = _colors([*parts], style, chosen)
+    known = optima.set_index("expansion")[["gpu_hours", "loss"]].to_dict("index")
     ends = []
-    for e in expansions:
-        part = curves[(curves["expansion"] == e) & np.isfinite(curves["gpu_hours"])]
-        if part.empty:
-            continue
+    for e, part in parts.items():
         fig.add_trace(
             scatter(
                 x=part["gpu_hours"] * price,
@@ -62,14 +65,14 @@ def trilemma_figure(
                 showlegend=False,
                 line={"color": colors[e], "width": 3 if e == chosen else 1.5},
                 customdata=_hover(
-                    part, np.array([f"{v:.0%}" for v in part["share"]]), np.array([f"{v:g}" for v in part["n_gpus"]])
+                    part, [f"{v:.0%}" for v in part["share"]], [f"{v:g}" for v in part["n_gpus"]]
                 ),
                 hovertemplate="%{y:.4f} nats at USD %{x:.3g} a million<br>N active %{customdata[0]} (%{customdata[2]} of loss-optimal)"
                 " · tokens %{customdata[1]}<br>%{customdata[3]} GPUs a copy<extra>%{fullData.name}</extra>",
             )
         )
         ends.append(End(part["gpu_hours"].iloc[-1] * price, part["loss"].iloc[-1], _name(e, " "), colors[e]))
-        best = known.loc[e]
+        best = known[e]
         if np.isfinite(best["gpu_hours"]):
             fig.add_trace(
                 scatter(
@@ -81,7 +84,7 @@ def trilemma_figure(
                     hovertemplate="loss-optimal: %{y:.4f} nats at USD %{x:.3g} a million<extra></extra>",
                 )
             )
-    at = known.loc[reference]
+    at = known[reference]
     if np.isfinite(at["gpu_hours"]):
         dots = {"color": style.muted, "width": 1, "dash": "dot"}
         fig.add_vline(x=at["gpu_hours"] * price, line=dots)
@@ -110,10 +113,9 @@ def equal_loss_figure(curves: pd.DataFrame, style: Style, price: float, chosen: 
     fig = figure(style, f"training compute for a loss of {numbers.loss(loss)} (FLOPs)", PER_MILLION)
     fig.update_yaxes(type="log")
     _price_axis(fig)
-    expansions = sorted(curves["expansion"].unique())
-    colors = _colors(expansions, style, chosen)
-    for e in expansions:
-        part = curves[(curves["expansion"] == e) & np.isfinite(curves["serve"])]
+    parts = _by_expansion(curves, "serve")
+    colors = _colors([*parts], style, chosen)
+    for e, part in parts.items():
         fig.add_trace(
             scatter(
                 x=part["flops"],
@@ -188,10 +190,9 @@ def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: fl
     fig.update_layout(
         yaxis2={"exponentformat": "none", "tickformat": "~g", "dtick": "D2", "ticksuffix": "x", "range": [-0.1, 0.5]}
     )
-    expansions = sorted(curves["expansion"].unique())
-    colors = _colors(expansions, style, chosen)
-    for e in expansions:
-        part = curves[(curves["expansion"] == e) & np.isfinite(curves["total"])]
+    parts = _by_expansion(curves, "total")
+    colors = _colors([*parts], style, chosen)
+    for e, part in parts.items():
         common = {
             "x": part["served"],
             "mode": "lines",
@@ -200,8 +201,8 @@ def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: fl
             "line": {"color": colors[e], "width": 3 if e == chosen else 1.5},
             "customdata": _hover(
                 part,
-                np.array([f"{v:.2g}" for v in part["serve"] * price]),
-                np.array([numbers.money(v) for v in part["total"] * price]),
+                [f"{v:.2g}" for v in part["serve"] * price],
+                [numbers.money(v) for v in part["total"] * price],
             ),
             "hovertemplate": "%{customdata[3]} in all<br>N active %{customdata[0]} on %{customdata[1]} tokens, "
             "USD %{customdata[2]} a million<extra>%{fullData.name}</extra>",

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 from ..architecture import Array
 from ..errors import OptimumError
 from ..laws import FittedLaw
-from ..optimum import check_law, compute_optimal, expansion_of, log_loss_at, log_tokens_of_budget, solve
-from .cost import COUNTS, Service, Workload, cheapest
+from ..optimum import check_law, compute_optimal, expansion_of, log_loss_at, log_loss_of, log_tokens_of_budget, solve
+from .cost import COUNTS, Service, Workload, cheapest, least_gpu_hours
 from .roofline import Machine
 from .roots import root
 from .sizes import QUERIES_PER_KEY, law_footprint
@@ -45,7 +45,12 @@ class Server:
 
     def price(self, law: FittedLaw) -> Price:
         """GPU-hours a million tokens as a function of (ln N_active, E, G)."""
-        return lambda u, e, g: self.service(law, np.exp(u), e, g).gpu_hours
+
+        def hours(u: Array, e: Array, g: Array) -> Array:
+            model = law_footprint(law, np.exp(u), e, g, self.queries_per_key)
+            return least_gpu_hours(model, self.machine, self.work, self.counts)
+
+        return hours
 
 
 @dataclass(frozen=True)
@@ -80,11 +85,14 @@ def bounded_loss(
     log_c = np.log(budget)
     target = _reference_loss(law, budget, reference, granularity)[..., None]
 
-    def excess(u: Array) -> Array:
-        return log_loss_at(law, u, log_tokens_of_budget(law, u, log_c, e, g), e, g) - target
+    log_loss = log_loss_of(law, e, g, e.ndim)
 
-    u = root(excess, np.full(best_u.shape, SMALLEST), best_u)
-    u = np.where(np.abs(best_loss - target) <= 1e-12, best_u, np.where(best_loss > target, np.nan, u))
+    def excess(u: Array) -> Array:
+        return log_loss(u, log_tokens_of_budget(law, u, log_c, e, g)) - target
+
+    same, never = np.abs(best_loss - target) <= 1e-12, best_loss > target
+    u = root(excess, np.where(same | never, best_u, SMALLEST), best_u)
+    u = np.where(same, best_u, np.where(never, np.nan, u))
     return _sized(law, u, best_u, log_c, e, g, np.expm1(excess(u)))
 
 

@@ -33,7 +33,8 @@ class Answer:
 
     def row(self, frame: pd.DataFrame, expansion: float | None = None) -> pd.Series:
         """The row of an E, by default the chosen one."""
-        return frame[frame["expansion"] == (self.question.expansion if expansion is None else expansion)].iloc[0]
+        wanted = self.question.expansion if expansion is None else expansion
+        return frame.iloc[int(np.flatnonzero(frame["expansion"].to_numpy() == wanted)[0])]
 
     @property
     def picks(self) -> pd.DataFrame:

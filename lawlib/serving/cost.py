@@ -72,8 +72,18 @@ def serve(model: Footprint, machine: Machine, work: Workload, n_gpus: ArrayLike,
 
     A given batch is not checked against the memory. Arguments and the model's arrays broadcast.
     """
-    context = mean_context(work.prompt, work.output)
+    batch, step, rate, hours = _stream(model, machine, work, n_gpus, batch)
+    first = prefill_time(model, machine, n_gpus, 1.0, work.prompt)
+    columns = (n_gpus, batch, step, first, rate, hours)
+    return Service(*(np.asarray(a, dtype=float) for a in np.broadcast_arrays(*columns)))
+
+
+def _stream(
+    model: Footprint, machine: Machine, work: Workload, n_gpus: ArrayLike, batch: ArrayLike | None = None
+) -> tuple[Array, Array, Array, Array]:
+    """(batch, step, output_rate, gpu_hours) of `serve`."""
     if batch is None:
+        context = mean_context(work.prompt, work.output)
         fits = largest_batch(model, machine.gpu, n_gpus, context, machine.precision, machine.value_bytes, machine.usable)
         batch = _quick_enough(model, machine, work, n_gpus, np.minimum(fits, work.max_batch))
     batch = np.asarray(batch, dtype=float)
@@ -81,10 +91,7 @@ def serve(model: Footprint, machine: Machine, work: Workload, n_gpus: ArrayLike,
         step = np.where(batch > 0, step_time(model, machine, work, n_gpus, batch), np.nan)
         rate = np.where(batch > 0, batch / step, 0.0)
         served = rate * work.tokens / work.output
-        hours = np.asarray(n_gpus, dtype=float) / 3600 * 1e6 / served
-    first = prefill_time(model, machine, n_gpus, 1.0, work.prompt)
-    columns = (n_gpus, batch, step, first, rate, hours)
-    return Service(*(np.asarray(a, dtype=float) for a in np.broadcast_arrays(*columns)))
+        return batch, step, rate, np.asarray(n_gpus, dtype=float) / 3600 * 1e6 / served
 
 
 def cheapest(model: Footprint, machine: Machine, work: Workload, counts: tuple[int, ...] = COUNTS) -> Service:
@@ -95,6 +102,11 @@ def cheapest(model: Footprint, machine: Machine, work: Workload, counts: tuple[i
     options = serve(model.wide, machine, work, np.array(counts, dtype=float))
     best = np.argmin(options.gpu_hours, axis=-1)[..., None]
     return Service(*(np.take_along_axis(getattr(options, f.name), best, axis=-1)[..., 0] for f in fields(Service)))
+
+
+def least_gpu_hours(model: Footprint, machine: Machine, work: Workload, counts: tuple[int, ...] = COUNTS) -> Array:
+    """`cheapest(...).gpu_hours`, for where the rest is not asked for."""
+    return _stream(model.wide, machine, work, np.array(counts, dtype=float))[3].min(axis=-1)
 
 
 def _quick_enough(model: Footprint, machine: Machine, work: Workload, n_gpus: ArrayLike, batch: Array) -> Array:

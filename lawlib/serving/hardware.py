@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -47,6 +48,11 @@ class GPU:
 
 def gpus() -> dict[str, GPU]:
     """The GPUs of the table `gpus`, by name."""
+    return dict(_gpus())
+
+
+@cache
+def _gpus() -> dict[str, GPU]:
     table = seeds.table("gpus")
     columns = ("memory_gb", "bandwidth_gb_s", "bf16_tflops", "fp8_tflops", "interconnect_gb_s", "sheet")
     return {str(row["gpu"]): GPU(str(row["gpu"]), **{c: row[c] for c in columns}) for row in table.to_dict("records")}

@@ -5,6 +5,7 @@ Columns ending in _low and _high bound the central 95 % of the ensemble; without
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..architecture import Array
 from ..ensemble import Ensemble
 from ..extrapolation import within
 from ..laws import FittedLaw
-from ..optimum import compute_optimal
+from ..optimum import compute_optimal, log_tokens_of_budget
 from ..percentiles import central
 from .algorithms import EXPANSIONS, Price, Server, Sized, bounded_cost, bounded_loss, optima, over_training
 from .lifetime import Lifetime, at_loss, fewest_flops, lifetime_optimal, training_rate
@@ -50,12 +51,7 @@ class Question:
 
 def optima_table(q: Question, samples: Ensemble | None = None) -> pd.DataFrame:
     """The loss-optimal model of each E at the budget and what it costs to serve: a row an E."""
-    frame, rest = _optimal(q, q.law), {}
-    if samples is not None:
-        many = _optimal(q, samples.law)
-        for name in ("n_active", "loss", "gpu_hours"):
-            rest |= _interval(name, many[name])
-    return pd.DataFrame(frame | rest)
+    return _bounded(lambda law: _optimal(q, law), q, samples, ("n_active", "loss", "gpu_hours"))
 
 
 def algorithm_table(q: Question, kind: str, samples: Ensemble | None = None) -> pd.DataFrame:
@@ -64,12 +60,8 @@ def algorithm_table(q: Question, kind: str, samples: Ensemble | None = None) -> 
     kind: "equal loss" (Algorithm 1) or "equal cost" (Algorithm 2). shrink: size over the loss-optimal one of that E.
     cost_ratio: serving cost over the reference's; gain: nats below the reference's loss.
     """
-    frame, rest = _sized(q, q.law, kind), {}
-    if samples is not None:
-        many = _sized(q, samples.law, kind)
-        for name in ("n_active", "loss", "gpu_hours", "shrink", "cost_ratio", "gain"):
-            rest |= _interval(name, many[name])
-    return pd.DataFrame(frame | rest)
+    bounded = ("n_active", "loss", "gpu_hours", "shrink", "cost_ratio", "gain")
+    return _bounded(lambda law: _sized(q, law, kind), q, samples, bounded)
 
 
 def size_curves(q: Question, samples: Ensemble | None = None) -> pd.DataFrame:
@@ -128,24 +120,36 @@ def configurations(q: Question, loss: float, served: float, fewest: Array | None
     return frame.sort_values("total").reset_index(drop=True)
 
 
+def _bounded(
+    compute: Callable[[FittedLaw], dict], q: Question, samples: Ensemble | None, bounded: tuple[str, ...]
+) -> pd.DataFrame:
+    """What `compute` gives for the law, a row an E, with the intervals of some columns: law and samples in one computation."""
+    if samples is None:
+        return pd.DataFrame(compute(q.law))
+    found = compute(samples.with_point)
+    frame = {name: values[0] if np.ndim(values) == 2 else values for name, values in found.items()}
+    for name in bounded:
+        frame |= _interval(name, found[name][1:])
+    return pd.DataFrame(frame)
+
+
 def _optimal(q: Question, law: FittedLaw) -> dict:
-    e = q.expansions
-    _, _, u, log_loss = optima(law, q.budget, e, q.granularity)
-    opt = compute_optimal(law, q.budget, e, q.granularity)
+    e, g, u, log_loss = optima(law, q.budget, q.expansions, q.granularity)
+    tokens = np.exp(log_tokens_of_budget(law, u, np.log(q.budget), e, g))
     service = q.server.service(law, np.exp(u), e, _g(q))
     model = law_footprint(law, np.exp(u), e, _g(q), q.server.queries_per_key)
     return {
         "expansion": e,
         "n_active": np.exp(u),
         "n_total": model.total,
-        "tokens": np.asarray(opt.tokens),
+        "tokens": tokens,
         "loss": np.exp(log_loss),
         "gpu_hours": service.gpu_hours,
         "n_gpus": service.n_gpus,
         "batch": service.batch,
         "step": service.step,
         "first_token": service.first_token,
-        "inside": _inside(law, q.budget, e, np.exp(u), np.asarray(opt.tokens)),
+        "inside": _inside(law, q.budget, e, np.exp(u), tokens),
     }
 
 
