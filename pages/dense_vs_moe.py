@@ -7,37 +7,43 @@ from lawlib import figures
 
 ui.begin("Dense vs MoE", "How much more compute does a dense model need for the loss of a mixture of experts?")
 duel = ui.choose_pair()
-place = st.container()
-point = ui.controls(duel.moe)
-style = ui.style()
-curves = ui.gaps(duel, point)
-at = ui.gaps(duel, point, [point.budget]).query("expansion == @point.expansion").iloc[0]
-optimum = ui.optimum(duel.moe, point)
-measured = ui.measured_gaps(duel)
 
-template = (
-    "At **{flops:flops} FLOPs** a MoE with **E = {expansion:plain}**"
-    f"{ui.at_granularity(optimum)} "
-    "reaches loss **{loss:loss}**; a dense model needs **{gap:times}**{gap:times~} the compute for it, and at the same compute "
-    "stops at {loss_dense:loss}."
-)
-with place:
-    ui.answer(
-        ui.filled(template, ui.quantities(optimum, gap=at["gap"], loss_dense=at["loss_dense"]), at),
-        duel.notice,
-        duel.meaning,
-        duel.unknown(point),
-        ui.beyond(duel.moe, optimum),
-        ui.facts(duel.moe),
-        duel.dense_facts,
-        template=template,
+
+@ui.explore
+def explorer() -> None:
+    place = st.container()
+    point = ui.controls(duel.moe)
+    style = ui.style()
+    curves = ui.gaps(duel, point)
+    at = ui.gaps(duel, point, [point.budget]).query("expansion == @point.expansion").iloc[0]
+    optimum = ui.optimum(duel.moe, point)
+    measured = ui.measured_gaps(duel)
+
+    template = (
+        "At **{flops:flops} FLOPs** a MoE with **E = {expansion:plain}**"
+        f"{ui.at_granularity(optimum)} "
+        "reaches loss **{loss:loss}**; a dense model needs **{gap:times}**{gap:times~} the compute for it, and at the same compute "
+        "stops at {loss_dense:loss}."
     )
+    with place:
+        ui.answer(
+            ui.filled(template, ui.quantities(optimum, gap=at["gap"], loss_dense=at["loss_dense"]), at),
+            duel.notice,
+            duel.meaning,
+            duel.unknown(point),
+            ui.beyond(duel.moe, optimum),
+            ui.facts(duel.moe),
+            duel.dense_facts,
+            template=template,
+        )
 
-left, right = st.columns(2)
-with left:
-    figure = figures.gap_figure(curves, style, point.budget, point.expansion, duel.interval, measured)
-    ui.chart(figure, "gap", "Compute that the MoE saves", curves)
-with right:
-    ui.chart(figures.losses_figure(curves, style, point.budget, point.expansion), "losses", "Optimal loss of both", curves)
-ui.leverage(point, optimum)
+    left, right = st.columns(2)
+    with left:
+        figure = figures.gap_figure(curves, style, point.budget, point.expansion, duel.interval, measured)
+        ui.chart(figure, "gap", "Compute that the MoE saves", curves)
+    with right:
+        ui.chart(figures.losses_figure(curves, style, point.budget, point.expansion), "losses", "Optimal loss of both", curves)
+    ui.leverage(point, optimum)
+
+
 ui.finish()

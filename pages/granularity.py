@@ -8,73 +8,79 @@ from lawlib import figures, tables
 ui.begin("Granularity", "How finely should the experts be split at a budget, and what is it worth?")
 choice = ui.choose("GD", "law_g")
 law = choice.law
-place = st.container()
-point = ui.controls(law)
-style = ui.style()
-budgets = ui.decades(law, point.budget)
-curves = tables.granularity_curves(law, budgets, point.expansion, choice.samples)
-chosen = curves[curves["flops"] == point.budget]
-best = chosen[chosen["best"]].iloc[0]
-optimum = ui.optimum(law, point)
-at = ui.path(choice, point, [point.budget], best_granularity=True).iloc[0]
-coarse = chosen[chosen["granularity"] == chosen["granularity"].min()].iloc[0]
 
-gain = ui.gain(choice, point, float(coarse["granularity"]))
-template = (
-    "At **{flops:flops} FLOPs** the best MoE"
-    f"{ui.at_expansion(point)} "
-    "splits each expert in **{best_granularity:plain}**{best_granularity:plain~} ({best_n_active:count} active parameters, "
-    "{best_tokens:count} tokens); "
-    f"coarse experts (G = {coarse['granularity']:g}) "
-    "lose **{coarse_excess:loss} nats**{coarse_excess:loss~} to it"
-)
-if point.granularity is not None:
-    template += ", G = {granularity:plain} loses **{excess:nats}**"
-template += ". Coarse experts would need **{gain:times}**{gain:times~} the compute for the same loss."
-values = ui.quantities(optimum, gain=gain.value, coarse_excess=coarse["excess"])
-values |= {f"best_{name}": best[name] for name in ("granularity", "n_active", "tokens")}
-values["excess"] = optimum.loss - best["loss"]
-ends = {f"best_granularity_{end}": at.get(f"granularity_{end}", float("nan")) for end in ("low", "high")}
-ends |= {f"coarse_excess_{end}": coarse.get(f"excess_{end}", float("nan")) for end in ("low", "high")}
-with place:
-    ui.answer(
-        ui.filled(template, values, ends | {"gain_low": gain.low, "gain_high": gain.high}),
-        choice.notice,
-        ui.finest_note(law, float(best["granularity"])),
-        ui.meaning(choice),
-        ui.beyond(law, optimum),
-        ui.facts(law),
-        template=template,
+
+@ui.explore
+def explorer() -> None:
+    place = st.container()
+    point = ui.controls(law)
+    style = ui.style()
+    budgets = ui.decades(law, point.budget)
+    curves = tables.granularity_curves(law, budgets, point.expansion, choice.samples)
+    chosen = curves[curves["flops"] == point.budget]
+    best = chosen[chosen["best"]].iloc[0]
+    optimum = ui.optimum(law, point)
+    at = ui.path(choice, point, [point.budget], best_granularity=True).iloc[0]
+    coarse = chosen[chosen["granularity"] == chosen["granularity"].min()].iloc[0]
+
+    gain = ui.gain(choice, point, float(coarse["granularity"]))
+    template = (
+        "At **{flops:flops} FLOPs** the best MoE"
+        f"{ui.at_expansion(point)} "
+        "splits each expert in **{best_granularity:plain}**{best_granularity:plain~} ({best_n_active:count} active parameters, "
+        "{best_tokens:count} tokens); "
+        f"coarse experts (G = {coarse['granularity']:g}) "
+        "lose **{coarse_excess:loss} nats**{coarse_excess:loss~} to it"
     )
-
-left, right = st.columns([3, 2])
-with left:
-    figure = figures.excess_figure(curves, style, point.budget, choice.interval)
-    ui.chart(figure, "excess", "Loss against granularity, each budget's best at zero", curves)
-with right:
-    switches = ui.switches(law, point.expansion)
-    path = ui.path(choice, point, best_granularity=True)
-    ui.chart(figures.best_figure(path, switches, style, point.budget), "best_g", "Best granularity against compute", switches)
-
-left, right = st.columns([2, 3])
-with left:
-    if law.flops_rule.has_router:
-        ui.chart(figures.router_figure(curves, style, point.budget), "router", "What the router costs", chosen)
-    else:
-        st.markdown("**What the router costs**")
-        st.caption("This law's FLOPs rule has no router term, so finer experts look free: an upper bound on their worth.")
-with right:
-    runs = ui.selection()
-    if runs["granularity"].nunique() > 1:
-        ui.chart(
-            figures.measured_granularity(runs, style),
-            "measured_g",
-            "Measured: runs that differ in G, at equal tokens or else equal FLOPs",
-            runs,
+    if point.granularity is not None:
+        template += ", G = {granularity:plain} loses **{excess:nats}**"
+    template += ". Coarse experts would need **{gain:times}**{gain:times~} the compute for the same loss."
+    values = ui.quantities(optimum, gain=gain.value, coarse_excess=coarse["excess"])
+    values |= {f"best_{name}": best[name] for name in ("granularity", "n_active", "tokens")}
+    values["excess"] = optimum.loss - best["loss"]
+    ends = {f"best_granularity_{end}": at.get(f"granularity_{end}", float("nan")) for end in ("low", "high")}
+    ends |= {f"coarse_excess_{end}": coarse.get(f"excess_{end}", float("nan")) for end in ("low", "high")}
+    with place:
+        ui.answer(
+            ui.filled(template, values, ends | {"gain_low": gain.low, "gain_high": gain.high}),
+            choice.notice,
+            ui.finest_note(law, float(best["granularity"])),
+            ui.meaning(choice),
+            ui.beyond(law, optimum),
+            ui.facts(law),
+            template=template,
         )
-    else:
-        st.markdown("**Measured**")
-        st.caption(
-            "No two of the selected runs differ in granularity alone. Runs of one size, token count and E at G = 1, 2, 4, 8 would show it."
-        )
+
+    left, right = st.columns([3, 2])
+    with left:
+        figure = figures.excess_figure(curves, style, point.budget, choice.interval)
+        ui.chart(figure, "excess", "Loss against granularity, each budget's best at zero", curves)
+    with right:
+        switches = ui.switches(law, point.expansion)
+        path = ui.path(choice, point, best_granularity=True)
+        ui.chart(figures.best_figure(path, switches, style, point.budget), "best_g", "Best granularity against compute", switches)
+
+    left, right = st.columns([2, 3])
+    with left:
+        if law.flops_rule.has_router:
+            ui.chart(figures.router_figure(curves, style, point.budget), "router", "What the router costs", chosen)
+        else:
+            st.markdown("**What the router costs**")
+            st.caption("This law's FLOPs rule has no router term, so finer experts look free: an upper bound on their worth.")
+    with right:
+        runs = ui.selection()
+        if runs["granularity"].nunique() > 1:
+            ui.chart(
+                figures.measured_granularity(runs, style),
+                "measured_g",
+                "Measured: runs that differ in G, at equal tokens or else equal FLOPs",
+                runs,
+            )
+        else:
+            st.markdown("**Measured**")
+            st.caption(
+                "No two of the selected runs differ in granularity alone. Runs of one size, token count and E at G = 1, 2, 4, 8 would show it."
+            )
+
+
 ui.finish()

@@ -8,52 +8,60 @@ from lawlib import figures, tables
 ui.begin("Overview", "What do these runs say about the model to train next?")
 choice = ui.choose("D")
 law, runs = choice.law, ui.selection()
-place = st.container()
-point = ui.controls(law)
-optimum = ui.optimum(law, point)
-path = ui.path(choice, point)
-at = ui.path(choice, point, [point.budget]).iloc[0]
 
-template = (
-    "At **{flops:flops} FLOPs** the optimum has **{n_active:count} "
-    f"{ui.active(optimum)}**"
-    "{n_active:count~} and trains on **{tokens:count} tokens**{tokens:count~}, {tokens_per_parameter:short}"
-    "{tokens_per_parameter:short~} tokens per parameter; expected loss **{loss:loss}**{loss:loss~} nats per token"
-    f"{ui.experts(optimum)}."
-)
-with place:
-    ui.answer(
-        ui.filled(template, ui.quantities(optimum), at),
-        choice.notice,
-        ui.meaning(choice),
-        ui.beyond(law, optimum),
-        ui.facts(law),
-        template=template,
+
+@ui.explore
+def explorer() -> None:
+    place = st.container()
+    point = ui.controls(law)
+    optimum = ui.optimum(law, point)
+    path = ui.path(choice, point)
+    at = ui.path(choice, point, [point.budget]).iloc[0]
+
+    template = (
+        "At **{flops:flops} FLOPs** the optimum has **{n_active:count} "
+        f"{ui.active(optimum)}**"
+        "{n_active:count~} and trains on **{tokens:count} tokens**{tokens:count~}, {tokens_per_parameter:short}"
+        "{tokens_per_parameter:short~} tokens per parameter; expected loss **{loss:loss}**{loss:loss~} nats per token"
+        f"{ui.experts(optimum)}."
     )
-    ui.welcome(choice, point)
+    with place:
+        ui.answer(
+            ui.filled(template, ui.quantities(optimum), at),
+            choice.notice,
+            ui.meaning(choice),
+            ui.beyond(law, optimum),
+            ui.facts(law),
+            template=template,
+        )
+        ui.welcome(choice, point)
 
-style = ui.style()
-own = runs if law.fit is not None else None
-left, right = st.columns(2)
-with left:
-    ui.chart(figures.loss_frontier(path, own, style, point.budget, choice.interval), "loss", "Optimal loss against compute", path)
-with right:
-    curves = ui.isoflops(choice, point, own)
-    same, others = ui.at_point(own, optimum)
-    ui.chart(
-        figures.isoflop_figure(curves, same, style, point.budget, choice.interval, 380, others),
-        "isoflop",
-        "Loss against size",
-        curves,
-    )
+    style = ui.style()
+    own = runs if law.fit is not None else None
+    left, right = st.columns(2)
+    with left:
+        ui.chart(
+            figures.loss_frontier(path, own, style, point.budget, choice.interval), "loss", "Optimal loss against compute", path
+        )
+    with right:
+        curves = ui.isoflops(choice, point, own)
+        same, others = ui.at_point(own, optimum)
+        ui.chart(
+            figures.isoflop_figure(curves, same, style, point.budget, choice.interval, 380, others),
+            "isoflop",
+            "Loss against size",
+            curves,
+        )
 
-left, right = st.columns([3, 2])
-with left:
-    quantity = ui.optimum_menu()
-    paths = ui.compared_paths(choice, point, path)
-    figure = figures.allocation(paths, choice.label, style, point.budget, quantity, choice.interval)
-    ui.chart(figure, "allocation", "Against published laws", tables.stacked(paths))
-    st.caption("The laws count N differently (their names say how) and come from other data: compare slopes before levels.")
-with right:
-    ui.next_steps(choice)
+    left, right = st.columns([3, 2])
+    with left:
+        quantity = ui.optimum_menu()
+        paths = ui.compared_paths(choice, point, path)
+        figure = figures.allocation(paths, choice.label, style, point.budget, quantity, choice.interval)
+        ui.chart(figure, "allocation", "Against published laws", tables.stacked(paths))
+        st.caption("The laws count N differently (their names say how) and come from other data: compare slopes before levels.")
+    with right:
+        ui.next_steps(choice)
+
+
 ui.finish()

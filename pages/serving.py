@@ -7,55 +7,61 @@ from lawlib import figures
 
 ui.begin("Serving", "How many experts, and how small a model, when it must also be served?")
 choice = ui.choose("ED", "law_e")
-place = st.container()
-point = ui.controls(choice.law)
-ui.serving.controls()
-ui.serving.options(point)
-style = ui.style()
-optimum = ui.optimum(choice.law, point)
-found = ui.serving.results(choice, point, optimum)
-price = ui.serving.price()
+ui.serving.options()
 
-template = (
-    "At **{flops:flops} FLOPs** the loss-optimal model"
-    f"{ui.at_expansion(point)} "
-    "has **{n_active:count} "
-    f"{ui.active(optimum)}** "
-    "and loss **{loss:loss}**; what it costs to serve is worked out when the slider is let go."
-)
-with place:
-    ui.answer(
-        ui.serving.sentence(found, price),
-        choice.notice,
-        ui.meaning(choice),
-        *ui.serving.notes(found, choice),
-        ui.facts(choice.law),
-        template=template,
+
+@ui.explore
+def explorer() -> None:
+    place = st.container()
+    point = ui.controls(choice.law)
+    ui.serving.controls()
+    style = ui.style()
+    optimum = ui.optimum(choice.law, point)
+    found = ui.serving.results(choice, point, optimum)
+    price = ui.serving.price()
+
+    template = (
+        "At **{flops:flops} FLOPs** the loss-optimal model"
+        f"{ui.at_expansion(point)} "
+        "has **{n_active:count} "
+        f"{ui.active(optimum)}** "
+        "and loss **{loss:loss}**; what it costs to serve is worked out when the slider is let go."
     )
+    with place:
+        ui.answer(
+            ui.serving.sentence(found, price),
+            choice.notice,
+            ui.meaning(choice),
+            *ui.serving.notes(found, choice),
+            ui.facts(choice.law),
+            template=template,
+        )
 
-left, right = st.columns(2)
-with left:
-    figure = figures.trilemma_figure(
-        found.sizes, found.optima, found.picks, style, price, found.question.expansion, found.question.reference
-    )
-    ui.chart(figure, "trilemma", "One training budget: loss against serving price", found.sizes)
-with right:
-    figure = figures.equal_loss_figure(found.at_loss, style, price, found.question.expansion, found.loss)
-    ui.chart(figure, "equal_loss", "One loss: compute against serving price", found.at_loss)
+    left, right = st.columns(2)
+    with left:
+        figure = figures.trilemma_figure(
+            found.sizes, found.optima, found.picks, style, price, found.question.expansion, found.question.reference
+        )
+        ui.chart(figure, "trilemma", "One training budget: loss against serving price", found.sizes)
+    with right:
+        figure = figures.equal_loss_figure(found.at_loss, style, price, found.question.expansion, found.loss)
+        ui.chart(figure, "equal_loss", "One loss: compute against serving price", found.at_loss)
 
-left, right = st.columns(2)
-with left:
-    figure = figures.over_training_figure(found.sizes, style, price, found.question.expansion, found.region, found.interval)
-    ui.chart(figure, "over_training", f"Over-training E = {found.question.expansion:g} at the budget", found.sizes)
-with right:
-    figure = figures.lifetime_figure(found.lifetimes, style, price, found.question.expansion, found.served)
-    ui.chart(figure, "lifetime", "The cheapest way to the loss, served", found.lifetimes)
+    left, right = st.columns(2)
+    with left:
+        figure = figures.over_training_figure(found.sizes, style, price, found.question.expansion, found.region, found.interval)
+        ui.chart(figure, "over_training", f"Over-training E = {found.question.expansion:g} at the budget", found.sizes)
+    with right:
+        figure = figures.lifetime_figure(found.lifetimes, style, price, found.question.expansion, found.served)
+        ui.chart(figure, "lifetime", "The cheapest way to the loss, served", found.lifetimes)
 
-st.markdown("**Every expert count at the budget**")
-st.dataframe(ui.serving.ladder(found, price), hide_index=True, width="stretch", key="ladder")
-st.markdown("**Break-even: for how many tokens served the row is cheaper than the column**")
-matrix = ui.serving.break_even_table(found)
-if matrix is not None:
-    st.dataframe(matrix, hide_index=True, width="stretch", key="break_even")
+    st.markdown("**Every expert count at the budget**")
+    st.dataframe(ui.serving.ladder(found, price), hide_index=True, width="stretch", key="ladder")
+    st.markdown("**Break-even: for how many tokens served the row is cheaper than the column**")
+    matrix = ui.serving.break_even_table(found)
+    if matrix is not None:
+        st.dataframe(matrix, hide_index=True, width="stretch", key="break_even")
+
+
 ui.calibration()
 ui.finish()

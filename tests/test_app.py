@@ -16,6 +16,7 @@ import lawlib
 from lawlib import numbers, serving
 from lawlib.runs import as_runs
 from tests import planted
+from ui import sharing
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
@@ -66,11 +67,18 @@ def open_page(page="overview", **query) -> AppTest:
     """The page as a link with this query opens it; no exception may be on it. Without a data set, on the published Marin runs."""
     query.setdefault("dataset", "marin-moe-v16")
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    unfold(at)
     for name, value in query.items():
         at.query_params[name] = str(value)
     if page != "overview":
         at._page_hash = calc_hash(page)  # `switch_page` works after a first run only, and that would draw the Overview
     return clean(at.run())
+
+
+def unfold(at: AppTest) -> None:
+    """Opens Export and Share, which are empty until then."""
+    for popover in (sharing.EXPORT, sharing.SHARE):
+        at.session_state[popover] = True
 
 
 def clean(at: AppTest) -> AppTest:

@@ -13,7 +13,7 @@ from streamlit.util import calc_hash
 
 import lawlib
 from lawlib.selection import content_hashes
-from tests.test_app import ROOT, add, answer, captions, charts, clean, dense_and_moe, few_resamples, navigation, open_page  # noqa: F401
+from tests.test_app import ROOT, add, answer, captions, charts, clean, dense_and_moe, few_resamples, navigation, open_page  # noqa: F401, unfold
 from ui import state
 
 N_VIEWS = 50
@@ -93,6 +93,7 @@ def random_view(rng: random.Random, hashes: dict[str, list[str]]) -> tuple[str, 
 def chosen_page(page: str, chosen: dict) -> AppTest:
     """A session in which this was chosen, as by its widgets."""
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    unfold(at)
     at.session_state["chosen"] = {name: field.default for name, field in state.FIELDS.items()} | chosen
     if page != "overview":
         at._page_hash = calc_hash(page)

@@ -20,7 +20,7 @@ from .live import filled, quantities
 from .mlflowpanel import tracking_server
 from .nextruns import next_runs
 from .overview import approaches_table, next_steps, optimum_menu
-from .page import ICON, answer, begin, finish
+from .page import ICON, answer, begin, explore, finish
 from .papers import missing_refit, paper_sections, show_section
 from .planinputs import inputs as plan_inputs
 from .planinputs import options as plan_options

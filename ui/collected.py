@@ -24,7 +24,10 @@ _KEY = "collected"
 
 @dataclass
 class Collected:
-    """One run of a page. toolbar: the place beside the title; sliders: the values of each, by its field."""
+    """One run of a page. toolbar: the place beside the title; sliders: the values of each, by its field.
+
+    explored: whether a part of the page follows sliders of its own (`page.explore`).
+    """
 
     title: str
     toolbar: Any
@@ -35,6 +38,7 @@ class Collected:
     serving: tuple[Answer, float] | None = None
     charts: list[Chart] = field(default_factory=list)
     exported: Analysis | None = None
+    explored: bool = False
 
     def analysis(self, link: str) -> Analysis:
         """All of it, for `lawlib.export`; the laws' intervals come from the cache."""
@@ -48,6 +52,11 @@ class Collected:
 def begin(title: str, toolbar: Any) -> None:
     """A new run of a page."""
     st.session_state[_KEY] = Collected(title, toolbar)
+
+
+def restart(before: Collected) -> None:
+    """The part of the page that follows its sliders begins again: what was collected before it stays."""
+    st.session_state[_KEY] = replace(before, laws=[*before.laws], sliders={}, charts=[], exported=None)
 
 
 def now() -> Collected:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,11 +75,30 @@ def _notices(notices: list[str]) -> None:
         st.button("Got it", key="got_it", on_click=lambda: st.session_state.update(notices_read=True))
 
 
+def explore(part: Callable[[], None]) -> None:
+    """Runs the part of a page that its sliders change. A moved slider runs it alone again, not the menus beside it."""
+    before = replace(collected.now(), explored=True)
+
+    @st.fragment
+    def follow() -> None:
+        collected.restart(before)
+        part()
+        _conclude()
+
+    follow()
+
+
 def finish() -> None:
-    """Ends a page: what it offers to take away or keep, and the URL that follows the state."""
+    """Ends a page: saved analyses, and where no part of it explores, what it offers to take away or keep."""
     link.saved_menu()
-    sharing.toolbar()
     look.mend()
+    if not collected.now().explored:
+        _conclude()
+
+
+def _conclude() -> None:
+    """What the page offers to take away or keep, and the URL that follows the state."""
+    sharing.toolbar()
     state.write_url(link.parameters())
 
 

@@ -58,7 +58,7 @@ def precision_menu() -> None:
     st.selectbox("Number format of weights", formats, help="The cache is kept in 16 bits.", **state.bound("precision", shown))
 
 
-def options(point: Point) -> None:
+def options() -> None:
     """What else serving depends on, folded away in the sidebar."""
     fields = ("reference", "precision", "peak", "reach", "mfu", "most", "pace")
     changed = sum(state.get(f) != state.FIELDS[f].default for f in fields)

@@ -15,6 +15,9 @@ from .compare import view
 from .images import image_buttons
 from .markup import plain
 
+EXPORT, SHARE = "export_open", "share_open"
+"""Whether each of the two is open, in the session."""
+
 
 def page_name() -> str:
     """The open page as addresses call it: "" for the first one."""
@@ -29,17 +32,20 @@ def address() -> str:
 
 
 def toolbar() -> None:
-    """Fills the place beside the title, at the end of a page's run."""
+    """Fills the place beside the title, at the end of a page's run; what is folded away is made when it is opened."""
     shown = collected.now()
     if shown.toolbar is None:
         return
-    where = address()
     with shown.toolbar:
         if shown.laws or shown.charts:
-            with st.popover("Export", icon=":material/download:", width="content"):
-                _export(shown.analysis(where))
-        with st.popover("Share", icon=":material/share:", width="content"):
-            _share(shown, where)
+            export = st.popover("Export", icon=":material/download:", width="content", key=EXPORT, on_change="rerun")
+            if export.open:
+                with export:
+                    _export(shown.analysis(address()))
+        share = st.popover("Share", icon=":material/share:", width="content", key=SHARE, on_change="rerun")
+        if share.open:
+            with share:
+                _share(shown, address())
 
 
 def _export(analysis: export.Analysis) -> None:
@@ -112,4 +118,5 @@ def _share(shown: collected.Collected, where: str) -> None:
         except (StoreError, ValueError) as error:
             st.error(plain(error), icon=":material/error:")
         else:
-            st.success("Saved: it is in the sidebar and on the Compare page.", icon=":material/check:")
+            st.toast("Saved: it is in the sidebar and on the Compare page.", icon=":material/check:")
+            st.rerun()
