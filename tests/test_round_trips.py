@@ -13,7 +13,7 @@ from streamlit.util import calc_hash
 
 import lawlib
 from lawlib.selection import content_hashes
-from tests.test_app import ROOT, add, answer, captions, charts, clean, dense_and_moe, few_resamples, navigation, open_page  # noqa: F401, unfold
+from tests.test_app import ROOT, add, answer, captions, charts, clean, dense_and_moe, few_resamples, navigation, open_page, unfold  # noqa: F401
 from ui import state
 
 N_VIEWS = 50
