@@ -7,9 +7,10 @@ import pandas as pd
 import streamlit as st
 
 import lawlib
-from lawlib import benchmarks, figures, ingest, numbers
+from lawlib import benchmarks, figures, numbers
+from lawlib.ingest import guarded
 
-from . import data, state
+from . import data, reading, state
 from .chart import chart, style
 from .markup import plain
 from .versus import Versus
@@ -65,11 +66,10 @@ def _upload(dataset: str) -> None:
     file = st.file_uploader("Benchmark results", key=f"evaluations_{st.session_state.get('evaluations_kept', 0)}")
     if file is None:
         return
-    try:
-        table = ingest.open_table(file.getvalue(), file.name)
-        found = ingest.read_evaluations(table, data.runs(dataset))
-    except lawlib.ReadError as error:
-        st.error(plain(error), icon=":material/error:")
+    files, runs = [(file.name, file.getvalue())], data.runs(dataset)
+    key = (file.file_id, dataset, data.store().version)
+    found = reading.read("evaluations", key, lambda progress: guarded.read_evaluations(files, runs, progress))
+    if found is None:
         return
     for note in found.notes:
         st.caption(plain(note))

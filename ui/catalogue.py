@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-import lawlib
 from lawlib import fetch, ingest
-from lawlib.fetch import Entry, Fetched, FetchError
+from lawlib.fetch import Entry, FetchError
+from lawlib.ingest import guarded
 
+from . import reading
 from .markup import plain
 
 _WANTED, _FAILED, _HELD = "fetch_wanted", "fetch_failed", "fetch_held"
@@ -109,18 +110,11 @@ def _held_table() -> ingest.Table | None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{plain(entry.title)}: {len(got.content):,} bytes, SHA-256 `{got.sha256}`, fetched {plain(got.when)}")
         st.button("Put away", key="fetch_away", on_click=put_away)
-    found = _open(entry.key, got.sha256, got)
-    if isinstance(found, str):
-        st.error(plain(found), icon=":material/error:")
+    files = [(entry.key + "".join(PurePath(got.name).suffixes[-2:]), got.content)]
+    key = (entry.key, got.sha256)
+    found = reading.read("fetched", key, lambda progress: guarded.open_files(files, progress=progress))
+    if found is None:
         return None
     note = f"Fetched {got.when} from {got.address}, SHA-256 {got.sha256}. Licence: {entry.licence} ({entry.licence_note})."
     of_source = hashlib.sha256(f"{got.sha256} {got.when} {got.address}".encode()).hexdigest()
     return replace(found, notes=[note, *found.notes], sha256=of_source)
-
-
-@st.cache_resource(max_entries=2, show_spinner="Reading the file")
-def _open(key: str, sha256: str, _got: Fetched) -> ingest.Table | str:
-    try:
-        return ingest.open_files([(key + "".join(PurePath(_got.name).suffixes[-2:]), _got.content)])
-    except lawlib.ReadError as error:
-        return str(error)

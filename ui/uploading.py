@@ -12,10 +12,11 @@ import streamlit as st
 
 import lawlib
 from lawlib import ingest
+from lawlib.ingest import guarded
 from lawlib.ingest.scrubbed import as_frame, told
 from lawlib.store import Added, Addition
 
-from . import data, state
+from . import data, reading, state
 from .markup import plain
 
 SOURCES = {
@@ -24,14 +25,6 @@ SOURCES = {
     "isoflop-pool": "isoFLOP pool",
 }
 _MAPPING = "upload_mapping"
-
-
-@st.cache_resource(max_entries=2, show_spinner="Reading the file")
-def _open(file_ids: tuple[str, ...], _files: list[tuple[str, bytes]]) -> ingest.Table | str:
-    try:
-        return ingest.open_files(_files)
-    except lawlib.ReadError as error:
-        return str(error)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the runs")
@@ -55,11 +48,8 @@ def file_at_hand() -> ingest.Table | None:
     given = [(file.name, file.getvalue()) for file in files]
     if len(given) == 1 and given[0][1][8:12] == b"DUCK":
         return _duckdb_table(files[0].file_id, *given[0])
-    found = _open(tuple(file.file_id for file in files), given)
-    if isinstance(found, str):
-        st.error(plain(found), icon=":material/error:")
-        return None
-    return found
+    ids = tuple(file.file_id for file in files)
+    return reading.read("file", ids, lambda progress: guarded.open_files(given, progress=progress))
 
 
 def _duckdb_table(file_id: str, name: str, content: bytes) -> ingest.Table | None:

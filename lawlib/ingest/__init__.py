@@ -8,7 +8,7 @@ Nothing is invented and nothing is dropped without a word: a row that cannot be 
 assumption is a rule in `derivations` or a sentence in `notes`, and a correction is a `Suggestion` that is only offered.
 """
 
-from . import mlflow_server
+from . import guarded, mlflow_server
 from .build import Import, build
 from .columns import detect
 from .evaluations import Evaluations, read_evaluations
@@ -38,6 +38,7 @@ __all__ = [
     "apply_preset",
     "build",
     "detect",
+    "guarded",
     "mlflow_server",
     "open_files",
     "open_table",

@@ -51,6 +51,11 @@ def _folder(folder: Path, name: str) -> list[tuple[str, bytes]]:
     return [(p.relative_to(folder).as_posix(), p.read_bytes()) for p in paths if p.stat().st_size]
 
 
+def whole_name(files: Sequence[tuple[str, bytes]]) -> str:
+    """What several uploads are called together."""
+    return files[0][0] if len(files) == 1 else f"{files[0][0]} and {len(files) - 1} more"
+
+
 def open_files(files: Sequence[tuple[str, bytes]], name: str = "") -> Table:
     """The table in one or several uploads; archives stand for the files in them. `name` is that of the whole.
 
@@ -59,7 +64,7 @@ def open_files(files: Sequence[tuple[str, bytes]], name: str = "") -> Table:
     """
     for given_name, content in files:
         sniff.load(content, given_name)
-    name = name or (files[0][0] if len(files) == 1 else f"{files[0][0]} and {len(files) - 1} more")
+    name = name or whole_name(files)
     sha256 = hashlib.sha256(b"".join(hashlib.sha256(content).digest() for _, content in files)).hexdigest()
     if len(files) == 1:
         sha256 = hashlib.sha256(files[0][1]).hexdigest()
