@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from lawlib.ingest.scrub import without_private
 from tests.browser import settle
+from tests.test_ingest_guarded import readers
 from tests.test_pages_browser import answer, go
 
 pytestmark = pytest.mark.browser
@@ -182,6 +183,30 @@ def test_a_broken_file_gets_a_sentence(upload, name, content, sentence):
     assert "Traceback" not in error
     expect(page.locator(".st-key-store_button")).to_have_count(0)
     page.guard.check()
+
+
+def test_a_long_reading_is_cancelled_begun_again_and_ended_by_leaving(fresh_server, new_page, tmp_path):
+    page = new_page(fresh_server(TMPDIR=str(tmp_path)), path="/upload")
+    content = gzip.compress(b"name,loss\n" + b'a,"3"\nb,3"\n' * 2**23, 1)  # stray quotes: line by line
+    file = {"name": "long.csv.gz", "mimeType": "application/gzip", "buffer": content}
+    page.locator(".st-key-file input[type=file]").set_input_files(file)
+    cancel = page.locator(".st-key-file_cancel button")
+    expect(page.get_by_text(re.compile(r"Reading: \d+ s, at most 240 s"))).to_be_visible(timeout=20_000)
+    assert len(readers(tmp_path)) == 1
+    cancel.click()
+    expect(page.get_by_text("The reading was cancelled")).to_be_visible()
+    settle(page)
+    expect(cancel).to_have_count(0)
+    assert readers(tmp_path) == []
+    page.locator(".st-key-file_again button").click()
+    expect(cancel).to_be_visible()
+    assert len(readers(tmp_path)) == 1
+    go(page, "Overview")
+    assert readers(tmp_path) == []
+    assert list(tmp_path.glob("lawlib-*")) == []
+    go(page, "Upload")
+    drop(page, "short.csv", "name,params,tokens,loss\na,1e8,2e9,3.3\nb,2e8,4e9,3.1\n")
+    assert answer(page).startswith("2 runs")
 
 
 def test_a_perplexity_is_logged_on_a_click_only(upload):

@@ -99,7 +99,7 @@ def _hparams(content: bytes) -> dict[str, str]:
 
     data = plugin_data_pb2.HParamsPluginData.FromString(content)
     found = {}
-    for key, value in data.session_start_info.hparams.items():
+    for key, value in sorted(data.session_start_info.hparams.items()):  # a map of protobuf has another order in each process
         kind = value.WhichOneof("kind")
         if kind in ("number_value", "string_value", "bool_value"):
             given = getattr(value, kind)
