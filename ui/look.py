@@ -34,6 +34,8 @@ html[data-live] .st-key-below_answer {opacity: 0.4;}
 .st-key-head + [data-testid="stElementContainer"] {margin-top: -0.6rem;}
 [class*="_off"] [data-testid="stMarkdownContainer"] p {opacity: 1; color: MUTED;}
 [data-testid="stSliderThumbValue"] p, [data-testid="stSliderTickBar"] p, button[data-selected="true"] p {color: TEXT;}
+/* Streamlit writes this CSV in the browser as the cells are, also where one begins like a formula; the app's own go through safe_csv. */
+[data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) {display: none;}
 @media (max-width: 1200px) {
   [data-testid="stMainBlockContainer"] {padding: 4.25rem 1.5rem 4rem;}
   [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .chart) {flex-wrap: wrap;}

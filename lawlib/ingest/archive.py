@@ -14,7 +14,6 @@ from . import sniff
 from .problem import counted, shown
 
 MEMBERS = 10_000
-RATIO = 2000  # deflate packs at most 1 : 1032
 _JUNK = re.compile(r"(^|/)(__MACOSX/|\._|\.DS_Store$|Thumbs\.db$|\.git/)")
 
 
@@ -38,6 +37,8 @@ def members(content: bytes, name: str, notes: list[str]) -> list[File]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = [e for e in archive.infolist() if not e.is_dir() and not _JUNK.search(e.filename)]
+            if not entries:
+                raise ReadError(f"{name} holds no file: pack the logs into it.")
             if len(entries) > MEMBERS:
                 raise ReadError(f"{name} holds {len(entries):,} files; at most {MEMBERS:,} are read: pack only the logs.")
             return _read(archive, entries, name, notes)
@@ -57,20 +58,19 @@ def members(content: bytes, name: str, notes: list[str]) -> list[File]:
 
 
 def _read(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], name: str, notes: list[str]) -> list[File]:
-    files, left, odd = [], sniff.UNPACKED_LIMIT, 0
+    files, odd = [], 0
+    if sum(e.file_size for e in entries) > sniff.UNPACKED_LIMIT:  # told before a byte is unpacked
+        raise ReadError(
+            f"{name} unpacks to more than {sniff.UNPACKED_LIMIT / 2**30:g} GB ({sum(e.compress_size for e in entries):,} bytes "
+            "packed): pack only the logs that are needed."
+        )
     for entry in entries:
         if entry.flag_bits & 1:
             raise ReadError(f"{name} is encrypted: unpack it and pack the logs without a password.")
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ReadError(f"{name} is packed with an unusual method ({shown(entry.filename)}): pack it with plain deflate.")
         with archive.open(entry) as stream:
-            data = stream.read(left + 1)  # what it unpacks to, whatever its header says
-        left -= len(data)
-        if left < 0:
-            raise ReadError(
-                f"{name} unpacks to more than {sniff.UNPACKED_LIMIT / 2**30:g} GB ({sum(e.compress_size for e in entries):,} bytes "
-                "packed): pack only the logs that are needed."
-            )
+            data = stream.read(entry.file_size + 1)  # no more than its header says: one that says too little fails its checksum
         path = _safe(entry.filename)
         odd += path != entry.filename
         files.append(File(path or f"file {len(files) + 1}", data))

@@ -9,17 +9,21 @@ from __future__ import annotations
 import csv
 import re
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import pandas as pd
 
 from lawlib.errors import ReadError
 
+from . import sniff
 from .problem import RowProblem, counted, shown
 from .text import decode
 
 _DELIMITERS = {",": "csv", "\t": "tsv", ";": "csv"}
+LINE = 2**24  # bytes of a line: longer ones are no table, and cost ten times their size in memory
+MISFITS = 100_000  # lines that do not fit the header, told one by one
+_TOLD = 5  # repeated column names told one by one
 _SAMPLE = 200  # lines looked at for the delimiter
 _QUOTED = re.compile(r'"[^"]*"')
 _NUMERIC = re.compile(r"[+-]?(\d[\d_]*\.?\d*|\.\d+)([eE][+-]?\d+)?[kKMBGT]?|nan|-?inf", re.IGNORECASE)
@@ -44,18 +48,21 @@ def read_delimited(content: bytes, name: str) -> Delimited:
     """The table in `content`.
 
     Raises:
-        ReadError: no delimiter, no column names, no rows, or not one row that fits the header.
+        ReadError: no delimiter, no column names, no rows, or not one row that fits the header; a line longer than `LINE`,
+            or more columns than `sniff.COLUMNS`.
     """
     data, notes = decode(content, name)
+    _check_lines(data, name)
     comments, start, first_line = _comment_head(data, name)
     delimiter = _delimiter(data[start:], name)
     header, body, body_line = _header(data, start, first_line, delimiter, comments, name)
+    sniff.check_columns(len(header), name)
     names = _unique(header, notes)
     if not data[body:].strip():
         raise ReadError(f"{name} has column names ({shown(', '.join(names))}) but no rows: give a file with at least one run.")
-    found = _fast(data[body:], body_line, delimiter, names)
+    found = _fast(data[body:], body_line, delimiter, names, name)
     if found is None:
-        found = _careful(data[body:].decode(), body_line, delimiter, names)
+        found = _careful(data[body:].decode(), body_line, delimiter, names, name)
     found = _without_blank_rows(found, notes)
     if not len(found.frame):
         first = found.ragged[0].reason if found.ragged else "All rows are blank."
@@ -64,6 +71,20 @@ def read_delimited(content: bytes, name: str) -> Delimited:
     if decimal == ",":
         notes.append("Numbers are read with decimal commas: 3,25 is 3.25.")
     return Delimited(found.frame, found.lines, _DELIMITERS[delimiter], decimal, notes, found.ragged)
+
+
+def _check_lines(data: bytes, name: str) -> None:
+    """Raises ReadError where a line has more than `LINE` bytes."""
+    at = 0
+    while len(data) - at > LINE:
+        end = data.rfind(b"\n", at, at + LINE + 1)
+        if end < 0:
+            line = data.count(b"\n", 0, at) + 1
+            raise ReadError(
+                f'{name}: line {line:,} has more than {LINE / 2**20:g} MB (it begins with "{shown(data[at : at + 200].decode(errors="replace"))}"), '
+                "so this is no table of runs. Save the runs as CSV with a line a row."
+            )
+        at = end + 1
 
 
 def _comment_head(data: bytes, name: str) -> tuple[list[str], int, int]:
@@ -129,20 +150,26 @@ def _cells(text: str, delimiter: str) -> list[str]:
 
 def _unique(header: list[str], notes: list[str]) -> list[str]:
     """Column names without blanks around them, none empty and none twice."""
-    names: list[str] = []
+    names: dict[str, int] = {}
+    used: dict[str, int] = {}
+    again: list[str] = []
     for i, cell in enumerate(header):
         name = stripped = " ".join(cell.split()) or f"column {i + 1}"
-        n = 1
+        n = used.get(stripped, 1)
         while name in names:
             name = f"{stripped}.{n}"
             n += 1
+        used[stripped] = n
         if name != stripped:
-            notes.append(f'The header names "{shown(stripped)}" more than once: column {i + 1} is called "{shown(name)}" here.')
-        names.append(name)
-    return names
+            again.append(f'The header names "{shown(stripped)}" more than once: column {i + 1} is called "{shown(name)}" here.')
+        names[name] = i
+    notes += again[:_TOLD]
+    if len(again) > _TOLD:
+        notes.append(f"So it does with {counted(len(again) - _TOLD, 'further column')}, numbered in the same way.")
+    return list(names)
 
 
-def _fast(data: bytes, first_line: int, delimiter: str, names: list[str]) -> _Body | None:
+def _fast(data: bytes, first_line: int, delimiter: str, names: list[str], name: str) -> _Body | None:
     """All records at once; None where the quotes do not follow the rules and lines have to be looked at singly."""
     if not data.endswith(b"\n"):
         data += b"\n"
@@ -164,6 +191,11 @@ def _fast(data: bytes, first_line: int, delimiter: str, names: list[str]) -> _Bo
     numbers = np.arange(len(ends)) if n_lines_before is None else np.searchsorted(n_lines_before, starts)
     n_cells = np.add.reduceat(cell_end, starts, dtype=np.int64) + 1
     misfits = np.flatnonzero(n_cells != len(names))
+    good = np.ones(len(ends), dtype=bool)
+    good[misfits] = False
+    misfits = misfits[ends[misfits] > starts[misfits]]  # blank lines are passed over
+    if len(misfits) > MISFITS:
+        _too_many(name, len(names), first_line + int(numbers[misfits[0]]))
     texts = [data[starts[i] : ends[i]].strip() for i in misfits]
     if any(b"\n" in text for text in texts):
         return None
@@ -172,9 +204,7 @@ def _fast(data: bytes, first_line: int, delimiter: str, names: list[str]) -> _Bo
         for i, text in zip(misfits, texts, strict=True)
         if text
     ]
-    good = np.ones(len(ends), dtype=bool)
-    good[misfits] = False
-    if len(misfits):
+    if not good.all():
         edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(np.int8))).reshape(-1, 2)
         data = b"".join(data[starts[a] : ends[b - 1] + 1] for a, b in edges)
     lines = first_line + numbers[good]
@@ -200,7 +230,7 @@ def _parse(data: bytes, delimiter: str, names: list[str]) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def _careful(text: str, first_line: int, delimiter: str, names: list[str]) -> _Body:
+def _careful(text: str, first_line: int, delimiter: str, names: list[str], name: str) -> _Body:
     """Line by line: a record that does not fit costs its first line only, and reading goes on with the next one."""
     physical = text.split("\n")
     dialect: dict[str, Any] = {"delimiter": delimiter, "skipinitialspace": True}
@@ -226,10 +256,19 @@ def _careful(text: str, first_line: int, delimiter: str, names: list[str]) -> _B
             if physical[line].strip():
                 n_cells = len(cells) if len(many) == 1 else 0
                 ragged.append(_ragged(first_line + line, physical[line], n_cells, len(names)))
+                if len(ragged) > MISFITS:
+                    _too_many(name, len(names), ragged[0].line)
             if len(many) > 1:  # several lines in one record: a quote is open, start again after the first
                 at = line + 1
                 break
     return _Body(pd.DataFrame(rows, columns=names, dtype="str"), np.array(lines, dtype=np.int64), ragged)
+
+
+def _too_many(name: str, n_columns: int, line: int) -> NoReturn:
+    raise ReadError(
+        f"{name}: more than {MISFITS:,} lines do not fit the header of {counted(n_columns, 'column')} (the first is line {line:,}), so this is "
+        "no table of runs. Save it as CSV with a line a row."
+    )
 
 
 def _well_quoted(lines: list[str], dialect: dict[str, Any]) -> bool:

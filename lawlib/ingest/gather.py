@@ -74,20 +74,42 @@ def open_files(files: Sequence[tuple[str, bytes]], name: str = "") -> Table:
         content = sniff.unpack(content, given_name)
         packed = is_archive(content)
         given += members(content, given_name, notes) if packed else [File(given_name, content)]
+    given = _told_apart(given, notes)
     if len(given) == 1 and not events.looks(given[0].content[:64]):
         only = given[0]
-        table = load_table(only.content, PurePosixPath(only.path).name if only.path else name)
+        base = PurePosixPath(only.path).name if only.path else name
+        table = load_table(sniff.unpack(only.content, base), base)
     else:
         table = _many(given, name, notes)
     table.notes[:0] = notes
     return scrub(table.renamed(name, sha256))
 
 
+def _told_apart(files: list[File], notes: list[str]) -> list[File]:
+    """The files by paths that no other has: of two with one path the second is numbered, and passed over where it is the same."""
+    found: dict[str, bytes] = {}
+    numbered = again = 0
+    for path, content in files:
+        folder, _, base = path.rpartition("/")
+        stem, n, free = re.match(r"\.*[^.]*", base)[0], 1, path  # type: ignore[index]
+        while free in found and found[free] != content:
+            n += 1
+            free = f"{folder}/" * bool(folder) + f"{stem} ({n}){base[len(stem) :]}"
+        again += free in found
+        numbered += free not in found and free != path
+        found[free] = content
+    if numbered:
+        notes.append(f"{counted(numbered, 'file')} with the name of another one: a number is added to tell the runs apart.")
+    if again:
+        notes.append(f"{counted(again, 'file')} given twice and read once.")
+    return [File(path, content) for path, content in found.items()]
+
+
 def _many(files: list[File], name: str, notes: list[str]) -> Table:
     tables: list[tuple[str, Table]] = []  # folder, table
     settings: list[tuple[str, str, dict[str, str]]] = []  # folder, path, columns
     event_files, passed = [], []
-    labels = _labels([f.path for f in files])
+    labels, left = _labels([f.path for f in files]), sniff.UNPACKED_LIMIT
     for file in files:
         folder = str(PurePosixPath(file.path).parent)
         if events.looks(file.content[:64]):
@@ -100,8 +122,14 @@ def _many(files: list[File], name: str, notes: list[str]) -> Table:
         try:
             if is_archive(file.content):
                 raise ReadError(f"{file.path} is an archive within the archive: unpack it first.")
-            content = sniff.unpack(sniff.load(file.content, file.path), file.path)
+            content = sniff.unpack(sniff.load(file.content, file.path), file.path, left)
+            left -= len(content) if content is not file.content else 0
             tables.append((folder, _named(load_table(content, file.path), labels[file.path])))
+        except sniff.TooLarge as error:
+            raise ReadError(
+                f"{name}: with {shown(file.path)} its files unpack to more than {sniff.UNPACKED_LIMIT / 2**30:g} GB: give fewer at a time, "
+                "or only the logs that are needed."
+            ) from error
         except ReadError as error:
             passed.append((file.path, str(error)))
     if event_files:

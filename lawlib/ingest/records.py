@@ -10,6 +10,7 @@ import pandas as pd
 
 from lawlib.errors import ReadError
 
+from . import sniff
 from .problem import RowProblem, shown
 from .text import decode
 
@@ -38,7 +39,7 @@ def read_records(content: bytes, name: str, kind: str) -> Records:
             whole = _loads(text)
         except (ValueError, RecursionError) as error:
             if not _is_object(text.partition("\n")[0]):
-                raise ReadError(f"{name} is not JSON: {error}. Save it again, or as CSV.") from error
+                raise ReadError(f"{name} is not JSON: {_why(error)}. Save it again, or as CSV.") from error
         else:
             given = [(i + 1, record) for i, record in enumerate(_array(whole, name))]
             records, ragged = _checked(given, "record")
@@ -49,13 +50,22 @@ def read_records(content: bytes, name: str, kind: str) -> Records:
             try:
                 given.append((i, _loads(line)))
             except (ValueError, RecursionError) as error:
-                ragged.append(RowProblem(i, "", shown(line), f"The line is not a JSON object: {error}."))
+                ragged.append(RowProblem(i, "", shown(line), f"The line is not a JSON object: {_why(error)}."))
     records, others = _checked(given, "line")
     return _frame(records, sorted(ragged + others, key=lambda p: p.line), "jsonl", notes, name)
 
 
 def _loads(text: str) -> Any:
     return json.loads(text, object_pairs_hook=_object)
+
+
+def _why(error: Exception) -> str:
+    """What keeps a text from being read as JSON, in words for those who did not write the parser."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if "integer string conversion" in str(error):
+        return "a number in it has more than 4,300 digits"
+    return str(error)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -135,6 +145,7 @@ def _frame(
     if not records:
         first = f" First: {ragged[0].reason}" if ragged else ""
         raise ReadError(f"{name} holds no records: needed is at least one JSON object with a run's values.{first}")
+    sniff.check_columns(len(columns), name)
     if len(records) * len(columns) > CELLS:
         raise ReadError(
             f"{name} has {len(records):,} records with {len(columns):,} different keys, which is too much for one table: "

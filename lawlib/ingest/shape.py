@@ -73,6 +73,6 @@ def _moe_layers(given: Mapping[str, Any], layers: float | None) -> float | None:
 def _number(value: Any) -> float | None:
     try:
         found = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # an integer of 400 digits is no float
         return None
     return found if 0 < found < 1e18 else None

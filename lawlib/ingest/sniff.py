@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from lawlib.errors import ReadError
@@ -13,6 +14,8 @@ from .readers.console import ANSI
 
 LIMIT = 200 * 2**20  # bytes of a file as it comes
 UNPACKED_LIMIT = 2**30  # bytes of a gz file, unpacked
+GZIP_MEMBERS = 100_000  # joined in one file; bgzip makes one of every 64 kB
+COLUMNS = 10_000  # of a table: each takes some milliseconds to look through
 HEAD = 2**23  # bytes in which a console log shows what it is: some dump megabytes of settings first
 SUPPORTED = "CSV, TSV, JSONL, JSON, Parquet or a training log, plain or as .gz"
 
@@ -36,6 +39,7 @@ _MAGIC: tuple[tuple[bytes, int, str, str], ...] = (
 # Protocols 0 and 1 look like text: an opening opcode, then a dot as the last byte.
 _TEXT_PICKLE = re.compile(rb"\((?:[dl]p?\d*\n?|i|c)|c[\w.]+\r?\n[\w.]+\r?\n|[\]}]q\x00")
 _PICKLE_NAMES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill")
+_DEFLATE = 1032  # deflate packs no tighter than one byte for so many
 _CONTROL = bytes(set(range(32)) - {*b"\t\n\r\f\x1b"})
 
 
@@ -60,39 +64,67 @@ def load(data: bytes | Path, name: str) -> bytes:
     return data
 
 
-def unpack(data: bytes, name: str) -> bytes:
+class TooLarge(ReadError):
+    """More bytes unpacked than are read."""
+
+
+def check_columns(n: int, name: str) -> None:
+    """Raises ReadError where a table has more than `COLUMNS` columns."""
+    if n > COLUMNS:
+        raise ReadError(
+            f"{name} has {n:,} columns; at most {COLUMNS:,} are read. Leave out those that are not needed, or turn the table: a row a run."
+        )
+
+
+def unpack(data: bytes, name: str, limit: int | None = None) -> bytes:
     """`data` unpacked where it is gzip, as it is otherwise; members after the first are joined on, as gzip does.
 
+    `limit` is the most bytes it may unpack to, by default `UNPACKED_LIMIT`.
+
     Raises:
-        ReadError: it unpacks to more than `UNPACKED_LIMIT`, is cut off or damaged, or is packed twice.
+        ReadError: it unpacks to more (`TooLarge`), is cut off or damaged, or is packed twice.
     """
     if not data.startswith(b"\x1f\x8b"):
         return data
-    parts, size, rest = [], 0, data
-    while rest.startswith(b"\x1f\x8b"):
-        stream = zlib.decompressobj(31)
-        try:
-            part = stream.decompress(rest, UNPACKED_LIMIT - size + 1)
-        except zlib.error as error:
-            raise ReadError(f"{name} is a damaged gzip file ({error}): pack or download it again.") from error
-        parts.append(part)
-        size += len(part)
-        if size > UNPACKED_LIMIT:
-            raise ReadError(
-                f"{name} unpacks to more than {UNPACKED_LIMIT / 2**30:g} GB ({len(data):,} bytes packed): "
-                "split it, or leave out columns and steps that are not needed."
-            )
-        if not stream.eof:
-            raise ReadError(f"{name} is a gzip file that ends too early: download or pack it again.")
-        rest = stream.unused_data
-    if rest.strip(b"\0"):
-        raise ReadError(f"{name} has {len(rest):,} bytes after the end of its gzip data: pack it again.")
-    content = b"".join(parts)
+    limit = UNPACKED_LIMIT if limit is None else limit
+    if len(data) * _DEFLATE > limit:  # counted before any of it is kept
+        size = 0
+        for part in _inflated(data, name):
+            size += len(part)
+            if size > limit:
+                raise TooLarge(
+                    f"{name} unpacks to more than {UNPACKED_LIMIT / 2**30:g} GB ({len(data):,} bytes packed): "
+                    "split it, or leave out columns and steps that are not needed."
+                )
+    content = b"".join(_inflated(data, name))
     if content.startswith(b"\x1f\x8b"):
         raise ReadError(f"{name} is packed with gzip twice: unpack it once.")
     if not content:
         raise ReadError(f"{name} is empty: its gzip data unpack to 0 bytes. Needed is {SUPPORTED}.")
     return content
+
+
+def _inflated(data: bytes, name: str) -> Iterator[bytes]:
+    """The unpacked bytes of gzip data, in parts of at most 17 MB."""
+    view, at, n = memoryview(data), 0, 0
+    while data[at : at + 2] == b"\x1f\x8b":
+        n += 1
+        if n > GZIP_MEMBERS:
+            raise ReadError(f"{name} is made of more than {GZIP_MEMBERS:,} gzip files joined together: pack it again as one.")
+        stream = zlib.decompressobj(31)
+        while at < len(data) and not stream.eof:
+            piece = view[at : at + 2**14]
+            try:
+                part = stream.decompress(piece)
+            except zlib.error as error:
+                raise ReadError(f"{name} is a damaged gzip file ({error}): pack or download it again.") from error
+            at += len(piece)
+            yield part
+        if not stream.eof:
+            raise ReadError(f"{name} is a gzip file that ends too early: download or pack it again.")
+        at -= len(stream.unused_data)
+    if data[at:].strip(b"\0"):
+        raise ReadError(f"{name} has {len(data) - at:,} bytes after the end of its gzip data: pack it again.")
 
 
 def format_of(content: bytes, name: str) -> str:

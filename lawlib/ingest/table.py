@@ -102,6 +102,7 @@ def _parquet(content: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
     notes: list[str] = []
     try:
         head = pq.read_metadata(BytesIO(content))
+        sniff.check_columns(head.num_columns, name)
         size = sum(head.row_group(i).total_byte_size for i in range(head.num_row_groups))
         if size > sniff.UNPACKED_LIMIT or head.num_rows * head.num_columns > CELLS:
             raise ReadError(

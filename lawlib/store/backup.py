@@ -78,7 +78,7 @@ def _take(database: Database, copy: Path) -> Path | None:
         try:
             if copy.stat().st_size == 0:
                 raise StoreError("The backup is an empty file. The workspace is as it was.")
-            cursor.execute(f"attach {quoted(copy)} as {alias}")
+            cursor.execute(f"attach {quoted(copy)} as {alias} (type duckdb)")
             schema.check(cursor, alias, "The backup")
             schema.migrate(cursor, alias)
             for table in schema.TABLES:

@@ -39,7 +39,7 @@ class External:
                 raise StoreError(f"There is no file {path}.")
         self._con = connect()
         try:
-            self._con.execute(f"attach {quoted(path)} as external (read_only)")
+            self._con.execute(f"attach {quoted(path)} as external (type duckdb, read_only)")  # a type of its own choice would load an extension
             self._con.execute("set enable_external_access = false")
             self._con.execute("set lock_configuration = true")
             self._columns = self._con.execute(
@@ -50,7 +50,7 @@ class External:
             ).df()
         except duckdb.Error as error:
             self.close()
-            reason = sentence(path, error).replace(str(path), name, 1)
+            reason = sentence(path, error).replace(str(path), name)
             raise StoreError(f"{reason}. Only DuckDB database files that nothing else holds open can be read.") from error
 
     def __enter__(self) -> External:

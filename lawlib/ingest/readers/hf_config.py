@@ -14,6 +14,7 @@ from ..shape import shape_columns, shape_sources
 D_EXPERT, N_EXPERTS, TOP_K, D_FF, WIDTH, LAYERS = (
     "config.expert_width", "config.n_experts", "config.top_k", "config.d_ff", "config.hidden_size", "config.num_hidden_layers",
 )  # fmt: skip
+_LARGEST = 1e18
 _GATED = ("silu", "swish", "swiglu")
 
 
@@ -23,7 +24,8 @@ def is_config(whole: Any) -> bool:
 
 
 def config_columns(config: dict[str, Any]) -> dict[str, str]:
-    """Columns of a config: shape, experts, and N counted from them."""
+    """Columns of a config: shape, experts, and N counted from them. Numbers that no model can have are passed over."""
+    config = {k: v for k, v in config.items() if not isinstance(v, (int, float)) or abs(v) < _LARGEST}
 
     def first(*keys: str) -> Any:
         return next((config[k] for k in keys if isinstance(config.get(k), (int, float)) and config[k]), None)
@@ -67,9 +69,9 @@ def config_sources() -> dict[str, list[Source]]:
 def _moe_layers(config: dict[str, Any], layers: float) -> int:
     """Layers that have experts: all but the first dense ones, the listed dense ones, and those between sparse steps."""
     dense = config.get("mlp_only_layers") or []
-    skipped = set(range(min(int(config.get("first_k_dense_replace") or 0), int(layers)))) | set(
-        dense if isinstance(dense, list) else []
-    )
+    first = config.get("first_k_dense_replace")
+    skipped = set(range(min(int(first) if isinstance(first, (int, float)) else 0, int(layers), 10_000)))
+    skipped |= {layer for layer in dense if isinstance(layer, int)} if isinstance(dense, list) else set()
     every = config.get("decoder_sparse_step") or config.get("moe_layer_freq") or 1
     every = every if isinstance(every, int) and every > 0 else 1
     return sum((i + 1) % every == 0 and i not in skipped for i in range(min(int(layers), 10_000)))

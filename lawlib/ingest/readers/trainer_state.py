@@ -54,7 +54,7 @@ def read(content: bytes, name: str) -> Read:
                 frame.loc[index, key] = "NaN"
     whole: dict[str, Any] = {f"state.{k}": str(state[k]) for k in _WHOLE if isinstance(state.get(k), (int, float))}
     seen, last = state.get("num_input_tokens_seen"), state.get("global_step")
-    if isinstance(seen, (int, float)) and isinstance(last, (int, float)) and seen > 0 and last > 0:
+    if isinstance(seen, (int, float)) and isinstance(last, (int, float)) and 0 < seen < 1e300 and 0 < last < 1e300:
         whole[PER_STEP] = repr(seen / last)
     head = pd.DataFrame({RUN: run_name(name), **whole}, index=frame.index, dtype="str")
     return Read(pd.concat([head, frame], axis=1), np.array(lines), [], ragged)
