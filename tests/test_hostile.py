@@ -45,10 +45,10 @@ def read(*files: tuple[str, bytes]) -> ingest.Import:
 
 def refused(*files: tuple[str, bytes]) -> str:
     """The sentence that refuses the files, quickly and without much memory."""
-    began, before = time.monotonic(), peak()
+    began, before = time.process_time(), peak()
     with pytest.raises(ReadError) as error:
         read(*files)
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
     assert peak() - before < MEMORY
     return checked(str(error.value))
 
@@ -93,14 +93,18 @@ def test_a_flat_zip_bomb_is_told_by_its_directory(monkeypatch):
     assert len(bomb) < MB
     monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("it was opened"))
     sentence = refused(("bomb.zip", bomb))
-    assert re.fullmatch(r"bomb\.zip unpacks to more than 0\.125 GB \([\d,]+ bytes packed\): pack only the logs that are needed\.", sentence)
+    assert re.fullmatch(
+        r"bomb\.zip unpacks to more than 0\.125 GB \([\d,]+ bytes packed\): pack only the logs that are needed\.", sentence
+    )
 
 
 @pytest.mark.parametrize("name", ["bomb.csv.gz", "bomb.csv"])
 def test_a_gzip_bomb_is_counted_before_it_is_kept(name, monkeypatch):
     monkeypatch.setattr(sniff, "UNPACKED_LIMIT", 2**27)
     sentence = refused((name, zeros_in_gzip(2**27 + 2**24)))
-    assert re.fullmatch(rf"{re.escape(name)} unpacks to more than 0\.125 GB \([\d,]+ bytes packed\): split it, or leave out .*", sentence)
+    assert re.fullmatch(
+        rf"{re.escape(name)} unpacks to more than 0\.125 GB \([\d,]+ bytes packed\): split it, or leave out .*", sentence
+    )
 
 
 def test_a_gzip_bomb_of_one_member(monkeypatch):
@@ -241,13 +245,15 @@ def test_a_line_of_a_hundred_megabytes(head, line, number):
 @pytest.mark.parametrize("line", [b"x\n", b"1,2\n", b'"x\n'])
 def test_endless_lines_that_do_not_fit(line):
     sentence = refused(("short.csv", ROWS + line * 1_000_000))
-    assert sentence.startswith("short.csv: more than 100,000 lines do not fit the header of 4 columns (the first is line 4), so this is")
+    assert sentence.startswith(
+        "short.csv: more than 100,000 lines do not fit the header of 4 columns (the first is line 4), so this is"
+    )
 
 
 def test_endless_blank_lines_are_passed_over():
-    began = time.monotonic()
+    began = time.process_time()
     assert len(read(("blank.csv", ROWS + b"\n" * (8 * MB) + b"c,3e8,6e9,3\n")).runs) == 3
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 def test_lines_up_to_the_limit_are_read(monkeypatch):
@@ -273,7 +279,10 @@ def test_a_table_of_very_many_columns(kind):
         mark = "\t" if kind == "tsv" else ","
         content = f"{mark.join(['c'] * n if kind == 'same' else names)}\n{mark.join(['1'] * n)}\n".encode()
     sentence = refused((f"wide.{kind}", content))
-    assert sentence == f"wide.{kind} has {n:,} columns; at most {sniff.COLUMNS:,} are read. Leave out those that are not needed, or turn the table: a row a run."
+    assert (
+        sentence
+        == f"wide.{kind} has {n:,} columns; at most {sniff.COLUMNS:,} are read. Leave out those that are not needed, or turn the table: a row a run."
+    )
 
 
 def test_columns_of_one_name_are_not_told_one_by_one():
@@ -291,7 +300,9 @@ HUGE = b"9" * 100_000
 @pytest.mark.parametrize("name", ["deep.json", "deep.txt", "trainer_state.json", "config.json"])
 def test_json_nested_a_hundred_thousand_deep(deep, name):
     for content in (deep, b'[{"loss": 3, "x": ' + deep + b"}]"):
-        assert re.fullmatch(rf"{re.escape(name)} is not JSON: it is nested too deeply\. Save it again, or as CSV\.", refused((name, content)))
+        assert re.fullmatch(
+            rf"{re.escape(name)} is not JSON: it is nested too deeply\. Save it again, or as CSV\.", refused((name, content))
+        )
     assert "trainer_state.json is damaged" in refused(("s.json", b'{"global_step": 1, "log_history": ' + deep + b"}")).replace(
         "s.json is a damaged trainer_state.json", "trainer_state.json is damaged"
     )
@@ -300,7 +311,10 @@ def test_json_nested_a_hundred_thousand_deep(deep, name):
 @pytest.mark.parametrize(
     ("record", "why"),
     [
-        *((b'{"name": "x", "loss": 3, "N": 1e8, "D": 1e9, "y": ' + deep + b"}", "it is nested too deeply") for deep in DEEP.values()),
+        *(
+            (b'{"name": "x", "loss": 3, "N": 1e8, "D": 1e9, "y": ' + deep + b"}", "it is nested too deeply")
+            for deep in DEEP.values()
+        ),
         (b'{"name": "x", "loss": 3, "N": 1e8, "D": ' + HUGE + b"}", "a number in it has more than 4,300 digits"),
     ],
     ids=[*DEEP, "number"],
@@ -354,7 +368,7 @@ def test_every_number_of_a_trainer_s_state_may_be_any(value):
 @pytest.mark.parametrize("form", ["json", "jsonl", "csv"])
 def test_nan_and_infinity_are_no_numbers_of_a_run(form):
     rows = [("a", "NaN", 1e8, 1e9), ("b", 3, "Infinity", 1e9), ("c", 3, 1e8, "-Infinity"), ("d", 3, 1e8, 1e9)]
-    records = ['{"name": "%s", "loss": %s, "N": %s, "D": %s}' % row for row in rows]
+    records = ['{{"name": "{}", "loss": {}, "N": {}, "D": {}}}'.format(*row) for row in rows]
     text = {
         "json": f"[{', '.join(records)}]",
         "jsonl": "\n".join(records),
@@ -494,12 +508,11 @@ def test_words_that_are_code_elsewhere_come_back_as_they_were(tmp_path):
 @pytest.mark.parametrize("words", WORDS, ids=lambda w: repr(w)[1:16])
 def test_words_as_the_name_of_a_data_set(words):
     with open_store(workspace=":memory:") as store:
-        try:
-            added = store.add(some_runs(), words)
-        except ValueError as error:
-            assert re.search(r"cannot name a data set: it needs 1 to 80 letters or digits\.$", str(error))  # "no letters in it"
-            assert not re.search(r"\w", words)
+        if not re.search(r"\w", words):
+            with pytest.raises(ValueError, match=r"cannot name a data set: it needs 1 to 80 letters or digits\.$"):
+                store.add(some_runs(), words)
             return
+        added = store.add(some_runs(), words)
         assert re.fullmatch(r"[\w.-]+", added.dataset)
         assert store.datasets()["title"].iloc[-1] == words.strip()
         assert len(store.runs(words)) == len(store.runs(added.dataset)) == 3
@@ -516,10 +529,7 @@ def test_words_in_a_log_are_its_words():
     into.writerows([name, "1e8", f"{i + 1}e9", "3", *columns] for i, name in enumerate(names))
     found = read(("words.csv", buffer.getvalue().encode()))
     assert found.runs["name"].tolist() == [name.strip().replace("\r\n", "\n") for name in names]
-    kept = json.loads(found.runs["extra"][0])
-    missing = set(columns) - set(kept)
-    assert missing <= {"nan", "NULL", "None", "true", "+1"} | {c for c in columns if c not in kept and found.runs["extra"][0] and c.lower() in ("nan",)}
-    assert all(kept[c] == c for c in columns if c in kept)
+    assert json.loads(found.runs["extra"][0]) == {column: column for column in columns}
 
 
 def test_words_in_benchmark_results_are_data_or_told():
@@ -554,11 +564,13 @@ def formulas(content: bytes) -> list[str]:
     """Cells, headers among them, that a spreadsheet would run."""
     rows = csv.reader(io.StringIO(content.decode(), newline=""))
     cells = [cell for row in rows for cell in row]
-    return [cell for cell in cells if cell.lstrip(" ").startswith(_FORMULA) and not re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?|-inf", cell)]
+    return [
+        cell for cell in cells if cell.lstrip(" ").startswith(_FORMULA) and not re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?|-inf", cell)
+    ]
 
 
 def test_every_csv_that_leaves_is_free_of_formulas():
-    table = pd.DataFrame({w: WORDS for w in dict.fromkeys(WORDS)} | {"x": [-1.5] * len(WORDS)})
+    table = pd.DataFrame(dict.fromkeys(WORDS, WORDS) | {"x": [-1.5] * len(WORDS)})
     runs = some_runs(len(WORDS)).assign(name=WORDS, status=WORDS)
     assert formulas(table.to_csv(index=False).encode())  # the check sees them
     for content in (export.safe_csv(table), export.safe_csv(runs)):
@@ -600,7 +612,10 @@ def fail(*_):
     ("second", "error"),
     [
         ({"dataset": "b", "curves": a_curve("nobody")}, StoreError),
-        ({"dataset": "b", "evaluations": pd.DataFrame({"run_id": ["nobody"], "benchmark": "x", "metric": "y", "value": 1})}, StoreError),
+        (
+            {"dataset": "b", "evaluations": pd.DataFrame({"run_id": ["nobody"], "benchmark": "x", "metric": "y", "value": 1})},
+            StoreError,
+        ),
         ({"dataset": "marin-moe-v16"}, StoreError),
         ({"dataset": "gone"}, StoreError),
         ({"dataset": "b", "kind": "stolen"}, ValueError),
@@ -654,4 +669,6 @@ def test_a_backup_that_fails_to_be_restored_leaves_the_workspace_as_it_was(tmp_p
                 checked(str(error))
                 assert contents(store) == before
             else:  # what was cut off held nothing
-                assert {t: v for t, v in contents(store).items() if t != "meta"} == {t: v for t, v in before.items() if t != "meta"}
+                assert {t: v for t, v in contents(store).items() if t != "meta"} == {
+                    t: v for t, v in before.items() if t != "meta"
+                }

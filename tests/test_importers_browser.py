@@ -148,12 +148,16 @@ def test_every_sample_is_uploaded_here():
     assert [f for f in files if f not in names and not any(f.startswith(f"{name}/") for name in names)] == []
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda s: s.files.rpartition("/")[2] if " " not in s.files else s.files.replace(" ", "+"))
+@pytest.mark.parametrize(
+    "sample", SAMPLES, ids=lambda s: s.files.rpartition("/")[2] if " " not in s.files else s.files.replace(" ", "+")
+)
 def test_a_sample_is_read_told_and_stored(page, sample):
     upload(page, sample.files)
     said = answer(page)
     assert said.startswith(f"{sample.n_runs} runs"), said
-    points = re.search(r"([\d,]+) curve points of (.+?)(?: \(\d+ without a value\))?(?:, (\d+) with \d+ other loss(?:es)?)?(?:: |\.$)", said)
+    points = re.search(
+        r"([\d,]+) curve points of (.+?)(?: \(\d+ without a value\))?(?:, (\d+) with \d+ other loss(?:es)?)?(?:: |\.$)", said
+    )
     assert bool(points) == bool(sample.n_points), said
     if points:
         assert (int(points[1]), points[2], int(points[3] or points[1])) == (sample.n_points, sample.loss, sample.n_all), said

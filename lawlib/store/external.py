@@ -39,7 +39,9 @@ class External:
                 raise StoreError(f"There is no file {path}.")
         self._con = connect()
         try:
-            self._con.execute(f"attach {quoted(path)} as external (type duckdb, read_only)")  # a type of its own choice would load an extension
+            self._con.execute(
+                f"attach {quoted(path)} as external (type duckdb, read_only)"
+            )  # a type of its own choice would load an extension
             self._con.execute("set enable_external_access = false")
             self._con.execute("set lock_configuration = true")
             self._columns = self._con.execute(
