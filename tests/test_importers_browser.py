@@ -21,6 +21,7 @@ from tests.test_upload_browser import by_quantity, data_set_name, rows
 pytestmark = pytest.mark.browser
 
 DATA = Path(__file__).parent / "data"
+SLOW = 1000 * PAGE_SECONDS  # milliseconds
 NO_N = "No column is mapped to the number of parameters: fits need it."
 NO_D = "No column is mapped to the training tokens: fits need them."
 ONE = "The file holds one run only: a fit needs more."
@@ -42,6 +43,7 @@ class Sample:
     offers: str = ""
     rule: tuple[str, str] = ("", "")  # quantity, how it was understood
     source: str = ""
+    sets: tuple[tuple[str, int], ...] = ()  # ends of the names of the data sets and their runs, where there are several
 
 
 SAMPLES = [
@@ -49,7 +51,7 @@ SAMPLES = [
     Sample("german.csv", 2, "Loss", spans="N 100M to 200M, D 2B to 4B", problems=1, notes=("Numbers are read with decimal commas: 3,25 is 3.25.",)),
     Sample("besiroglu_like.csv", 2, "loss", spans="N 100M to 400M, D 2B to 4B, C 1.2e18 to 9.6e18", problems=3, source="Besiroglu et al. 2024, data release"),
     Sample("clark_like.csv", 2, "loss_validation", 6, 12, "N 25M to 25M, D 5.24B to 10.5B", source="Clark et al. 2022, data release"),
-    Sample("isoflop_like.csv", 3, "loss", spans="N 50M to 100M, D 1B to 2B, C 6e17 to 6e17", source="isoFLOP pool"),
+    Sample("isoflop_like.csv", 3, "loss", spans="N 50M to 100M, D 1B to 2B, C 6e17 to 6e17", source="isoFLOP pool", sets=(("-web-base", 2), ("-code-base", 1))),
     Sample("lightning.csv", 1, "val_loss", 4, 8, "D 2M to 2M", (ONE, NO_N)),
     # Trainers' console logs
     Sample("logs/megatron_moe.log", 1, "lm loss validation", 2, 7, "N 182M to 182M, D 16.8M to 16.8M", (ONE,), rule=("tokens", "D = consumed samples x seq_length")),
@@ -82,7 +84,7 @@ SAMPLES = [
     Sample("tables/wandb_chart.csv tables/wandb_chart_runs.csv", 2, "train/loss", 5, 5, "N 100M to 100M, D 3B to 3B",
            ("Joined by the run's name (\"run\" and \"Name\"): 2 of 2 runs found.",)),
     Sample("tables/wandb_history.jsonl", 1, "eval/loss", 1, 4, "N 100M to 100M, D 30M to 30M", (PRIVATE,)),
-    Sample("tables/wandb_config.jsonl", 2, "loss", spans="N 100M to 200M, D 2B to 2B", notes=(PRIVATE,)),
+    Sample("tables/wandb_config.jsonl", 2, "summary.eval/loss", spans="N 100M to 200M, D 2B to 2B", notes=(PRIVATE,)),
     Sample("tables/OLMo-190M_wandb.csv", 1, "eval/c4_en-validation/CrossEntropyLoss", 1, 4, "N 190M to 190M, D 8.39M to 8.39M", (ONE,)),
     # Releases
     Sample("tables/gemstones.jsonl", 2, "final_loss", 6, 6, "N 25.2M to 201M, D 3B to 3B"),
@@ -138,7 +140,7 @@ def upload(page: Page, files: str) -> None:
     page.goto("/upload")
     settle(page)
     page.locator(".st-key-file input[type=file]").set_input_files(given(files))
-    expect(page.get_by_text("What was understood")).to_be_visible()
+    expect(page.get_by_text("What was understood")).to_be_visible(timeout=SLOW)
     settle(page)
 
 
@@ -179,17 +181,22 @@ def test_a_sample_is_read_told_and_stored(page, sample):
         assert len({row[0] for row in rows(page, "line")}) == sample.problems
         expect(button).to_be_disabled()
         page.locator(".st-key-consent label").click()
-        expect(button).to_be_enabled()
+        expect(button).to_be_enabled(timeout=SLOW)
         settle(page)
     name = "sample " + re.sub(r"\W+", " ", sample.files).strip()
     data_set_name(page).fill(name)
     button.click()
-    stored = page.get_by_test_id("stAlertContentSuccess").first
+    stored = page.get_by_test_id("stAlertContentSuccess")
     more = f", {sample.n_all:,} curve points" if sample.n_all else ""
-    dataset = name.replace(" ", "-")
-    expect(stored).to_contain_text(f"Stored {sample.n_runs} runs{more} as {dataset}")
-    expect(page.get_by_label(f"{dataset}: {sample.n_runs} runs, {sample.n_all} curve points")).to_have_value(name)
-    expect(page.get_by_test_id("stSidebar")).to_contain_text(f"{name} · uploaded")
+    dataset = name.replace(" ", "-").lower()
+    sets = sample.sets or (("", sample.n_runs),)
+    expect(stored).to_have_text([re.compile(rf"Stored {n} runs{more} as {dataset}{end}\.") for end, n in sets], timeout=SLOW)
+    for end, n in sets:
+        expect(page.get_by_label(f"{dataset}{end}: {n} runs, {sample.n_all} curve points")).to_have_value(
+            name + end.replace("-", " ", 1)
+        )
+    dataset += sets[0][0]
+    expect(page.get_by_test_id("stSidebar")).to_contain_text(f"{name}{sets[0][0].replace('-', ' ', 1)} · uploaded")
     settle(page)
     if sample.source:
         page.goto(f"/runs?dataset={dataset}")
