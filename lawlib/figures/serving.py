@@ -64,9 +64,7 @@ def trilemma_figure(
                 name=_name(e),
                 showlegend=False,
                 line={"color": colors[e], "width": 3 if e == chosen else 1.5},
-                customdata=_hover(
-                    part, [f"{v:.0%}" for v in part["share"]], [f"{v:g}" for v in part["n_gpus"]]
-                ),
+                customdata=_hover(part, [f"{v:.0%}" for v in part["share"]], [f"{v:g}" for v in part["n_gpus"]]),
                 hovertemplate="%{y:.4f} nats at USD %{x:.3g} a million<br>N active %{customdata[0]} (%{customdata[2]} of loss-optimal)"
                 " · tokens %{customdata[1]}<br>%{customdata[3]} GPUs a copy<extra>%{fullData.name}</extra>",
             )
