@@ -62,7 +62,7 @@ def _wait(where: str, key: tuple[Any, ...], reading: Callable[[guarded.Progress]
     try:
         return reading(report)
     except lawlib.ReadError as error:
-        return error
+        return lawlib.ReadError(str(error))  # without its traceback, which would keep the files
     finally:
         place.empty()
 
