@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,36 @@ def answers(page: Page, field: str, n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array(server), np.array(screen)
 
 
+BARE = """
+import streamlit as st
+budget = st.select_slider("Budget", list(range(100)), 50, key="w_budget")
+st.markdown(f"Budget **{budget}**")
+"""
+"""A page that does nothing: what a slider costs at least on this machine."""
+
+
+def bare(n: int) -> None:
+    """Prints what a slider and one line of text take, to read the other figures by."""
+    folder = Path(tempfile.mkdtemp())
+    (folder / "bare.py").write_text(BARE, "utf-8")
+    with running(folder, folder / "bare.py") as server, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
+        page = browser.new_page(base_url=server.url, viewport={"width": 1280, "height": 900})
+        page.add_init_script(WATCH)
+        page.goto("/")
+        page.locator(".st-key-w_budget").wait_for()
+        page.wait_for_timeout(1500)
+        at_server, on_screen = answers(page, "budget", n)
+        start = time.process_time()
+        sum(i * i for i in range(1_000_000))
+        print(
+            f"a slider and one line of text: server p50 {np.median(at_server):.0f} ms · screen p50 {np.median(on_screen):.0f} ms · "
+            f"a million squares in Python {1e3 * (time.process_time() - start):.0f} ms",
+            flush=True,
+        )
+        browser.close()
+
+
 def measure(variant: str, n: int, chosen: list[str]) -> dict[str, dict[str, float]]:
     """Every page of one variant, printed as it goes."""
     environment = {"LAWLIB_PLOTLY": os.devnull + ".js"} if variant == "plain" else {}
@@ -115,6 +146,7 @@ def main() -> None:
     parser.add_argument("--moves", type=int, default=20, help="slider moves a page")
     parser.add_argument("--pages", nargs="*", default=list(PAGES), choices=list(PAGES))
     given = parser.parse_args()
+    bare(given.moves)
     ours, plain = (measure(variant, given.moves, given.pages) for variant in ("component", "plain"))
     for path in ours:
         print(f"{path:14} screen p95: component {ours[path]['screen'] / plain[path]['screen']:.2f} of st.plotly_chart")

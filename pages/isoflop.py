@@ -17,7 +17,7 @@ def explorer() -> None:
     optimum = ui.optimum(law, point)
     style = ui.style()
     own = runs if law.fit is not None else None
-    same, others = ui.at_point(own, optimum)
+    same, others = ui.at_point(law, own, optimum)
     curves = ui.isoflops(choice, point, own)
     path = ui.path(choice, point)
     exponents = ui.exponents(choice, point)

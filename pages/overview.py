@@ -45,7 +45,7 @@ def explorer() -> None:
         )
     with right:
         curves = ui.isoflops(choice, point, own)
-        same, others = ui.at_point(own, optimum)
+        same, others = ui.at_point(law, own, optimum)
         ui.chart(
             figures.isoflop_figure(curves, same, style, point.budget, choice.interval, 380, others),
             "isoflop",

@@ -105,7 +105,7 @@ def _side(name: str, query: str) -> Side:
         at = results.path(choice, point, [point.budget]).iloc[0]
         at = pd.concat([at, pd.Series({"tokens_per_parameter": float(optimum.tokens_per_parameter)})])
         own = data.selection() if choice.law.fit is not None else None
-        same, others = results.at_point(own, optimum)
+        same, others = results.at_point(choice.law, own, optimum)
         curves = results.isoflops(choice, point, own)
         figure = figures.isoflop_figure(curves, same, style(), point.budget, choice.interval, 380, others)
         here = data.fingerprint_of(dataset, data.store().version)

@@ -47,9 +47,14 @@ def _budgets(law: lawlib.FittedLaw, per_decade: int = PER_DECADE) -> np.ndarray:
     return np.geomspace(low, high, n)
 
 
-def at_point(own: pd.DataFrame | None, optimum: lawlib.Optimum) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
-    """`lawlib.selection.at_point` at an optimum; None for no runs."""
-    return (None, None) if own is None else selection.at_point(own, optimum.expansion, optimum.granularity)
+def at_point(
+    law: lawlib.FittedLaw, own: pd.DataFrame | None, optimum: lawlib.Optimum
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """`lawlib.selection.at_point` at an optimum, of the runs that the law was fitted to; None for no runs."""
+    if own is None:
+        return None, None
+    e, g = float(optimum.expansion), float(optimum.granularity)
+    return data.remember(law, ("at point", e, g), lambda: selection.at_point(own, e, g))
 
 
 def isoflops(choice: Choice, point: Point, own: pd.DataFrame | None) -> pd.DataFrame:
