@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from .equal_loss import log_budget_of
 from .errors import OptimumError
 from .laws import FittedLaw
 from .laws.law import Array
@@ -128,16 +129,11 @@ def allocation_exponents(
 def granularity_gain(law: FittedLaw, budget: float, expansion: float | None = None, coarse: float = 1.0) -> float | Array:
     """Compute that coarse experts (granularity `coarse`) need over the best granularity at this budget, for equal loss.
 
-    Bisected in ln C to 1e-9; infinite where the coarse ones need over a million times the compute. Shape: samples first.
+    Infinite where the coarse ones need over a million times the compute. Shape: samples first.
     """
     target = np.log(np.asarray(compute_optimal(law, budget, expansion).loss))
     e, g, batch = expansion_of(law, expansion), np.asarray(coarse, dtype=float), law.n_samples is not None
-    lo = np.full(target.shape, np.log(budget))
-    hi = lo + np.log(1e6)
-    never = ~(solve(law, hi, e, g, batch)[1] <= target)
-    for _ in range(36):
-        mid = 0.5 * (lo + hi)
-        above = solve(law, mid, e, g, batch)[1] > target
-        lo, hi = np.where(above, mid, lo), np.where(above, hi, mid)
-    gain = np.where(never, np.inf, np.exp(0.5 * (lo + hi)) / budget)
+    low = np.full(target.shape, np.log(budget))
+    found = log_budget_of(lambda c: solve(law, c, e, g, batch)[1], target, low + np.log(1.2), low, low + np.log(1e6))
+    gain = np.exp(found) / budget
     return float(gain) if gain.ndim == 0 else gain

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .ensemble import Ensemble
+from .equal_loss import log_budget_of
 from .laws import FittedLaw
 from .laws.law import Array
 from .optimum import compute_optimal, expansion_of, solve
@@ -38,32 +39,14 @@ def efficiency_gap(
     samples = dense_law.n_samples
     if samples is not None and moe_law.n_samples is None:
         target = np.broadcast_to(target, (samples, *target.shape))
-    lo = np.broadcast_to(log_c - np.log(1e8), target.shape).copy()
-    hi = np.broadcast_to(log_c + np.log(1e12), target.shape).copy()
-
-    def dense_log_loss(c: Array) -> Array:
-        return _solve_paired(dense_law, c, dense_e, dense_g)
-
-    ceiling = dense_log_loss(hi)
-    never = ~(ceiling <= target)
-    x = np.broadcast_to(log_c + np.log(4.0), target.shape).copy()
-    slope = np.full(target.shape, -0.05)
-    previous_x, previous_f = None, None
-    for _ in range(60):
-        f = dense_log_loss(x) - target
-        above = f > 0
-        lo, hi = np.where(above, x, lo), np.where(above, hi, x)
-        if previous_x is not None:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                secant = (f - previous_f) / (x - previous_x)
-            slope = np.where(np.isfinite(secant) & (secant < 0), secant, slope)
-        previous_x, previous_f = x, f
-        step = x - f / slope
-        x = np.where((step > lo) & (step < hi), step, 0.5 * (lo + hi))
-        if np.all(never | (np.abs(x - previous_x) < 1e-11)):
-            break
-    gap = np.where(never, np.inf, np.exp(x - log_c))
-    gap = np.where(np.isnan(target) | np.isnan(ceiling), np.nan, gap)
+    x = log_budget_of(
+        lambda c: _solve_paired(dense_law, c, dense_e, dense_g),
+        target,
+        start=log_c + np.log(4.0),
+        low=log_c - np.log(1e8),
+        high=log_c + np.log(1e12),
+    )
+    gap = np.exp(x - log_c)
     return float(gap) if gap.ndim == 0 else gap
 
 
