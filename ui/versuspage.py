@@ -135,9 +135,12 @@ def _left_over(v: Versus) -> list[str]:
         found.append(f"{len(why)} of {len(v.found.pairs)} pairs share no loss along their curves (first: {why.iloc[0]}).")
     if v.n_unmatched > 0:
         held = {"G": "size and E", "E": "size and G", "arch": "size", "hand": "loss"}[v.by]
-        found.append(f"{v.n_unmatched} runs of {plain(v.b)} have no partner of their {held} among {plain(v.a)}.")
+        words = "1 run" if v.n_unmatched == 1 else f"{v.n_unmatched} runs"
+        has = "has" if v.n_unmatched == 1 else "have"
+        found.append(f"{words} of {plain(v.b)} {has} no partner of the same {held} among {plain(v.a)}.")
     if not v.pairs["same_schedule"].all() and v.pairs["same_schedule"].any():
-        found.append(f"Final losses are compared in the {int(v.pairs['same_schedule'].sum())} pairs with equal token counts.")
+        n = int(v.pairs["same_schedule"].sum())
+        found.append(f"Final losses are compared in the {'one pair' if n == 1 else f'{n} pairs'} with equal token counts.")
     return found
 
 
