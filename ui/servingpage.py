@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -174,15 +176,20 @@ def sentence(found: serving.Answer, price: float) -> str:
 
 
 def _lifetime_sentence(found: serving.Answer, price: float) -> str:
-    table = found.configurations[found.configurations["kind"] == "lifetime"]
-    if table.empty:
+    best = _cheapest(found)
+    if best is None:
         return "No model that reaches this loss fits on these GPUs."
-    best = table.iloc[0]
     return (
         f"With **{numbers.count(found.served)} tokens** to serve, the cheapest way to a loss of {numbers.loss(found.loss)} is "
         f"**{_named(best['expansion'], 'E = ')}** with {numbers.count(best['n_active'])} active parameters on {numbers.count(best['tokens'])} tokens: "
         f"**{numbers.money(best['total'] * price)}**, {best['train'] / best['total']:.0%} of it for training."
     )
+
+
+def _cheapest(found: serving.Answer) -> pd.Series | None:
+    """The configuration of the loss that is cheapest to train and serve; None where none fits."""
+    table = found.configurations[found.configurations["kind"] == "lifetime"]
+    return None if table.empty else table.iloc[0]
 
 
 def notes(found: serving.Answer, choice: Choice) -> list[str]:
@@ -197,8 +204,14 @@ def notes(found: serving.Answer, choice: Choice) -> list[str]:
         "Shapes are the papers' (d_model = 64 n_blocks, one KV head for 4 query heads); speculative decoding, prefix caching and "
         "messages' latency between GPUs are left out.",
     ]
-    same = found.row(found.equal_loss)
-    if beyond := extrapolation.sentences(choice.law, _as_optimum(q, same)):
+    same, life = found.row(found.equal_loss), _cheapest(found)
+    beyond = extrapolation.sentences(choice.law, _as_optimum(q, same))
+    if life is not None:
+        more = extrapolation.sentences(
+            choice.law, _as_optimum(replace(q, expansion=life["expansion"], budget=life["flops"]), life)
+        )
+        beyond += [f"of the cheapest to train and serve, {words}" for words in more if words not in beyond]
+    if beyond:
         lines.append(
             f":orange[:material/warning: Extrapolated: {'; '.join(beyond)}. Over-training is where laws are least tested.]"
         )
@@ -278,10 +291,10 @@ def _served_on(row) -> str:
 
 
 def _as_optimum(q: serving.Question, row: pd.Series) -> lawlib.Optimum:
-    """A row of the algorithms as what `extrapolation` takes."""
-    n = float(row["n_active"])
+    """A row of the algorithms, or a configuration, as what `extrapolation` takes."""
+    n, loss = float(row["n_active"]), float(row.get("loss", np.nan))
     g = np.nan if q.granularity is None else q.granularity
-    return lawlib.Optimum(n, np.nan, float(row["tokens"]), g, q.expansion, q.budget, float(row["loss"]), n, np.nan, q.law.count)
+    return lawlib.Optimum(n, np.nan, float(row["tokens"]), g, q.expansion, q.budget, loss, n, np.nan, q.law.count)
 
 
 def _named(expansion: float, prefix: str = "E = ") -> str:
