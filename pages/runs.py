@@ -14,7 +14,7 @@ x, color = ui.run_axes(runs)
 event = ui.chart(
     figures.runs_figure(runs, x, color, ui.style()),
     "runs",
-    "Loss of the runs",
+    ui.runs_title(runs),
     runs,
     on_select="rerun",
     selection_mode=("points", "lasso", "box"),

@@ -653,3 +653,22 @@ class TestCoarseAgainstFine:
 
     def test_a_law_whose_sizes_are_not_on_record_is_dashed_throughout(self):
         assert {t.line.dash for t in BUILDERS["reported"](figures.LIGHT).data if t.mode == "lines"} == {"dash"}
+
+
+class TestManyRuns:
+    MANY = pd.concat([RUNS.assign(run_id=[f"{k}-{i}" for i in range(len(RUNS))], loss=RUNS["loss"] + k / 100)
+                                     for k in range(2 * figures.MAX_DRAWN // len(RUNS) + 1)], ignore_index=True)  # fmt: skip
+
+    def test_of_too_many_runs_a_part_is_drawn_evenly_over_the_losses(self):
+        (trace,) = figures.runs_figure(self.MANY, "flops", "n_active", figures.LIGHT).data
+        assert (len(trace.x), trace.type) == (figures.MAX_DRAWN, "scattergl")
+        drawn, all_losses = np.sort(np.asarray(trace.y)), self.MANY["loss"]
+        assert (drawn[0], drawn[-1]) == (all_losses.min(), all_losses.max())
+        assert np.abs(np.median(drawn) - all_losses.median()) < 0.01
+        assert set(trace.ids) <= set(self.MANY["run_id"])
+
+    def test_a_value_a_run_is_a_colour_bar_and_not_a_legend_of_thousands(self):
+        runs = self.MANY.assign(n_active=np.geomspace(1e6, 1e9, len(self.MANY)))
+        fig = figures.runs_figure(runs, "flops", "n_active", figures.LIGHT)
+        assert len(fig.data) == 1
+        assert fig.data[0].marker.colorbar.title.text == "active parameters N"

@@ -46,7 +46,7 @@ from .results import (
     path,
     switches,
 )
-from .runspage import counted, dataset_facts, exclusion, released_models, run_axes, run_table
+from .runspage import counted, dataset_facts, exclusion, released_models, run_axes, run_table, runs_title
 from .trainedpage import kinds_table, limits, noise, rates, trained_sentence
 from .uploading import built, file_at_hand, mapping_of
 from .uploadpage import corrections, own_datasets, problems, store_form, stored, suggestions, understood

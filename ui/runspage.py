@@ -16,6 +16,8 @@ from lawlib.export import safe_csv
 from . import data, link, state
 from .markup import plain
 
+MAX_ROWS = 5000
+"""Rows of the table of runs."""
 SHOWN = (
     "name",
     "arch",
@@ -89,10 +91,17 @@ def run_axes(runs: pd.DataFrame) -> tuple[str, str]:
     return tuple(state.get(f) if state.get(f) in o else o[0] for f, o in (("x", vary), ("color", colors)))
 
 
+def runs_title(runs: pd.DataFrame) -> str:
+    """The chart's title, with what it leaves out."""
+    most = figures.MAX_DRAWN
+    return "Loss of the runs" + (f", {most:,} of {len(runs):,} drawn" if len(runs) > most else "")
+
+
 def run_table(runs: pd.DataFrame, event, marks: pd.DataFrame, pulls: pd.Series | None) -> list[str]:
     """The runs as a table with their marks and their pull on the optimum; returns the ids chosen there or on the chart."""
     picked = [p["id"] for p in event.selection.points if "id" in p] if event else []
-    shown = runs[[c for c in SHOWN if c in ("loss", "excluded") or runs[c].astype("str").replace("", "nan").nunique() > 1]]
+    everything, runs = runs, runs.head(MAX_ROWS)
+    shown = runs[[c for c in SHOWN if c in ("loss", "excluded") or _varies(runs[c])]]
     unit = 1e18
     if "flops" in shown:
         unit = 10.0 ** int(np.floor(np.log10(shown["flops"].median()))) if (shown["flops"] > 0).any() else 1e18
@@ -126,7 +135,7 @@ def run_table(runs: pd.DataFrame, event, marks: pd.DataFrame, pulls: pd.Series |
     rows = runs["run_id"].iloc[found.selection.rows].tolist()
     st.download_button(
         "All columns as CSV",
-        data=lambda: safe_csv(runs),
+        data=lambda: safe_csv(everything),
         file_name="runs.csv",
         mime="text/csv",
         on_click="ignore",
@@ -134,7 +143,17 @@ def run_table(runs: pd.DataFrame, event, marks: pd.DataFrame, pulls: pd.Series |
         icon=":material/download:",
         key="csv_all_runs",
     )
+    if len(everything) > len(runs):
+        st.caption(
+            f"The first {len(runs):,} of {len(everything):,} runs. Filters in the sidebar narrow them down; the CSV has all."
+        )
     return list(dict.fromkeys([*picked, *rows]))
+
+
+def _varies(column: pd.Series) -> bool:
+    """Whether a column holds more than one value, missing and "" being one."""
+    known = column.fillna("") if isinstance(column.dtype, pd.StringDtype) else column
+    return known.nunique(dropna=False) > 1
 
 
 def exclusion(chosen: list[str]) -> None:

@@ -8,7 +8,7 @@ from .isoflop import isoflop_figure, slices
 from .optimum import allocation, loss_frontier, marker, measured
 from .palette import DARK, LIGHT, Style, style
 from .planner import options_figure, ratio_figure, shape_figure
-from .runs import AXES, curves_figure, runs_figure
+from .runs import AXES, MAX_DRAWN, curves_figure, runs_figure
 from .serving import equal_loss_figure, lifetime_figure, over_training_figure, trilemma_figure
 from .style import CONFIG, same_axes
 from .trained import rates_figure, repeats_figure
@@ -18,6 +18,7 @@ __all__ = [
     "CONFIG",
     "DARK",
     "LIGHT",
+    "MAX_DRAWN",
     "Style",
     "allocation",
     "backtest_figure",

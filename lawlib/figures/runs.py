@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .. import numbers
+from .draft import scatter
 from .optimum import HOVER, escape, hover_data
 from .palette import expansion_color, granularity_color, ramp_colors
 from .style import Style, band, figure, finish, line
@@ -22,6 +23,8 @@ AXES: dict[str, str] = {
     "d_model": "width d_model",
 }
 MAX_SVG = 1000
+MAX_DRAWN = 2000
+"""Points of the chart of runs; of more runs it draws so many, evenly over their losses."""
 MAX_NAMED = 8
 """Values of a quantity that a legend names; of more, a colour bar tells."""
 _OWN = {"expansion": expansion_color, "granularity": granularity_color}
@@ -29,16 +32,19 @@ _OWN = {"expansion": expansion_color, "granularity": granularity_color}
 
 
 def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> go.Figure:
-    """Loss against a quantity, coloured by another; excluded runs as open crosses. WebGL above 1,000 points."""
+    """Loss against a quantity, coloured by another; excluded runs as open crosses. WebGL above 1,000 points, at most `MAX_DRAWN`."""
     fig = figure(style, AXES.get(x, x), "loss (nats per token)", height=420)
-    kind = go.Scattergl if len(runs) > MAX_SVG else go.Scatter
     known = runs[runs[x].notna() & runs["loss"].notna()]
-    groups = list(known.groupby(color, dropna=False)) if color in known else [("", known)]
+    if len(known) > MAX_DRAWN:
+        order = np.argsort(known["loss"].to_numpy(), kind="stable")
+        known = known.iloc[np.sort(order[np.linspace(0, len(order) - 1, MAX_DRAWN).astype(int)])]
+    kind = "scattergl" if len(known) > MAX_SVG else "scatter"
     numeric = color in AXES
-    if numeric and color not in _OWN and len(groups) > MAX_NAMED:
+    if numeric and known[color].nunique(dropna=False) > MAX_NAMED and color not in _OWN:
         values = known[color].to_numpy(dtype=float)
         fig.add_trace(
-            kind(
+            scatter(
+                type=kind,
                 x=known[x],
                 y=known["loss"],
                 mode="markers",
@@ -57,6 +63,7 @@ def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> go.Figu
             )
         )
         return finish(fig)
+    groups = list(known.groupby(color, dropna=False)) if color in known else [("", known)]
     colors = ramp_colors(style, len(groups)) if numeric else style.series[1:]
     for i, (value, part) in enumerate(groups):
         dense = value == "dense" or (color in ("expansion", "n_experts") and value == 1)
@@ -65,7 +72,8 @@ def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> go.Figu
         excluded = part["excluded"].to_numpy(dtype=bool)
         symbols = np.where(excluded, "x-thin-open", "circle")
         fig.add_trace(
-            kind(
+            scatter(
+                type=kind,
                 x=part[x],
                 y=part["loss"],
                 mode="markers",
@@ -130,5 +138,6 @@ def curves_figure(
         if future is not None and len(future):
             fig.add_traces(band(future[x], future["low"], future["high"], color, f"{name}, forecast, 95 %"))
             fig.add_trace(line(future[x], future["loss"], color, f"{name}, forecast", "dash", showlegend=False))
-        fig.add_trace(go.Scattergl(x=part[x], y=part["loss"], mode="lines", name=name, line={"color": color, "width": 1.5}))
+        look = {"color": color, "width": 1.5}
+        fig.add_trace(scatter(type="scattergl", x=part[x], y=part["loss"], mode="lines", name=name, line=look))
     return finish(fig)
