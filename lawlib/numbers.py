@@ -67,7 +67,6 @@ WRITE = {
     "nats": lambda value: f"{value:.4f}" if math.isfinite(value) else "–",
     "times": times,
     "plain": plain,
-    "short": lambda value: plain(value, 3),
     "whole": lambda value: f"{value:,.0f}" if math.isfinite(value) else "–",
 }
 """Writers by name, for sentences that the page fills in again while a slider moves: ui/js/numbers.js has the same."""

@@ -21,8 +21,8 @@ def explorer() -> None:
     template = (
         "At **{flops:flops} FLOPs** the optimum has **{n_active:count} "
         f"{ui.active(optimum)}**"
-        "{n_active:count~} and trains on **{tokens:count} tokens**{tokens:count~}, {tokens_per_parameter:short}"
-        "{tokens_per_parameter:short~} tokens per parameter; expected loss **{loss:loss}**{loss:loss~} nats per token"
+        "{n_active:count~} and trains on **{tokens:count} tokens**{tokens:count~}, {tokens_per_parameter:count}"
+        "{tokens_per_parameter:count~} tokens per parameter; expected loss **{loss:loss}**{loss:loss~} nats per token"
         f"{ui.experts(optimum)}."
     )
     with place:

@@ -28,7 +28,7 @@ HERE = "This view"
 _ROWS = (
     ("n_active", "optimal active parameters N", numbers.count),
     ("tokens", "optimal tokens D", numbers.count),
-    ("tokens_per_parameter", "tokens per parameter", lambda v: numbers.plain(v, 3)),
+    ("tokens_per_parameter", "tokens per parameter", numbers.count),
     ("loss", "loss there, nats per token", numbers.loss),
 )
 

@@ -69,15 +69,16 @@ def best_figure(path: pd.DataFrame, switches: pd.DataFrame, style: Style, budget
     fig.add_trace(line(path["flops"], path["granularity"], style.accent, "best G", showlegend=False, shape="hv", meta=recipe))
     low, high = path["flops"].min(), path["flops"].max()
     for row in switches[(switches["flops"] > low) & (switches["flops"] < high)].itertuples():
+        late = np.log(row.flops / low) > 0.7 * np.log(high / low)  # no room on its right
         fig.add_annotation(
             x=np.log10(row.flops),
             y=np.log10(row.granularity),
             text=f"from {numbers.flops(row.flops)}",
             showarrow=False,
             font={"size": 11, "color": style.muted},
-            xanchor="left",
-            yanchor="top",
-            xshift=6,
+            xanchor="right" if late else "left",
+            yanchor="bottom" if late else "top",
+            xshift=-6 if late else 6,
             name="on e",
         )
     fig.update_xaxes(range=[np.log10(low), np.log10(high)], dtick=2)

@@ -32,6 +32,5 @@ export const WRITE = {
   nats: (value) => (Number.isFinite(value) ? value.toFixed(4) : "–"),
   times: (value) => (value === Infinity ? "∞" : Number.isFinite(value) ? `${significant(value, 3)}x` : "–"),
   plain: (value) => (Number.isFinite(value) ? general(value, 4) : "–"),
-  short: (value) => (Number.isFinite(value) ? general(value, 3) : "–"),
   whole: (value) => (Number.isFinite(value) ? Math.round(value).toLocaleString("en-US") : "–"),
 };
