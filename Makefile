@@ -28,9 +28,15 @@ dev:
 run: venv
 	@$(PYTHON) -m streamlit run app.py --server.port $(PORT)
 
+# Tests without a browser side by side; those with one alone, as they watch the clock. 5: pytest was given a choice and found no test.
 test: dev
 	@$(PYTHON) -m tools.browser --get >/dev/null || true
-	@rm -f build/untested; $(PYTHON) -m pytest -q $(ARGS); status=$$?; if [ -f build/untested ]; then cat build/untested; fi; exit $$status
+	@rm -f build/untested
+	@$(PYTHON) -m pytest -q -n auto -m "not browser" $(ARGS); first=$$?; \
+	$(PYTHON) -m pytest -q -m browser $(ARGS); second=$$?; \
+	if [ -f build/untested ]; then cat build/untested; fi; \
+	if [ "$$first$$second" = 55 ]; then exit 5; fi; \
+	for status in $$first $$second; do if [ $$status -ne 0 ] && [ $$status -ne 5 ]; then exit $$status; fi; done
 
 lint: dev
 	@$(PYTHON) -m ruff check .
