@@ -14,7 +14,7 @@ x, color = ui.run_axes(runs)
 event = ui.chart(
     figures.runs_figure(runs, x, color, ui.style()),
     "runs",
-    ui.runs_title(runs),
+    ui.runs_title(runs, x),
     runs,
     on_select="rerun",
     selection_mode=("points", "lasso", "box"),

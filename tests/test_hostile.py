@@ -221,6 +221,22 @@ def test_files_of_one_name_are_runs_of_their_own(through):
     assert "1 file given twice and read once." in found.notes
 
 
+def test_archives_with_the_same_folder_keep_their_own_configurations():
+    def run(width: int, loss: str) -> bytes:
+        return packed(("run/config.json", b'{"hidden": %d}' % width), ("run/metrics.csv", CURVE.replace(b"3.5", loss.encode())))
+
+    table = ingest.open_files([("a.zip", run(128, "3.5")), ("b.zip", run(512, "3.25")), ("again/a.zip", run(128, "3.5"))])
+    last = table.frame.drop_duplicates(table.frame.columns[0], keep="last")
+    assert set(zip(last.iloc[:, 0], last["config.hidden"], strict=True)) == {("a/run", "128"), ("b/run", "512")}
+
+
+def test_which_of_two_configurations_belongs_to_which_log_is_not_guessed():
+    files = [("metrics.csv", CURVE), ("config.json", b'{"hidden": 128}'), ("metrics.csv", CURVE.replace(b"3.5", b"3.25"))]
+    table = ingest.open_files([*files, ("config.json", b'{"hidden": 512}')])
+    assert "config.hidden" not in table.frame
+    assert any("2 configuration files named config.json: which belongs to which log is not known" in note for note in table.notes)
+
+
 def test_an_encrypted_member_is_refused():
     content = bytearray(packed(("runs.csv", ROWS), method=zipfile.ZIP_STORED))
     content[6] |= 1

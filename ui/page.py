@@ -82,8 +82,10 @@ def explore(part: Callable[[], None]) -> None:
     @st.fragment
     def follow() -> None:
         collected.restart(before)
-        part()
-        _conclude()
+        try:
+            part()
+        finally:
+            _conclude()
 
     follow()
 

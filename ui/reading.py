@@ -31,7 +31,13 @@ def read(where: str, key: tuple[Any, ...], reading: Callable[[guarded.Progress],
                 st.caption("The reading was cancelled. Nothing of it is stored.")
                 st.button("Read again", key=f"{where}_again", on_click=st.session_state.pop, args=(_cancelled(where),))
             return None
-        kept.append(_wait(where, key, reading))
+        found = _wait(where, key, reading)
+        if isinstance(found, guarded.Passing):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.error(plain(found), icon=":material/error:")
+                st.button("Read again", key=f"{where}_again")
+            return None
+        kept.append(found)
     if isinstance(kept[0], lawlib.ReadError):
         st.error(plain(kept[0]), icon=":material/error:")
         return None
@@ -62,7 +68,7 @@ def _wait(where: str, key: tuple[Any, ...], reading: Callable[[guarded.Progress]
     try:
         return reading(report)
     except lawlib.ReadError as error:
-        return lawlib.ReadError(str(error))  # without its traceback, which would keep the files
+        return type(error)(str(error))  # without its traceback, which would keep the files
     finally:
         place.empty()
 

@@ -54,7 +54,8 @@ def at_point(
     if own is None:
         return None, None
     e, g = float(optimum.expansion), float(optimum.granularity)
-    return data.remember(law, ("at point", e, g), lambda: selection.at_point(own, e, g))
+    key = ("at point", *(v if np.isfinite(v) else None for v in (e, g)))  # NaN is no other NaN's equal
+    return data.remember(law, key, lambda: selection.at_point(own, e, g))
 
 
 def isoflops(choice: Choice, point: Point, own: pd.DataFrame | None) -> pd.DataFrame:

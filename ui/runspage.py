@@ -91,10 +91,11 @@ def run_axes(runs: pd.DataFrame) -> tuple[str, str]:
     return tuple(state.get(f) if state.get(f) in o else o[0] for f, o in (("x", vary), ("color", colors)))
 
 
-def runs_title(runs: pd.DataFrame) -> str:
-    """The chart's title, with what it leaves out."""
+def runs_title(runs: pd.DataFrame, x: str) -> str:
+    """The chart's title across this quantity, with what it leaves out."""
+    n = int((runs[x].notna() & runs["loss"].notna()).sum())
     most = figures.MAX_DRAWN
-    return "Loss of the runs" + (f", {most:,} of {len(runs):,} drawn" if len(runs) > most else "")
+    return "Loss of the runs" + (f", {most:,} of {n:,} drawn: only these can be chosen on the chart" if n > most else "")
 
 
 def run_table(runs: pd.DataFrame, event, marks: pd.DataFrame, pulls: pd.Series | None) -> list[str]:

@@ -18,6 +18,7 @@ from .laws import Choice
 from .markup import plain
 from .words import bracket
 
+_OFFERED = "number_formats_offered"
 LENGTHS = tuple(float(2**k) for k in range(4, 18))
 _SERVED = tuple(float(f"{v:.2g}") for v in np.geomspace(1e9, 1e16, 43))
 
@@ -29,6 +30,8 @@ def controls() -> None:
         _slider("Tokens to serve, prompt and answer", "served", _SERVED, numbers.count)
     with columns[1]:
         gpu_menu()
+        if st.session_state.get(_OFFERED) != gpu().precisions:
+            st.rerun()  # the options beside the page offer another GPU's number formats
     with columns[2]:
         st.number_input(
             "USD a GPU-hour",
@@ -77,6 +80,7 @@ def options() -> None:
             **state.bound("reference", state.get("reference")),
         )
         precision_menu()
+        st.session_state[_OFFERED] = gpu().precisions
         share_slider(
             "Share of the peak rate reached",
             "peak",

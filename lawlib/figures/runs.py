@@ -24,7 +24,7 @@ AXES: dict[str, str] = {
 }
 MAX_SVG = 1000
 MAX_DRAWN = 2000
-"""Points of the chart of runs; of more runs it draws so many, evenly over their losses."""
+"""Points of the chart of runs; of more runs it draws so many, evenly over their losses, and as many of those left out."""
 MAX_NAMED = 8
 """Values of a quantity that a legend names; of more, a colour bar tells."""
 _OWN = {"expansion": expansion_color, "granularity": granularity_color}
@@ -37,7 +37,8 @@ def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> go.Figu
     known = runs[runs[x].notna() & runs["loss"].notna()]
     if len(known) > MAX_DRAWN:
         order = np.argsort(known["loss"].to_numpy(), kind="stable")
-        known = known.iloc[np.sort(order[np.linspace(0, len(order) - 1, MAX_DRAWN).astype(int)])]
+        evenly = order[np.linspace(0, len(order) - 1, MAX_DRAWN).astype(int)]
+        known = known.iloc[np.union1d(evenly, np.flatnonzero(known["excluded"].to_numpy(dtype=bool))[:MAX_DRAWN])]
     kind = "scattergl" if len(known) > MAX_SVG else "scatter"
     numeric = color in AXES
     if numeric and known[color].nunique(dropna=False) > MAX_NAMED and color not in _OWN:

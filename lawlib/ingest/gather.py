@@ -69,12 +69,12 @@ def open_files(files: Sequence[tuple[str, bytes]], name: str = "") -> Table:
     if len(files) == 1:
         sha256 = hashlib.sha256(files[0][1]).hexdigest()
     notes: list[str] = []
-    given = []
+    uploads = []
     for given_name, content in files:
         content = sniff.unpack(content, given_name)
         packed = is_archive(content)
-        given += members(content, given_name, notes) if packed else [File(given_name, content)]
-    given = _told_apart(given, notes)
+        uploads.append((given_name, members(content, given_name, notes) if packed else [File(given_name, content)], packed))
+    given = _told_apart(_in_folders(uploads), notes)
     if len(given) == 1 and not events.looks(given[0].content[:64]):
         only = given[0]
         base = PurePosixPath(only.path).name if only.path else name
@@ -85,10 +85,42 @@ def open_files(files: Sequence[tuple[str, bytes]], name: str = "") -> Table:
     return scrub(table.renamed(name, sha256))
 
 
+def _in_folders(uploads: list[tuple[str, list[File], bool]]) -> list[File]:
+    """The files of all uploads (name, files, whether an archive). Archives that hold different files of one path get a folder each."""
+    known: dict[str, bytes] = {}
+    clashing = set()
+    for _, inside, _ in uploads:
+        clashing |= {path for path, content in inside if known.get(path, content) != content}
+        known |= dict(inside)
+    found: list[File] = []
+    folders: dict[tuple[File, ...], str] = {}  # an archive given twice has one
+    for name, inside, packed in uploads:
+        if packed and any(file.path in clashing for file in inside):
+            stem, n = re.sub(r"(\.(zip|tar|tgz|gz))+$", "", PurePosixPath(name).name), 1
+            folder = folders.get(tuple(inside), stem)
+            while tuple(inside) not in folders and folder in folders.values():
+                n += 1
+                folder = f"{stem} ({n})"
+            folders[tuple(inside)] = folder
+            inside = [File(f"{folder}/{path}", content) for path, content in inside]
+        found += inside
+    return found
+
+
 def _told_apart(files: list[File], notes: list[str]) -> list[File]:
-    """The files by paths that no other has: of two with one path the second is numbered, and passed over where it is the same."""
+    """The files by paths that no other has: of two with one path the second is numbered, and passed over where it is the same.
+
+    Of different configurations with one path none is taken: which log each belongs to is not known.
+    """
     found: dict[str, bytes] = {}
     numbered = again = 0
+    paths = [path for path, content in dict.fromkeys(files) if _SETTINGS.fullmatch(PurePosixPath(path).name)]
+    if unclear := sorted({path for path in paths if paths.count(path) > 1}):
+        notes.append(
+            f"{counted(len(paths), 'configuration file')} named {shown(', '.join(unclear))}: which belongs to which log is not known, so none "
+            "is joined. Give each run's files as a zip."
+        )
+        files = [file for file in files if file.path not in unclear]
     for path, content in files:
         folder, _, base = path.rpartition("/")
         stem, n, free = re.match(r"\.*[^.]*", base)[0], 1, path  # type: ignore[index]

@@ -54,6 +54,10 @@ class Limits:
 LIMITS = Limits()
 
 
+class Passing(ReadError):
+    """A reading that failed here and now, and may succeed when it is tried again: no room, no time, ended by the system."""
+
+
 def open_files(files: Files, name: str = "", progress: Progress | None = None) -> Table:
     """The table in one or several uploads, as `ingest.open_files` reads it.
 
@@ -103,7 +107,7 @@ def _guarded(
             _check(folder, name, limits, code)
             return load(folder / "answer")
     except OSError as error:
-        raise ReadError(
+        raise Passing(
             f"{name} could not be handed over for reading ({error.strerror or error}): see that {tempfile.gettempdir()} has room."
         ) from error
 
@@ -128,7 +132,7 @@ def _run(folder: Path, name: str, limits: Limits, progress: Progress | None) -> 
             except subprocess.TimeoutExpired:
                 passed = time.monotonic() - begun
             if passed > limits.wall:
-                raise ReadError(f"{name} takes more than {limits.wall:g} s to be read: {_FEWER}")
+                raise Passing(f"{name} takes more than {limits.wall:g} s to be read: {_FEWER}")
             if progress is not None:
                 progress(passed)
     finally:
@@ -152,7 +156,7 @@ def _check(folder: Path, name: str, limits: Limits, code: int) -> None:
         if -code == signal.SIGXCPU:
             raise ReadError(f"{name} takes more than {limits.cpu:g} s of computing to be read: {_FEWER}")
         if -code == signal.SIGKILL:
-            raise ReadError(f"{name}: the process that read it was killed, as happens where memory runs out: {_FEWER}")
+            raise Passing(f"{name}: the process that read it was killed, as happens where memory runs out: {_FEWER}")
         why = signal.strsignal(-code) or f"signal {-code}"
         raise ReadError(f"{name}: the process that read it crashed ({why}): the file is damaged or unusual, save it again.")
     try:
