@@ -19,6 +19,13 @@ def explorer() -> None:
     own = runs if law.fit is not None else None
     same, others = ui.at_point(law, own, optimum)
     curves = ui.isoflops(choice, point, own)
+    # First the largest chart: the browser draws it while the rest is worked out.
+    ui.chart(
+        figures.isoflop_figure(curves, same, style, point.budget, choice.interval, others=others),
+        "isoflop",
+        "Loss against size at fixed compute",
+        curves,
+    )
     path = ui.path(choice, point)
     exponents = ui.exponents(choice, point)
     at = ui.path(choice, point, [point.budget]).iloc[0]
@@ -43,12 +50,6 @@ def explorer() -> None:
             template=template,
         )
 
-    ui.chart(
-        figures.isoflop_figure(curves, same, style, point.budget, choice.interval, others=others),
-        "isoflop",
-        "Loss against size at fixed compute",
-        curves,
-    )
     left, right = st.columns(2)
     with left:
         found = ui.isoflop_optima(law, same)
