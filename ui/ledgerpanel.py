@@ -25,10 +25,11 @@ MAX_PULLS = 2_000
 def marks(runs: pd.DataFrame) -> pd.DataFrame:
     """Marks of these runs of the chosen data set: run_id, mark, why; computed once for each state of the store."""
     found = _marks(state.get("dataset"), data.store().version)
-    return found[found["run_id"].isin(runs["run_id"])]
+    whole = len(found) == len(runs)  # no filter
+    return found.copy(deep=False) if whole else found[found["run_id"].isin(runs["run_id"])]
 
 
-@st.cache_data(max_entries=8, show_spinner="Looking at every run")
+@st.cache_resource(max_entries=8, show_spinner="Looking at every run")
 def _marks(dataset: str, version: int) -> pd.DataFrame:
     runs, store = data.runs(dataset), data.store()
     if len(runs) > MAX_RUNS:
