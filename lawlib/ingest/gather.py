@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,7 +13,7 @@ import pandas as pd
 
 from lawlib.errors import ReadError
 
-from . import sniff
+from . import naming, sniff
 from .archive import MEMBERS, File, is_archive, members
 from .columns import detect
 from .problem import RowProblem, counted, shown
@@ -25,12 +24,6 @@ from .scrub import scrub
 from .table import Table, load_table
 
 CELLS = 10**8
-_GENERIC = re.compile(
-    r"(metrics|trainer_state|output|train|training|stdout|stderr|log|logs|console|history|wandb-history|debug|main|results?|progress)"
-    r"(\.(csv|tsv|jsonl?|log|txt|out|parquet|gz))*|(events\.out\.tfevents\..*)|version_\d+|checkpoint-\d+|files|tensorboard|tb_logs|runs",
-    re.IGNORECASE,
-)
-_SETTINGS = re.compile(r"(hparams|config|args|params|hyperparameters|training_args)\.(ya?ml|json)", re.IGNORECASE)
 
 
 def open_table(data: bytes | Path, name: str) -> Table:
@@ -74,7 +67,7 @@ def open_files(files: Sequence[tuple[str, bytes]], name: str = "") -> Table:
         content = sniff.unpack(content, given_name)
         packed = is_archive(content)
         uploads.append((given_name, members(content, given_name, notes) if packed else [File(given_name, content)], packed))
-    given = _told_apart(_in_folders(uploads), notes)
+    given = naming.told_apart(naming.in_folders(uploads), notes)
     if len(given) == 1 and not events.looks(given[0].content[:64]):
         only = given[0]
         base = PurePosixPath(only.path).name if only.path else name
@@ -85,63 +78,11 @@ def open_files(files: Sequence[tuple[str, bytes]], name: str = "") -> Table:
     return scrub(table.renamed(name, sha256))
 
 
-def _in_folders(uploads: list[tuple[str, list[File], bool]]) -> list[File]:
-    """The files of all uploads (name, files, whether an archive). Archives that hold different files of one path get a folder each."""
-    known: dict[str, bytes] = {}
-    clashing = set()
-    for _, inside, _ in uploads:
-        clashing |= {path for path, content in inside if known.get(path, content) != content}
-        known |= dict(inside)
-    found: list[File] = []
-    folders: dict[tuple[File, ...], str] = {}  # an archive given twice has one
-    for name, inside, packed in uploads:
-        if packed and any(file.path in clashing for file in inside):
-            stem, n = re.sub(r"(\.(zip|tar|tgz|gz))+$", "", PurePosixPath(name).name), 1
-            folder = folders.get(tuple(inside), stem)
-            while tuple(inside) not in folders and folder in folders.values():
-                n += 1
-                folder = f"{stem} ({n})"
-            folders[tuple(inside)] = folder
-            inside = [File(f"{folder}/{path}", content) for path, content in inside]
-        found += inside
-    return found
-
-
-def _told_apart(files: list[File], notes: list[str]) -> list[File]:
-    """The files by paths that no other has: of two with one path the second is numbered, and passed over where it is the same.
-
-    Of different configurations with one path none is taken: which log each belongs to is not known.
-    """
-    found: dict[str, bytes] = {}
-    numbered = again = 0
-    paths = [path for path, content in dict.fromkeys(files) if _SETTINGS.fullmatch(PurePosixPath(path).name)]
-    if unclear := sorted({path for path in paths if paths.count(path) > 1}):
-        notes.append(
-            f"{counted(len(paths), 'configuration file')} named {shown(', '.join(unclear))}: which belongs to which log is not known, so none "
-            "is joined. Give each run's files as a zip."
-        )
-        files = [file for file in files if file.path not in unclear]
-    for path, content in files:
-        folder, _, base = path.rpartition("/")
-        stem, n, free = re.match(r"\.*[^.]*", base)[0], 1, path  # type: ignore[index]
-        while free in found and found[free] != content:
-            n += 1
-            free = f"{folder}/" * bool(folder) + f"{stem} ({n}){base[len(stem) :]}"
-        again += free in found
-        numbered += free not in found and free != path
-        found[free] = content
-    if numbered:
-        notes.append(f"{counted(numbered, 'file')} with the name of another one: a number is added to tell the runs apart.")
-    if again:
-        notes.append(f"{counted(again, 'file')} given twice and read once.")
-    return [File(path, content) for path, content in found.items()]
-
-
 def _many(files: list[File], name: str, notes: list[str]) -> Table:
     tables: list[tuple[str, Table]] = []  # folder, table
     settings: list[tuple[str, str, dict[str, str]]] = []  # folder, path, columns
     event_files, passed = [], []
-    labels, left = _labels([f.path for f in files]), sniff.UNPACKED_LIMIT
+    labels, left = naming.labels([f.path for f in files]), sniff.UNPACKED_LIMIT
     for file in files:
         folder = str(PurePosixPath(file.path).parent)
         if events.looks(file.content[:64]):
@@ -178,30 +119,6 @@ def _many(files: list[File], name: str, notes: list[str]) -> Table:
     return _together([t for _, t in tables], name, notes)
 
 
-def _labels(paths: list[str]) -> dict[str, str]:
-    """A run's name for each path: what tells it from the others, without generic parts such as metrics.csv.
-
-    Files of one folder with generic names, and the checkpoints below it, are one run.
-    """
-    keys = {}
-    for path in paths:
-        *folders, file = PurePosixPath(path).parts
-        kept = [f for f in folders if not re.fullmatch(r"checkpoint-\d+", f)]
-        stem = re.sub(r"(\.(csv|tsv|jsonl?|log|txt|out|err|parquet|gz|ya?ml))+$", "", file) or file
-        keys[path] = (*kept,) if kept and (_GENERIC.fullmatch(file) or _SETTINGS.fullmatch(file)) else (*kept, stem)
-    common = 0
-    while (
-        len(set(keys.values())) > 1
-        and all(len(k) > common + 1 for k in keys.values())
-        and len({k[common] for k in keys.values()}) == 1
-    ):
-        common += 1
-    brief = {k: "/".join(x for x in k[common:] if not _GENERIC.fullmatch(x)) for k in set(keys.values())}
-    taken = list(brief.values())
-    names = {k: v if v and taken.count(v) == 1 else "/".join(k[common:]) for k, v in brief.items()}
-    return {path: names[key] for path, key in keys.items()}
-
-
 def _settings(file: File) -> dict[str, str] | None:
     """The columns of a configuration; None where the file is none."""
     base = PurePosixPath(file.path).name
@@ -214,9 +131,9 @@ def _settings(file: File) -> dict[str, str] | None:
                 return None
             if is_config(whole):
                 return config_columns(whole)
-        elif _SETTINGS.fullmatch(base):
+        elif naming.SETTINGS.fullmatch(base):
             whole = _yaml(file)
-        if isinstance(whole, dict) and "log_history" not in whole and _SETTINGS.fullmatch(base):
+        if isinstance(whole, dict) and "log_history" not in whole and naming.SETTINGS.fullmatch(base):
             return {f"config.{k}": v for k, v in _flat(whole).items()}
     return None
 
