@@ -213,7 +213,7 @@ def side_by_side(left: Side, right: Side) -> None:
 def saved_views() -> None:
     """The saved analyses, each to be opened or deleted."""
     store = data.store()
-    table = store.analyses()
+    table = data.analyses()
     st.subheader("Saved analyses", anchor=False, divider="gray")
     if table.empty:
         st.caption("None yet. “Share”, beside the title of every page, keeps the view under a name; then it can be chosen above.")

@@ -38,13 +38,13 @@ def toolbar() -> None:
         return
     with shown.toolbar:
         if shown.laws or shown.charts:
-            export = st.popover("Export", icon=":material/download:", width="content", key=EXPORT, on_change="rerun")
-            if export.open:
-                with export:
+            folded = st.popover("Export", icon=":material/download:", width="content", key=EXPORT, on_change="rerun")
+            if folded.open:
+                with folded:
                     _export(shown.analysis(address()))
-        share = st.popover("Share", icon=":material/share:", width="content", key=SHARE, on_change="rerun")
-        if share.open:
-            with share:
+        folded = st.popover("Share", icon=":material/share:", width="content", key=SHARE, on_change="rerun")
+        if folded.open:
+            with folded:
                 _share(shown, address())
 
 
