@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 _STEPS = ((1e15, "Q"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
+@lru_cache(maxsize=1 << 16)  # tables and hovers of a page that is drawn again have the same numbers
 def count(value: float, digits: int = 3) -> str:
     """Parameters, tokens or experts: 7.31B, 128, "-" where there is none."""
     if not math.isfinite(value):
@@ -17,6 +19,7 @@ def count(value: float, digits: int = 3) -> str:
     return _significant(value, digits)
 
 
+@lru_cache(maxsize=1 << 16)
 def flops(value: float, digits: int = 2) -> str:
     """Training FLOPs as 3.2e20."""
     if not math.isfinite(value) or value <= 0:
@@ -42,6 +45,7 @@ def money(value: float) -> str:
     return f"USD {count(value)}" if math.isfinite(value) else "–"
 
 
+@lru_cache(maxsize=1 << 16)
 def plain(value: float, digits: int = 4) -> str:
     """Any other number, to `digits` significant digits."""
     return f"{value:.{digits}g}" if math.isfinite(value) else "–"

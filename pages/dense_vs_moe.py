@@ -17,7 +17,8 @@ def explorer() -> None:
     curves = ui.gaps(duel, point)
     at = ui.gaps(duel, point, [point.budget]).query("expansion == @point.expansion").iloc[0]
     optimum = ui.optimum(duel.moe, point)
-    measured = ui.measured_gaps(duel)
+    gap = figures.gap_figure(curves, style, point.budget, point.expansion, duel.interval, ui.measured_gaps(duel))
+    losses = figures.losses_figure(curves, style, point.budget, point.expansion)
 
     template = (
         "At **{flops:flops} FLOPs** a MoE with **E = {expansion:plain}**"
@@ -39,10 +40,9 @@ def explorer() -> None:
 
     left, right = st.columns(2)
     with left:
-        figure = figures.gap_figure(curves, style, point.budget, point.expansion, duel.interval, measured)
-        ui.chart(figure, "gap", "Compute that the MoE saves", curves)
+        ui.chart(gap, "gap", "Compute that the MoE saves", curves)
     with right:
-        ui.chart(figures.losses_figure(curves, style, point.budget, point.expansion), "losses", "Optimal loss of both", curves)
+        ui.chart(losses, "losses", "Optimal loss of both", curves)
     ui.leverage(point, optimum)
 
 

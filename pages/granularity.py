@@ -7,14 +7,14 @@ from lawlib import figures, tables
 
 ui.begin("Granularity", "How finely should the experts be split at a budget, and what is it worth?")
 choice = ui.choose("GD", "law_g")
-law = choice.law
+law, runs, style = choice.law, ui.selection(), ui.style()
+measured = figures.measured_granularity(runs, style) if runs["granularity"].nunique() > 1 else None
 
 
 @ui.explore
 def explorer() -> None:
     place = st.container()
     point = ui.controls(law)
-    style = ui.style()
     budgets = ui.decades(law, point.budget)
     curves = tables.granularity_curves(law, budgets, point.expansion, choice.samples)
     chosen = curves[curves["flops"] == point.budget]
@@ -24,6 +24,11 @@ def explorer() -> None:
     coarse = chosen[chosen["granularity"] == chosen["granularity"].min()].iloc[0]
 
     gain = ui.gain(choice, point, float(coarse["granularity"]))
+    switches = ui.switches(law, point.expansion)
+    excess = figures.excess_figure(curves, style, point.budget, choice.interval)
+    finest = figures.best_figure(ui.path(choice, point, best_granularity=True), switches, style, point.budget)
+    router = figures.router_figure(curves, style, point.budget) if law.flops_rule.has_router else None
+
     template = (
         "At **{flops:flops} FLOPs** the best MoE"
         f"{ui.at_expansion(point)} "
@@ -53,29 +58,21 @@ def explorer() -> None:
 
     left, right = st.columns([3, 2])
     with left:
-        figure = figures.excess_figure(curves, style, point.budget, choice.interval)
-        ui.chart(figure, "excess", "Loss against granularity, each budget's best at zero", curves)
+        ui.chart(excess, "excess", "Loss against granularity, each budget's best at zero", curves)
     with right:
-        switches = ui.switches(law, point.expansion)
-        path = ui.path(choice, point, best_granularity=True)
-        ui.chart(figures.best_figure(path, switches, style, point.budget), "best_g", "Best granularity against compute", switches)
+        ui.chart(finest, "best_g", "Best granularity against compute", switches)
 
     left, right = st.columns([2, 3])
     with left:
-        if law.flops_rule.has_router:
-            ui.chart(figures.router_figure(curves, style, point.budget), "router", "What the router costs", chosen)
+        if router is not None:
+            ui.chart(router, "router", "What the router costs", chosen)
         else:
             st.markdown("**What the router costs**")
             st.caption("This law's FLOPs rule has no router term, so finer experts look free: an upper bound on their worth.")
     with right:
-        runs = ui.selection()
-        if runs["granularity"].nunique() > 1:
-            ui.chart(
-                figures.measured_granularity(runs, style),
-                "measured_g",
-                "Measured: runs that differ in G, at equal tokens or else equal FLOPs",
-                runs,
-            )
+        if measured is not None:
+            title = "Measured: runs that differ in G, at equal tokens or else equal FLOPs"
+            ui.chart(measured, "measured_g", title, runs)
         else:
             st.markdown("**Measured**")
             st.caption(

@@ -19,16 +19,17 @@ def explorer() -> None:
     own = runs if law.fit is not None else None
     same, others = ui.at_point(law, own, optimum)
     curves = ui.isoflops(choice, point, own)
-    # First the largest chart: the browser draws it while the rest is worked out.
-    ui.chart(
-        figures.isoflop_figure(curves, same, style, point.budget, choice.interval, others=others),
-        "isoflop",
-        "Loss against size at fixed compute",
-        curves,
-    )
     path = ui.path(choice, point)
     exponents = ui.exponents(choice, point)
     at = ui.path(choice, point, [point.budget]).iloc[0]
+    found = ui.isoflop_optima(law, same)
+    minima = found.slices if found else None
+    approaches = ui.approaches(choice, same, exponents)
+    slices = figures.isoflop_figure(curves, same, style, point.budget, choice.interval, others=others, reach=path)
+    size, tokens = (
+        figures.allocation({choice.label: path}, choice.label, style, point.budget, quantity, choice.interval, minima)
+        for quantity in ("n_active", "tokens")
+    )
 
     template = (
         "At **{flops:flops} FLOPs** the loss is lowest at **{n_active:count} "
@@ -50,16 +51,13 @@ def explorer() -> None:
             template=template,
         )
 
+    ui.chart(slices, "isoflop", "Loss against size at fixed compute", curves)
     left, right = st.columns(2)
     with left:
-        found = ui.isoflop_optima(law, same)
-        minima = found.slices if found else None
-        figure = figures.allocation({choice.label: path}, choice.label, style, point.budget, "n_active", choice.interval, minima)
-        ui.chart(figure, "n_opt", "Optimal size against compute", path)
+        ui.chart(size, "n_opt", "Optimal size against compute", path)
     with right:
-        figure = figures.allocation({choice.label: path}, choice.label, style, point.budget, "tokens", choice.interval, minima)
-        ui.chart(figure, "d_opt", "Optimal tokens against compute", path)
-    ui.approaches_table(ui.approaches(choice, same, exponents))
+        ui.chart(tokens, "d_opt", "Optimal tokens against compute", path)
+    ui.approaches_table(approaches)
 
 
 ui.finish()

@@ -17,6 +17,13 @@ def explorer() -> None:
     optimum = ui.optimum(law, point)
     path = ui.path(choice, point)
     at = ui.path(choice, point, [point.budget]).iloc[0]
+    style = ui.style()
+    own = runs if law.fit is not None else None
+    curves = ui.isoflops(choice, point, own)
+    same, others = ui.at_point(law, own, optimum)
+    loss = figures.loss_frontier(path, own, style, point.budget, choice.interval)
+    slices = figures.isoflop_figure(curves, same, style, point.budget, choice.interval, 380, others, reach=path)
+    paths = ui.compared_paths(choice, point, path)
 
     template = (
         "At **{flops:flops} FLOPs** the optimum has **{n_active:count} "
@@ -36,27 +43,15 @@ def explorer() -> None:
         )
         ui.welcome(choice, point)
 
-    style = ui.style()
-    own = runs if law.fit is not None else None
     left, right = st.columns(2)
     with left:
-        ui.chart(
-            figures.loss_frontier(path, own, style, point.budget, choice.interval), "loss", "Optimal loss against compute", path
-        )
+        ui.chart(loss, "loss", "Optimal loss against compute", path)
     with right:
-        curves = ui.isoflops(choice, point, own)
-        same, others = ui.at_point(law, own, optimum)
-        ui.chart(
-            figures.isoflop_figure(curves, same, style, point.budget, choice.interval, 380, others),
-            "isoflop",
-            "Loss against size",
-            curves,
-        )
+        ui.chart(slices, "isoflop", "Loss against size", curves)
 
     left, right = st.columns([3, 2])
     with left:
         quantity = ui.optimum_menu()
-        paths = ui.compared_paths(choice, point, path)
         figure = figures.allocation(paths, choice.label, style, point.budget, quantity, choice.interval)
         ui.chart(figure, "allocation", "Against published laws", tables.stacked(paths))
         st.caption("The laws count N differently (their names say how) and come from other data: compare slopes before levels.")

@@ -18,7 +18,12 @@ def explorer() -> None:
     style = ui.style()
     optimum = ui.optimum(choice.law, point)
     found = ui.serving.results(choice, point, optimum)
-    price = ui.serving.price()
+    price, e, reference = ui.serving.price(), found.question.expansion, found.question.reference
+    trilemma = figures.trilemma_figure(found.sizes, found.optima, found.picks, style, price, e, reference)
+    at_loss = figures.equal_loss_figure(found.at_loss, style, price, e, found.loss)
+    sizes = figures.over_training_figure(found.sizes, style, price, e, found.region, found.interval)
+    lifetime = figures.lifetime_figure(found.lifetimes, style, price, e, found.served)
+    ladder = ui.serving.ladder(found, price)
 
     template = (
         "At **{flops:flops} FLOPs** the loss-optimal model"
@@ -39,24 +44,18 @@ def explorer() -> None:
 
     left, right = st.columns(2)
     with left:
-        figure = figures.trilemma_figure(
-            found.sizes, found.optima, found.picks, style, price, found.question.expansion, found.question.reference
-        )
-        ui.chart(figure, "trilemma", "One training budget: loss against serving price", found.sizes)
+        ui.chart(trilemma, "trilemma", "One training budget: loss against serving price", found.sizes)
     with right:
-        figure = figures.equal_loss_figure(found.at_loss, style, price, found.question.expansion, found.loss)
-        ui.chart(figure, "equal_loss", "One loss: compute against serving price", found.at_loss)
+        ui.chart(at_loss, "equal_loss", "One loss: compute against serving price", found.at_loss)
 
     left, right = st.columns(2)
     with left:
-        figure = figures.over_training_figure(found.sizes, style, price, found.question.expansion, found.region, found.interval)
-        ui.chart(figure, "over_training", f"Over-training E = {found.question.expansion:g} at the budget", found.sizes)
+        ui.chart(sizes, "over_training", f"Over-training E = {e:g} at the budget", found.sizes)
     with right:
-        figure = figures.lifetime_figure(found.lifetimes, style, price, found.question.expansion, found.served)
-        ui.chart(figure, "lifetime", "The cheapest way to the loss, served", found.lifetimes)
+        ui.chart(lifetime, "lifetime", "The cheapest way to the loss, served", found.lifetimes)
 
     st.markdown("**Every expert count at the budget**")
-    st.dataframe(ui.serving.ladder(found, price), hide_index=True, width="stretch", key="ladder")
+    st.dataframe(ladder, hide_index=True, width="stretch", key="ladder")
     st.markdown("**Break-even: for how many tokens served the row is cheaper than the column**")
     matrix = ui.serving.break_even_table(found)
     if matrix is not None:

@@ -165,6 +165,44 @@ def test_zoom_and_legend_survive_a_slider_change_and_not_another_data_set(page):
     assert page.evaluate("document.querySelector('.st-key-n_opt .chart').layout.uirevision.startsWith('marin-moe-may')")
 
 
+COUNT = """() => {
+    window.made = { react: 0, animate: 0 };
+    for (const name of Object.keys(window.made)) {
+        const draw = Plotly[name];
+        Plotly[name] = (...all) => { window.made[name]++; return draw(...all); };
+    }
+}"""
+ANEW = """async () => {
+    const drawn = chart => [...chart.querySelectorAll(
+        '.scatterlayer path, .scatterlayer text, .annotation-text, .annotation .bg, .shapelayer path, .xtick text, .ytick text, .legendtext',
+    )].map(e => [e.tagName, e.getAttribute('d'), e.textContent, e.getAttribute('transform'), e.getAttribute('x'), e.getAttribute('y'),
+        e.parentNode.getAttribute('transform'), e.style.stroke, e.style.fill, e.style.visibility].join(' ')).sort();
+    const differ = [];
+    for (const chart of document.querySelectorAll('.chart')) {
+        const other = document.createElement('div'), { data, layout } = JSON.parse(chart.spec);
+        other.style = `position:absolute;visibility:hidden;width:${chart.clientWidth}px;height:${chart.clientHeight}px`;
+        chart.parentElement.append(other);
+        await Plotly.newPlot(other, data, layout, chart._context);
+        const [one, two] = [chart, other].map(drawn);
+        if (one.length < 10 || one.join() !== two.join()) differ.push([one.find(e => !two.includes(e)), two.find(e => !one.includes(e))]);
+        Plotly.purge(other);
+        other.remove();
+    }
+    return differ;
+}"""
+
+
+def test_what_is_drawn_again_of_a_chart_makes_it_the_chart_drawn_anew(page):
+    page.goto("/isoflop?dataset=marin-moe-v16")
+    settle(page)
+    page.evaluate(COUNT)
+    for key in ("ArrowLeft", "ArrowRight", "ArrowRight", "ArrowRight"):
+        press(page, "budget", key)
+        assert page.evaluate(ANEW) == []
+    assert page.evaluate("window.made.react") == 0  # the axes hold every budget: nothing else moves
+    assert page.evaluate("window.made.animate") == 4  # the curve of the budget; the other two charts change a line and its words
+
+
 def test_a_chart_says_what_it_is_to_those_who_cannot_see_it(page):
     page.goto("/isoflop?dataset=marin-moe-v16")
     settle(page)

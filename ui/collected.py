@@ -26,11 +26,12 @@ _KEY = "collected"
 class Collected:
     """One run of a page. toolbar: the place beside the title; sliders: the values of each, by its field.
 
-    explored: whether a part of the page follows sliders of its own (`page.explore`).
+    waiting: the place at the page's head for a progress bar; explored: whether a part of the page follows sliders of its own (`page.explore`).
     """
 
     title: str
     toolbar: Any
+    waiting: Any = None
     laws: list[tuple[Part, Callable[[], lawlib.Ensemble | None]]] = field(default_factory=list)
     point: Point | None = None
     sliders: dict[str, list] = field(default_factory=dict)
@@ -54,9 +55,15 @@ def begin(title: str, toolbar: Any) -> None:
     st.session_state[_KEY] = Collected(title, toolbar)
 
 
+def wait_here() -> None:
+    """Progress bars of what follows stand here."""
+    now().waiting = st.empty()
+
+
 def restart(before: Collected) -> None:
     """The part of the page that follows its sliders begins again: what was collected before it stays."""
     st.session_state[_KEY] = replace(before, laws=[*before.laws], sliders={}, charts=[], exported=None)
+    wait_here()
 
 
 def now() -> Collected:

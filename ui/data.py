@@ -21,7 +21,7 @@ from lawlib.optimum import GRANULARITIES
 from lawlib.selection import Fingerprint, content_hashes, extra_values, fingerprint, marked, select
 from lawlib.store import Store
 
-from . import state
+from . import collected, state
 
 N_RESAMPLES = 300
 """Bootstrap replicates behind the bands of the pages."""
@@ -285,6 +285,9 @@ def _rounding(name: str, seed: int) -> lawlib.Ensemble | None:
 class progress:
     """A progress bar for work that may be long; it appears only when a first report comes before the end.
 
+    It stands at the head of the page: a place of its own between the charts would move them on, and they would be made anew
+    when it is gone.
+
     A click on any widget ends the run, and with it the work: the next report raises.
     """
 
@@ -292,7 +295,7 @@ class progress:
         self.words = words
 
     def __enter__(self) -> Callable[[int, int], None]:
-        self.place = st.empty()
+        self.place = collected.now().waiting or st.empty()
 
         def report(done: int, total: int) -> None:
             if done < total:

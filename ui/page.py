@@ -48,6 +48,7 @@ def begin(title: str, question: str, *, filters: bool = True) -> None:
         toolbar = st.container(horizontal=True, width="content", gap="small", key="toolbar")
     collected.begin(title, toolbar if filters else None)
     st.caption(question)
+    collected.wait_here()
     try:
         store = data.store()
     except StoreError as error:

@@ -11,6 +11,7 @@ import streamlit as st
 import lawlib
 from lawlib import figures, selection, tables
 from lawlib.identification import WEAK, gap_error
+from lawlib.percentiles import central
 
 from . import data, state
 from .controls import Point, budget_range
@@ -240,12 +241,15 @@ def _gap(duel: Duel, e: float, granularity: float | None, budgets: np.ndarray, b
 
 def gain(choice: Choice, point: Point, coarse: float) -> Bounded:
     """What the best granularity is worth in compute, with the law's interval."""
-    value = float(lawlib.granularity_gain(choice.law, point.budget, point.expansion, coarse))
+
+    def of(law: lawlib.FittedLaw) -> np.ndarray:
+        return np.asarray(lawlib.granularity_gain(law, point.budget, point.expansion, coarse))
+
     if choice.samples is None:
-        return Bounded(value, np.nan, np.nan)
-    return Bounded(
-        value, *choice.samples.interval(lambda law: lawlib.granularity_gain(law, point.budget, point.expansion, coarse))
-    )
+        return Bounded(float(of(choice.law)), np.nan, np.nan)
+    value, *many = of(choice.samples.with_point).tolist()  # law and samples in one computation
+    low, high = central(many, tables.LEVEL)
+    return Bounded(value, float(low), float(high))
 
 
 def switches(law: lawlib.FittedLaw, expansion: float | None) -> pd.DataFrame:

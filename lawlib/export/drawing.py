@@ -85,11 +85,13 @@ def _loss(analysis: Analysis, chart: Chart) -> Lines:
 def _isoflop(analysis: Analysis, chart: Chart) -> Lines:
     assert chart.table is not None
     height = chart.figure.layout.height
+    along = next((c for c in analysis.charts if c.key in ("loss", "n_opt")), None)
+    reach = f"reach={_path(analysis, along)}" if along else "reach=None"
     return [
         f"budgets = {[float(v) for v in np.unique(chart.table['flops'])]!r}",
         f"curves = tables.isoflop_curves(law, budgets, expansion, granularity, {_samples(analysis)})",
         *_own(analysis),
-        f'charts["isoflop"] = figures.isoflop_figure(curves, same, style, budget, interval, {height}, others)',
+        f'charts["isoflop"] = figures.isoflop_figure(curves, same, style, budget, interval, {height}, others, {reach})',
     ]
 
 

@@ -108,7 +108,7 @@ def trilemma_figure(
 
 def equal_loss_figure(curves: pd.DataFrame, style: Style, price: float, chosen: float, loss: float) -> go.Figure:
     """Training FLOPs against serving price for models of one loss, a line an E; dots take the fewest FLOPs of their E."""
-    fig = figure(style, f"training compute for a loss of {numbers.loss(loss)} (FLOPs)", PER_MILLION)
+    fig = figure(style, "training compute for the loss (FLOPs)", PER_MILLION)
     fig.update_yaxes(type="log")
     _price_axis(fig)
     parts = _by_expansion(curves, "serve")

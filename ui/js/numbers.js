@@ -1,18 +1,17 @@
 // How numbers are written for people: lawlib/numbers.py in the page.
 
+const trim = (text) => (text.includes(".") ? text.replace(/0+$/, "").replace(/\.$/, "") : text);
 const STEPS = [[1e15, "Q"], [1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "K"]];
 
 function significant(value, digits) {
   if (value === 0) return "0";
   const decimals = Math.max(digits - 1 - Math.floor(Math.log10(Math.abs(value)) + 1e-12), 0);
-  const text = value.toFixed(decimals);
-  return text.includes(".") ? text.replace(/0+$/, "").replace(/\.$/, "") : text;
+  return trim(value.toFixed(decimals));
 }
 
 // Python's format(value, ".{digits}g").
 function general(value, digits) {
   const [mantissa, exponent] = value.toExponential(digits - 1).split("e"), power = Number(exponent);
-  const trim = (text) => (text.includes(".") ? text.replace(/0+$/, "").replace(/\.$/, "") : text);
   if (power < -4 || power >= digits) return `${trim(mantissa)}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
   return trim(value.toFixed(Math.max(digits - 1 - power, 0)));
 }
@@ -26,7 +25,7 @@ export const WRITE = {
   flops(value) {
     if (!(value > 0) || !Number.isFinite(value)) return "–";
     const [mantissa, exponent] = value.toExponential(2).split("e");
-    return `${mantissa.replace(/0+$/, "").replace(/\.$/, "")}e${Number(exponent)}`;
+    return `${trim(mantissa)}e${Number(exponent)}`;
   },
   loss: (value) => (Number.isFinite(value) ? value.toFixed(3) : "–"),
   nats: (value) => (Number.isFinite(value) ? value.toFixed(4) : "–"),
