@@ -3,18 +3,24 @@
     make bench-ui                      # both variants of the charts in one run, ratios at the end
 
 A real pointer drags a slider for two seconds in headless Chromium; frames come from its trace events. Then the slider is moved
-again and again: from the message that the page sends to the end of the server's answer, and to the last change on the screen.
-The plain variant shows the same figures by st.plotly_chart.
+again and again: from the message that the page sends to the last byte of the server's answer (both seen on the wire between them,
+where a busy page delays nothing), and to the last change on the screen. The plain variant shows the same figures by
+st.plotly_chart.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 import json
 import os
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -22,18 +28,54 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.browser import FLAGS, find_browser, running, settle
 
 FRAME = 1000 / 60
+SMALL = 40
+"""Bytes below which what passes the wire is no answer and no moved slider, but a sign of life."""
 PAGES = {"/isoflop": "budget", "/dense_vs_moe": "e", "/granularity": "budget", "/serving": "budget"}
 """Page and the slider that is dragged there; Serving has four charts and no live curves."""
 WATCH = """
-window.sent = 0; window.answered = 0; window.changed = 0;
+window.sent = 0; window.changed = 0;
 const Socket = WebSocket;
 window.WebSocket = class extends Socket {
-  constructor(...a) { super(...a); this.addEventListener("message", () => { window.answered = performance.now(); }); }
   send(data) { window.sent = performance.now(); return super.send(data); }
 };
 document.addEventListener("DOMContentLoaded", () => new MutationObserver(() => { window.changed = performance.now(); })
   .observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true }));
 """
+
+
+class Wire:
+    """A relay on loopback between page and server, which knows when a message last passed each way."""
+
+    def __init__(self, url: str):
+        self.to = urlsplit(url)
+        self.asked = self.answered = 0.0
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asks: bool) -> None:
+        with contextlib.suppress(ConnectionError):
+            while chunk := await reader.read(1 << 16):
+                writer.write(chunk)
+                if asks and len(chunk) > SMALL:
+                    self.asked = time.perf_counter()
+                elif not asks and len(chunk) > SMALL:
+                    self.answered = time.perf_counter()
+            writer.close()
+
+    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, asks = await asyncio.open_connection(self.to.hostname, self.to.port)
+        await asyncio.gather(self._pass(reader, asks, True), self._pass(answers, writer, False))
+
+    @contextlib.contextmanager
+    def url(self) -> Iterator[str]:
+        """The address to open instead of the server's."""
+        loop = asyncio.new_event_loop()
+        server = loop.run_until_complete(asyncio.start_server(self._meet, "127.0.0.1", 0))
+        thread = threading.Thread(target=loop.run_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
 
 
 def frames(browser: Browser, page: Page, field: str) -> tuple[float, float]:
@@ -67,17 +109,17 @@ def frames(browser: Browser, page: Page, field: str) -> tuple[float, float]:
     return float(1 - late / len(states)), float(gaps.max())
 
 
-def answers(page: Page, field: str, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Milliseconds from the message of a moved slider to the server's last answer, and to the last change on the screen."""
+def answers(page: Page, wire: Wire, field: str, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Milliseconds from the message of a moved slider to the last byte of the server's answer, and to the last change on the screen."""
     server, screen = [], []
     slider = page.locator(f".st-key-w_{field} input[type=range]")
     slider.focus()
     for i in range(n + 2):
         page.keyboard.press("ArrowLeft" if i % 8 < 4 else "ArrowRight")
         page.wait_for_timeout(1800)
-        sent, answered, changed = page.evaluate("[window.sent, window.answered, window.changed]")
+        sent, changed = page.evaluate("[window.sent, window.changed]")
         if i >= 2:
-            server.append(answered - sent)
+            server.append(1e3 * (wire.answered - wire.asked))
             screen.append(changed - sent)
     return np.array(server), np.array(screen)
 
@@ -94,14 +136,14 @@ def bare(n: int) -> None:
     """Prints what a slider and one line of text take, to read the other figures by."""
     folder = Path(tempfile.mkdtemp())
     (folder / "bare.py").write_text(BARE, "utf-8")
-    with running(folder, folder / "bare.py") as server, sync_playwright() as playwright:
+    with running(folder, folder / "bare.py") as server, (wire := Wire(server.url)).url() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
-        page = browser.new_page(base_url=server.url, viewport={"width": 1280, "height": 900})
+        page = browser.new_page(base_url=url, viewport={"width": 1280, "height": 900})
         page.add_init_script(WATCH)
         page.goto("/")
         page.locator(".st-key-w_budget").wait_for()
         page.wait_for_timeout(1500)
-        at_server, on_screen = answers(page, "budget", n)
+        at_server, on_screen = answers(page, wire, "budget", n)
         start = time.process_time()
         sum(i * i for i in range(1_000_000))
         print(
@@ -116,11 +158,12 @@ def measure(variant: str, n: int, chosen: list[str]) -> dict[str, dict[str, floa
     """Every page of one variant, printed as it goes."""
     environment = {"LAWLIB_PLOTLY": os.devnull + ".js"} if variant == "plain" else {}
     found: dict[str, dict[str, float]] = {}
-    with running(Path(tempfile.mkdtemp()), **environment) as server, sync_playwright() as playwright:
+    folder = Path(tempfile.mkdtemp())
+    with running(folder, **environment) as server, (wire := Wire(server.url)).url() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
         for path in chosen:
             field = PAGES[path]
-            page = browser.new_page(base_url=server.url, viewport={"width": 1280, "height": 900})
+            page = browser.new_page(base_url=url, viewport={"width": 1280, "height": 900})
             page.add_init_script(WATCH)
             page.goto(path)
             settle(page)
@@ -128,7 +171,7 @@ def measure(variant: str, n: int, chosen: list[str]) -> dict[str, dict[str, floa
             share, longest = frames(browser, page, field)
             settle(page)
             page.wait_for_timeout(1500)
-            at_server, on_screen = answers(page, field, n)
+            at_server, on_screen = answers(page, wire, field, n)
             p95 = [float(np.percentile(a, 95)) for a in (at_server, on_screen)]
             found[path] = {"frames": share, "server": p95[0], "screen": p95[1]}
             print(

@@ -30,8 +30,6 @@ def controls() -> None:
         _slider("Tokens to serve, prompt and answer", "served", _SERVED, numbers.count)
     with columns[1]:
         gpu_menu()
-        if st.session_state.get(_OFFERED) != gpu().precisions:
-            st.rerun()  # the options beside the page offer another GPU's number formats
     with columns[2]:
         st.number_input(
             "USD a GPU-hour",
@@ -48,12 +46,14 @@ def controls() -> None:
 
 
 def gpu_menu() -> None:
-    """The menu of GPUs."""
+    """The menu of GPUs. For a part of a page that follows it while `precision_menu` stands beside the page."""
     names = list(serving.gpus())
     chosen = state.get("gpu") if state.get("gpu") in names else names[2]
     st.selectbox(
         "GPU", names, help="Memory, bandwidth and dense rates of the vendors' data sheets.", **state.bound("gpu", chosen)
     )
+    if st.session_state.get(_OFFERED) != gpu().precisions:
+        st.rerun()  # the menu beside the page offers another GPU's number formats
 
 
 def precision_menu() -> None:
@@ -61,6 +61,7 @@ def precision_menu() -> None:
     formats = gpu().precisions
     shown = state.get("precision") if state.get("precision") in formats else formats[0]
     st.selectbox("Number format of weights", formats, help="The cache is kept in 16 bits.", **state.bound("precision", shown))
+    st.session_state[_OFFERED] = formats
 
 
 def options() -> None:
@@ -80,7 +81,6 @@ def options() -> None:
             **state.bound("reference", state.get("reference")),
         )
         precision_menu()
-        st.session_state[_OFFERED] = gpu().precisions
         share_slider(
             "Share of the peak rate reached",
             "peak",
