@@ -14,7 +14,7 @@ import re
 
 import pandas as pd
 
-from .runs import CURVE_COLUMNS, as_runs
+from .runs import CURVE_COLUMNS, among, as_runs
 
 RULE = (
     "same name apart from an ending such as -restart2 or _resumed, same configuration (N, experts, k, G) and seed, and the steps "
@@ -40,15 +40,13 @@ def find_restarts(runs: pd.DataFrame, ends: pd.DataFrame) -> pd.DataFrame:
         ends: run_id, split, n_points, first_step, last_step (`Store.curve_ends`); the split with the most points speaks for
             its run.
     """
-    spans = ends.sort_values("n_points", ascending=False).drop_duplicates("run_id")
-    spans = spans[["run_id", "n_points", "first_step", "last_step"]].dropna()
-    known = runs[~runs["excluded"]].drop_duplicates("run_id").merge(spans, on="run_id")
-    known = known[known["name"] != ""]
+    known = alike(runs[~runs["excluded"]].drop_duplicates("run_id"))
+    spans = ends[among(ends["run_id"], known["run_id"])].sort_values("n_points", ascending=False, kind="stable")
+    spans = spans.drop_duplicates("run_id")[["run_id", "n_points", "first_step", "last_step"]].dropna()
+    known = known.merge(spans, on="run_id")
     if known.empty:
         return pd.DataFrame({c: pd.Series(dtype="str" if c in ("run_id", "base") else float) for c in COLUMNS})
-    known = known.assign(base=[base_name(n) for n in known["name"]])
-    keys = [known["base"], *(known[c] for c in SAME)]
-    known = known.assign(group=known.groupby(keys, dropna=False, sort=False).ngroup())
+    known = known.assign(group=known.groupby(["base", *SAME], dropna=False, sort=False).ngroup())
     known = known[known.groupby("group")["group"].transform("size") > 1]
     known = known.sort_values(["group", "first_step", "last_step"], kind="stable").reset_index(drop=True)
     gap = 3 * (known["last_step"] - known["first_step"]) / (known["n_points"] - 1).clip(lower=1)
@@ -62,6 +60,14 @@ def find_restarts(runs: pd.DataFrame, ends: pd.DataFrame) -> pd.DataFrame:
     known = known[known.groupby("chain")["chain"].transform("size") > 1]
     known = known.assign(attempt=known.groupby("chain").cumcount() + 1, chain=known["chain"].rank(method="dense").astype(int))
     return known[list(COLUMNS)].reset_index(drop=True)
+
+
+def alike(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs that share configuration, seed and `base` name with another, their base in a column: only these can be attempts."""
+    # Names are what takes long: those of a run unlike all others are not looked at.
+    found = runs[(runs["name"] != "") & runs[list(SAME)].duplicated(keep=False)]
+    found = found.assign(base=pd.Series([base_name(n) for n in found["name"]], index=found.index, dtype="str"))
+    return found[found.duplicated(["base", *SAME], keep=False)]
 
 
 def stitch(runs: pd.DataFrame, curves: pd.DataFrame, attempts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -112,10 +112,10 @@ def as_runs(frame: pd.DataFrame, dataset: str | None = None) -> pd.DataFrame:
 
 def content_ids(runs: pd.DataFrame) -> list[str]:
     """A 16-digit hash of each row's content: equal rows, equal ids, in any data set and on any machine."""
-    columns = [runs[c].tolist() for c in _IDENTITY]
     return [
         hashlib.sha256("\x1f".join("" if v != v else repr(v) for v in row).encode()).hexdigest()[:16]
-        for row in zip(*columns, strict=True)
+        for first in range(0, len(runs), 50_000)  # a million runs as Python's numbers would take a gigabyte
+        for row in zip(*(runs[c].iloc[first : first + 50_000].tolist() for c in _IDENTITY), strict=True)
     ]
 
 
@@ -128,6 +128,11 @@ def problems(runs: pd.DataFrame, columns: Iterable[str] = POSITIVE) -> list[Prob
         for row in np.flatnonzero(bad):
             found.append(Problem(int(row), column, float(values[row]), f"{column} must be a positive finite number"))
     return sorted(found, key=lambda p: p.row)
+
+
+def among(run_ids: pd.Series, wanted: Iterable[str]) -> np.ndarray:
+    """Whether each of these ids is wanted, however many are: pandas' own `isin` takes ten microseconds a wanted text."""
+    return run_ids.astype(object).isin(set(wanted)).to_numpy()
 
 
 def usable(runs: pd.DataFrame) -> pd.DataFrame:

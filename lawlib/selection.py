@@ -58,7 +58,7 @@ def select(
         keep &= runs["arch"] == arch
     for key, values in (extra or {}).items():
         keep &= extra_values(runs)[key].isin(list(values))
-    return runs[keep].reset_index(drop=True)
+    return (runs if keep.all() else runs[keep]).reset_index(drop=True)
 
 
 def extra_values(runs: pd.DataFrame) -> pd.DataFrame:
@@ -72,15 +72,21 @@ def content_hashes(runs: pd.DataFrame) -> list[str]:
     return [h[:HASH_DIGITS] for h in content_ids(runs)]
 
 
-def marked(runs: pd.DataFrame, leave_out: Iterable[str], reason: str = "left out by the address") -> pd.DataFrame:
-    """The runs with exactly those of these content hashes excluded; of equal runs as many as the hash comes."""
+def marked(
+    runs: pd.DataFrame, leave_out: Iterable[str], reason: str = "left out by the address", hashes: Iterable[str] | None = None
+) -> pd.DataFrame:
+    """The runs with exactly those of these content hashes excluded; of equal runs as many as the hash comes.
+
+    hashes: `content_hashes(runs)`, where they are known already.
+    """
     wanted = Counter(leave_out)
-    hashes = pd.Series(content_hashes(runs) if wanted else [""] * len(runs), index=runs.index, dtype="str")
-    rank = hashes.groupby(hashes).cumcount()
-    excluded = rank < hashes.map(wanted).fillna(0)
-    was = runs["excluded"].astype(bool)
-    reasons = runs["exclude_reason"].where(was, reason).where(excluded, "")
-    return runs.assign(excluded=excluded.astype(bool), exclude_reason=reasons)
+    excluded = np.zeros(len(runs), dtype=bool)
+    if wanted:
+        found = pd.Series(content_hashes(runs) if hashes is None else list(hashes), dtype="str")
+        found = found[found.isin(list(wanted))]
+        excluded[found.index[found.groupby(found).cumcount() < found.map(wanted).astype(float)]] = True
+    reasons = runs["exclude_reason"].where(runs["excluded"].astype(bool), reason).where(excluded, "")
+    return runs.assign(excluded=excluded, exclude_reason=reasons)
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,8 @@ def explorer() -> None:
         else:
             st.markdown("**Measured**")
             st.caption(
-                "No two of the selected runs differ in granularity alone. Runs of one size, token count and E at G = 1, 2, 4, 8 would show it."
+                ui.too_many()
+                or "No two of the selected runs differ in granularity alone. Runs of one size, token count and E at G = 1, 2, 4, 8 would show it."
             )
 
 

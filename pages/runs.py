@@ -6,13 +6,13 @@ import ui
 from lawlib import figures
 
 ui.begin("Runs", "Which runs are there, and which of them should count?")
-runs = ui.selection()
+runs = ui.passing()
 with st.container():
-    marks = ui.marks(runs)
-    ui.answer(ui.counted(runs), ui.marks_summary(runs, marks), ui.dataset_facts())
-x, color = ui.run_axes(runs)
+    marks = ui.marks()
+    ui.answer(ui.counted(), ui.marks_summary(marks), ui.dataset_facts())
+x, color = ui.run_axes()
 event = ui.chart(
-    figures.runs_figure(runs, x, color, ui.style()),
+    figures.runs_figure(ui.runs_drawn(x), x, color, ui.style()),
     "runs",
     ui.runs_title(runs, x),
     runs,

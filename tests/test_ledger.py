@@ -135,10 +135,13 @@ def test_every_mark_has_its_reason_and_nothing_else_is_marked():
 def test_a_decay_steepens_a_curve_and_a_power_law_does_not():
     tokens = np.linspace(1e7, 1e9, 100)
     plain = 1.8 + 30 * tokens**-0.2
-    assert steepening(tokens, plain) < 1
     decayed = plain - 0.1 * np.clip((tokens / 1e9 - 0.85) / 0.15, 0, 1)
-    assert steepening(tokens, decayed) > 1.5
-    assert np.isnan(steepening(tokens[:8], plain[:8]))
+    curves = [(tokens, plain), (tokens, decayed), (tokens[:8], plain[:8])]
+    x, y = (np.concatenate([c[i] for c in curves]) for i in (0, 1))
+    constant, decay, short = steepening(x, y, np.repeat([0, 1, 2], [len(c[0]) for c in curves]))
+    assert constant < 1
+    assert decay > 1.5
+    assert np.isnan(short)
 
 
 def test_smoothing_keeps_a_line_and_takes_noise_away():

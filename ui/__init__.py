@@ -8,7 +8,7 @@ from .catalogue import catalogue
 from .chart import chart, style
 from .controls import Point, budget_range, controls
 from .curvespanel import curves
-from .data import N_RESAMPLES, datasets, ensemble, fit, health, progress, runs, selection, store
+from .data import N_RESAMPLES, datasets, ensemble, fit, health, passing, progress, runs, selection, store, too_many
 from .duel import choose_pair, leverage, measured_gaps
 from .fitpage import axis_menu, backtest, backtest_table, coefficient_table, coefficients, health_card, pull_table, seed_caption
 from .laws import Choice, choose, facts, has
@@ -46,7 +46,7 @@ from .results import (
     path,
     switches,
 )
-from .runspage import counted, dataset_facts, exclusion, released_models, run_axes, run_table, runs_title
+from .runspage import counted, dataset_facts, exclusion, released_models, run_axes, run_table, runs_drawn, runs_title
 from .trainedpage import kinds_table, limits, noise, rates, trained_sentence
 from .uploading import built, file_at_hand, mapping_of
 from .uploadpage import corrections, own_datasets, problems, store_form, stored, suggestions, understood

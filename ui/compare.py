@@ -108,7 +108,7 @@ def _side(name: str, query: str) -> Side:
         same, others = results.at_point(choice.law, own, optimum)
         curves = results.isoflops(choice, point, own)
         figure = figures.isoflop_figure(curves, same, style(), point.budget, choice.interval, 380, others)
-        here = data.fingerprint_of(dataset, data.store().version)
+        here = data.fingerprint_of(dataset)
         asked = state.get("data")
         differs = selection.Fingerprint.read(asked).difference(here) if asked else ""
         law = choice.law

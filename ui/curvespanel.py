@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from lawlib import figures, numbers
+from lawlib import figures, ledger, numbers
 from lawlib.curves import common_value, losses_at, smooth
+from lawlib.runs import among
 from lawlib.unfinished import forecast
 
 from . import data, state
@@ -25,17 +26,16 @@ MOST_FORECAST = 12
 
 def curves(runs: pd.DataFrame, chosen: list[str], marks: pd.DataFrame) -> None:
     """Training curves of the chosen runs, or of the first ones."""
-    splits = data.store().splits(state.get("dataset"))
+    splits = data.splits(state.get("dataset"))
     st.subheader("Training curves", anchor=False)
     if not splits:
         st.caption("This data set has no training curves: upload a log with a step column to see them here.")
         return
-    ids = (chosen or runs["run_id"].tolist())[:MAX_CURVES]
+    ids = (chosen or runs["run_id"].head(MAX_CURVES).tolist())[:MAX_CURVES]
+    more = f", the first {MAX_CURVES} of {len(runs)} runs" if not chosen and len(runs) > MAX_CURVES else ""
     columns = st.columns([3, 2, 3, 2], vertical_alignment="bottom")
-    named = runs["loss_name"].mode()
-    start = named.iloc[0] if len(named) and named.iloc[0] in splits else splits[0]
     with columns[0]:
-        shown = state.get("split") if state.get("split") in splits else start
+        shown = state.get("split") if state.get("split") in splits else _own_split(*data.selected())
         split = st.selectbox("Loss", splits, **state.bound("split", shown))
     points = data.store().curves(state.get("dataset"), ids, split=split, max_points=MAX_POINTS)
     known = [x for x in ALONG if points[x].notna().any()]
@@ -51,8 +51,8 @@ def curves(runs: pd.DataFrame, chosen: list[str], marks: pd.DataFrame) -> None:
     with columns[3]:
         log_x = st.toggle("Logarithmic", value=True, key="curves_log")
     points = smooth(points[points[x].notna()], x, width, log_x)
+    runs = runs[among(runs["run_id"], ids)] if chosen else runs.head(MAX_CURVES)
     names = dict(zip(runs["run_id"], runs["name"], strict=True))
-    more = f", the first {MAX_CURVES} of {len(runs)} runs" if not chosen and len(runs) > MAX_CURVES else ""
     ahead = _forecasts(points, runs, marks) if x == "tokens" else None
     figure = figures.curves_figure(points, names, x, style(), log_x, ahead)
     if len(ids) > 12:
@@ -66,9 +66,14 @@ def curves(runs: pd.DataFrame, chosen: list[str], marks: pd.DataFrame) -> None:
     _equal(points, names, x)
 
 
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _own_split(dataset: str, version: int, chosen: tuple) -> str:
+    return data.split_of(data.passing())
+
+
 def _forecasts(points: pd.DataFrame, runs: pd.DataFrame, marks: pd.DataFrame) -> pd.DataFrame | None:
     """run_id, tokens, loss, low, high of the runs in flight among these curves; None without any."""
-    in_flight = marks.loc[marks["mark"].str.contains("in flight"), "run_id"]
+    in_flight = marks.loc[ledger.has(marks, "in flight"), "run_id"]
     goals = runs.set_index("run_id")["tokens"]
     parts = []
     for run, part in points[points["run_id"].isin(in_flight)].groupby("run_id", sort=False):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -29,6 +30,8 @@ UNITS = {"runs": "runs", "slices": "isoFLOP slices", "sizes": "sizes"}
 """What a bootstrap may draw."""
 MAX_EXTRA = 20_000
 """Runs up to which the log's other columns are offered as filters."""
+MANY = 50_000
+"""Runs up to which laws are fitted and runs compared: a law's refits take seconds then."""
 MEMORY = 400
 """Results of laws that are kept: ensembles and tables."""
 
@@ -74,26 +77,48 @@ def _analyses(version: int) -> pd.DataFrame:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _runs(dataset: str, version: int) -> pd.DataFrame:
+def _stored(dataset: str, runs_version: int) -> pd.DataFrame:
     return store().runs(dataset)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _runs(dataset: str, version: int) -> pd.DataFrame:
+    """After another exclusion all other columns are the ones that were there."""
+    return _stored(dataset, store().runs_version).assign(**store().exclusions(dataset))
 
 
 def runs(dataset: str) -> pd.DataFrame:
     """All runs of a data set, excluded ones too."""
-    out = state.get("out")
-    found = _runs(dataset, store().version) if out is None else _marked(dataset, store().version, out)
-    return found.copy(deep=False)
+    return _all_runs(dataset, store().version, state.get("out")).copy(deep=False)
+
+
+def _all_runs(dataset: str, version: int, out: tuple[str, ...] | None) -> pd.DataFrame:
+    return _runs(dataset, version) if out is None else _marked(dataset, version, out)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _marked(dataset: str, version: int, out: tuple[str, ...]) -> pd.DataFrame:
-    return marked(_runs(dataset, version), out)
+    return marked(_runs(dataset, version), out, hashes=_hashes(dataset, store().runs_version) if out else None)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading what every run holds")
+def _hashes(dataset: str, runs_version: int) -> pd.Series:
+    return pd.Series(content_hashes(_stored(dataset, runs_version)), dtype="str")
+
+
+def fingerprint_of(dataset: str) -> Fingerprint:
+    """What the data set holds, in a few digits."""
+    return _fingerprint(dataset, store().runs_version)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def fingerprint_of(dataset: str, version: int) -> Fingerprint:
-    """What the data set holds, in a few digits."""
-    return fingerprint(_runs(dataset, version))
+def _fingerprint(dataset: str, runs_version: int) -> Fingerprint:
+    return fingerprint(_stored(dataset, runs_version))
+
+
+def own_runs(dataset: str) -> pd.DataFrame:
+    """`runs` as the workspace marks them, whatever the address leaves out."""
+    return _runs(dataset, store().version).copy(deep=False)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -103,9 +128,27 @@ def workspace_out(dataset: str, version: int) -> tuple[str, ...]:
     return tuple(sorted(content_hashes(found[found["excluded"]])))
 
 
-def selection() -> pd.DataFrame:
+def passing() -> pd.DataFrame:
     """The chosen data set's runs that pass the filters; excluded ones stay, marked."""
-    return _selection(*selected()).copy(deep=False)
+    key = selected()
+    return (_selection if len(_runs(*key[:2])) <= MANY else _large_selection)(*key).copy(deep=False)
+
+
+def selection() -> pd.DataFrame:
+    """`passing`, for laws and comparisons: none of them where they are too many (`too_many`)."""
+    found = passing()
+    return found.head(0) if len(found) > MANY else found
+
+
+def too_many() -> str:
+    """The sentence that says so where more runs pass the filters than laws are fitted to; "" elsewhere."""
+    n = len(passing())
+    if n <= MANY:
+        return ""
+    return (
+        f"{n:,} runs are selected. Laws are fitted to at most {MANY:,} here, and runs compared among as many: narrow them down with "
+        "the filters in the sidebar."
+    )
 
 
 def filter_arguments(dataset: str, chosen: tuple) -> dict[str, Any]:
@@ -117,30 +160,74 @@ def filter_arguments(dataset: str, chosen: tuple) -> dict[str, Any]:
         "n_experts": experts,
         "granularity": grans,
         "arch": arch,
-        "extra": {key: values.split("|")} if key in extra_options(dataset, store().version) else None,
+        "extra": {key: values.split("|")} if key in extra_options(dataset) else None,
     }
     return {name: value for name, value in found.items() if value} | ({} if out is None else {"leave_out": out})
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _selection(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
-    return select(_runs(dataset, version), **filter_arguments(dataset, chosen))
+    return _selected(dataset, version, chosen)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _large_selection(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
+    return _selected(dataset, version, chosen)
+
+
+def _selected(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
+    arguments = filter_arguments(dataset, chosen)
+    return select(_all_runs(dataset, version, arguments.pop("leave_out", None)), **arguments)
 
 
 def distinct(column: str) -> tuple:
     """What a column of the data set's runs holds, sorted, each value once."""
-    return _distinct(state.get("dataset"), store().version, column)
+    return _distinct(state.get("dataset"), store().runs_version, column)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _distinct(dataset: str, version: int, column: str) -> tuple:
-    return tuple(sorted(_runs(dataset, version)[column].dropna().unique().tolist()))
+def _distinct(dataset: str, runs_version: int, column: str) -> tuple:
+    return tuple(sorted(_stored(dataset, runs_version)[column].dropna().unique().tolist()))
+
+
+def splits(dataset: str) -> list[str]:
+    """The names of the curves' splits, sorted."""
+    return _splits(dataset, store().runs_version)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _splits(dataset: str, runs_version: int) -> list[str]:
+    return store().splits(dataset)
+
+
+def split_of(runs: pd.DataFrame) -> str:
+    """The split of the curves of the loss that these runs of the chosen data set report, else the first there is, "" without any."""
+    known = splits(state.get("dataset"))
+    named = [n for n in runs["loss_name"].mode() if n in known]
+    return (named or known or [""])[0]
+
+
+def budgets() -> list[float]:
+    """The training FLOPs of the data set's runs to three digits, sorted; of more than 60 as many, evenly between the ends."""
+    return _budgets(state.get("dataset"), store().runs_version)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _budgets(dataset: str, runs_version: int) -> list[float]:
+    values = _stored(dataset, runs_version)["flops"]
+    values = values[values > 0].unique()
+    steps = sorted({float(f"{v:.3g}") for v in values})
+    return steps if len(steps) <= 60 else [float(f"{v:.3g}") for v in np.geomspace(values.min(), values.max(), 60)]
+
+
+def extra_options(dataset: str) -> dict[str, pd.Series]:
+    """What else the log says of the runs and splits them into 2 to 20 kinds: key -> its value for every run, as text."""
+    return _extra_options(dataset, store().runs_version)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def extra_options(dataset: str, version: int) -> dict[str, pd.Series]:
-    """What else the log says of the runs and splits them into 2 to 20 kinds: key -> its value for every run, as text."""
-    found = _runs(dataset, version)
+def _extra_options(dataset: str, runs_version: int) -> dict[str, pd.Series]:
+    found = _stored(dataset, runs_version)
     if (found["extra"] == "").all() or len(found) > MAX_EXTRA:
         return {}
     return {str(c): values for c, values in extra_values(found).items() if 2 <= values.nunique() <= 20}
@@ -158,8 +245,7 @@ def reasons() -> dict[str, str | None]:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _reasons(dataset: str, version: int, chosen: tuple) -> dict[str, str | None]:
-    found = _selection(dataset, version, chosen)
-    return {name: lawlib.why_not(found, name) for name in lawlib.FAMILIES}
+    return {name: too_many() or lawlib.why_not(selection(), name) for name in lawlib.FAMILIES}
 
 
 def measured_gap() -> pd.DataFrame:
@@ -169,7 +255,7 @@ def measured_gap() -> pd.DataFrame:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _measured_gap(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
-    return lawlib.measured_gap(_selection(dataset, version, chosen))
+    return lawlib.measured_gap(selection())
 
 
 def filters() -> tuple:
@@ -190,7 +276,9 @@ def fit(family: str, arch: str = "") -> lawlib.FittedLaw | str:
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _fit(dataset, version, chosen, family, arch, objective, delta, rule, weights) -> lawlib.FittedLaw | str:
-    found = _selection(dataset, version, chosen)
+    if why := too_many():
+        return why
+    found = selection()
     if arch:
         found = found[found["arch"] == arch]
     try:

@@ -87,7 +87,7 @@ def measured_gaps(duel: Duel) -> pd.DataFrame | None:
     """Gaps between runs of the selection, where there are dense and MoE runs; shown beside any law: they are ratios."""
     found = data.measured_gap()
     if found.empty:
-        st.caption("Measured gaps need dense runs beside MoE runs with a known E; the selection has none.")
+        st.caption(data.too_many() or "Measured gaps need dense runs beside MoE runs with a known E; the selection has none.")
         return None
     return found
 

@@ -135,9 +135,11 @@ def resolve(name: str, arch: str = "") -> lawlib.FittedLaw:
 
 def missing(need: str) -> str:
     """Why no law is fitted to the selection, and what would change that."""
+    shown = "Shown is a published law."
+    if why := data.too_many():
+        return f"{why} {shown}"
     runs = data.selection()
     counted = runs[~runs["excluded"]]
-    shown = "Shown is a published law."
     if runs.empty:
         return f"No run passes the filters. {shown}"
     if counted.empty:

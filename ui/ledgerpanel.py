@@ -2,50 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 import lawlib
 from lawlib import StoreError, ledger
-from lawlib.restarts import find_restarts, stitch
+from lawlib.restarts import alike, find_restarts, stitch
+from lawlib.runs import among
+from lawlib.selection import select
 
 from . import data, laws, state
 from .controls import chosen_budget, chosen_expansion
 from .markup import plain
 
-MAX_RUNS = 20_000
-"""Runs of a data set up to which marks are looked for: every run's curve and columns are read."""
 POINTS = 120
-"""Points of a curve that are enough to see both."""
+"""Points of a curve that are enough to see how it ends."""
+MAX_ROWS = 5_000
+"""Rows of the table of marked runs."""
 MAX_PULLS = 2_000
 """Runs up to which the table says what the optimum would be without each."""
 
 
-def marks(runs: pd.DataFrame) -> pd.DataFrame:
-    """Marks of these runs of the chosen data set: run_id, mark, why; computed once for each state of the store."""
-    found = _marks(state.get("dataset"), data.store().version)
-    whole = len(found) == len(runs)  # no filter
-    return found.copy(deep=False) if whole else found[found["run_id"].isin(runs["run_id"])]
+def marks() -> pd.DataFrame:
+    """The runs of the selection that have a mark, in their order, with the columns mark and why of `ledger.ledger`."""
+    dataset, version, chosen = data.selected()
+    return _marks(dataset, version, chosen, _marked(dataset, version, state.get("out"), *_reasons())).copy(deep=False)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Looking at every run")
-def _marks(dataset: str, version: int) -> pd.DataFrame:
-    runs, store = data.runs(dataset), data.store()
-    if len(runs) > MAX_RUNS:
-        return pd.DataFrame({"run_id": runs["run_id"], "mark": "", "why": ""})
-    splits = store.splits(dataset)
-    if not splits:
-        return ledger.ledger(runs)
-    named = runs["loss_name"].mode()
-    split = named.iloc[0] if len(named) and named.iloc[0] in splits else splits[0]
-    curves = store.curves(dataset, runs["run_id"].tolist(), split=split, max_points=POINTS)
-    return ledger.ledger(runs, store.curve_ends(dataset), curves)
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _marks(dataset: str, version: int, chosen: tuple, _marked: pd.DataFrame) -> pd.DataFrame:
+    filters = data.filter_arguments(dataset, chosen)
+    filters.pop("leave_out", None)
+    return select(_marked, **filters)
 
 
-def summary(runs: pd.DataFrame, found: pd.DataFrame) -> str:
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _marked(dataset: str, version: int, out: tuple | None, _found: pd.DataFrame, _ends: pd.DataFrame) -> pd.DataFrame:
+    runs = data.runs(dataset)
+    if len(_ends):
+        _found = ledger.with_restarts(_found, find_restarts(runs[among(runs["run_id"], _ends["run_id"])], _ends), runs)
+    words = ledger.texts(_found, runs)
+    return runs.iloc[_found.index].reset_index(drop=True).assign(mark=words["mark"], why=words["why"])
+
+
+def _reasons() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(`ledger.reasons`, the curves' ends of the runs that may be restarts), looked for once: no exclusion changes them."""
+    kept = _kept(state.get("dataset"), data.store().runs_version)
+    if not kept:
+        kept.append(_look())
+    return kept[0]
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _kept(dataset: str, runs_version: int) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    """The place of a result, empty until it is there: a cached function could not show how far it is."""
+    return []
+
+
+def _look() -> tuple[pd.DataFrame, pd.DataFrame]:
+    dataset, store = state.get("dataset"), data.store()
+    runs = data.runs(dataset)
+    split = data.split_of(runs)
+    if not split:
+        return ledger.reasons(runs, None, []), pd.DataFrame()
+    able = alike(runs)["run_id"]
+    ends = store.curve_ends(dataset, [*able, *ledger.planned(runs)])
+    with data.progress("Looking at the curves of all runs") as report:
+
+        def parts() -> Iterator[pd.DataFrame]:
+            for done, part in store.curve_parts(dataset, split, POINTS):
+                yield part
+                report(int(done * len(runs)), len(runs))
+
+        return ledger.reasons(runs, ends, parts()), ends[among(ends["run_id"], able)]
+
+
+def summary(marked: pd.DataFrame) -> str:
     """How many runs have which mark and which logged status, and that all of them count unless they are excluded."""
-    counted = ledger.counts(runs, found)
+    return _summary(*data.selected(), marked)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _summary(dataset: str, version: int, chosen: tuple, _marked: pd.DataFrame) -> str:
+    counted = ledger.counts(data.passing(), _marked)
     if not counted:
         return ""
     words = ", ".join(f"{n:,} {plain(what)}" for what, n in counted.items())
@@ -54,9 +96,11 @@ def summary(runs: pd.DataFrame, found: pd.DataFrame) -> str:
 
 def pulls(runs: pd.DataFrame) -> pd.Series | None:
     """run_id -> change of the optimal size at the chosen budget without that run; None where no law is fitted to the runs."""
-    choice = laws.standing("D")
-    law = choice.law
-    if law.fit is None or len(runs) > MAX_PULLS or "run_id" not in law.fit.runs:
+    if len(runs) > MAX_PULLS:
+        st.caption(f"What the optimum would be without each run is worked out for up to {MAX_PULLS:,} runs: filter them.")
+        return None
+    law = laws.standing("D").law
+    if law.fit is None or "run_id" not in law.fit.runs:
         return None
     budget, expansion = chosen_budget(law), chosen_expansion(law)
 
@@ -70,37 +114,35 @@ def pulls(runs: pd.DataFrame) -> pd.Series | None:
     return data.remember(law, ("pull by run", budget, expansion), make)
 
 
-def show(runs: pd.DataFrame, found: pd.DataFrame) -> None:
+def show(runs: pd.DataFrame, marked: pd.DataFrame) -> None:
     """The marks' rules, the runs that have one, what can be done about them."""
-    marked = found[found["mark"] != ""]
     words = f"Marks: {len(marked)} of {len(runs)} runs" if len(marked) else "Marks: none of these runs has one"
-    if len(data.runs(state.get("dataset"))) > MAX_RUNS:
-        words = f"Marks are looked for in data sets of up to {MAX_RUNS:,} runs"
     with st.expander(words):
         for mark, rule in ledger.MARKS.items():
             st.markdown(f"**{mark}** — {rule}")
         if marked.empty:
             return
-        names = runs.set_index("run_id")["name"]
-        table = marked.assign(name=marked["run_id"].map(names))[["name", "mark", "why"]]
-        st.dataframe(table, hide_index=True, width="stretch", key="marked")
+        shown = marked.head(MAX_ROWS)
+        st.dataframe(shown[["name", "mark", "why"]], hide_index=True, width="stretch", key="marked")
+        if len(marked) > len(shown):
+            st.caption(f"The first {len(shown):,} of {len(marked):,} marked runs. Filters in the sidebar narrow them down.")
         _leave_out(marked)
-        if marked["mark"].str.contains("restart").any():
+        if ledger.has(marked, "restart").any():
             _stitch(runs)
 
 
 def _leave_out(marked: pd.DataFrame) -> None:
-    kinds = [m for m in ledger.MARKS if marked["mark"].str.split(", ").apply(lambda all_of, m=m: m in all_of).any()]
+    present = ", ".join(marked["mark"].unique()).split(", ")
+    kinds = [m for m in ledger.MARKS if m in present]
     if not data.store().writable or state.get("out") is not None:
         return
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     kind = left.selectbox("Leave out every run marked", kinds, key="mark_kind")
-    which = marked[marked["mark"].str.split(", ").apply(lambda all_of: kind in all_of)]
+    which = marked[ledger.has(marked, kind)]
 
     def leave_out() -> None:
         try:
-            for why, part in which.groupby("why"):
-                data.store().exclude(state.get("dataset"), part["run_id"].tolist(), str(why))
+            data.store().exclude(state.get("dataset"), which["run_id"], which["why"])
         except (StoreError, ValueError) as error:
             st.session_state["ledger_error"] = str(error)
 
@@ -117,7 +159,8 @@ def _leave_out(marked: pd.DataFrame) -> None:
 def _stitch(runs: pd.DataFrame) -> None:
     """Offers to store chains of attempts as single runs, in a data set of their own: nothing is changed in this one."""
     dataset, store = state.get("dataset"), data.store()
-    attempts = find_restarts(runs, store.curve_ends(dataset))
+    _, ends = _reasons()
+    attempts = find_restarts(runs[among(runs["run_id"], ends["run_id"])], ends)
     if attempts.empty or not store.writable:
         return
     chains = attempts["chain"].nunique()

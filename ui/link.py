@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import streamlit as st
 
 from lawlib import StoreError
+from lawlib.runs import among
 from lawlib.selection import Fingerprint, content_hashes
 
 from . import data, state
@@ -62,7 +63,7 @@ def _settle_out() -> None:
 
 
 def _here(dataset: str) -> str:
-    return str(data.fingerprint_of(dataset, data.store().version))
+    return str(data.fingerprint_of(dataset))
 
 
 def _workspace_out() -> tuple[str, ...]:
@@ -91,7 +92,7 @@ def notices() -> None:
         st.warning(note, icon=":material/link_off:")
     asked = state.get("data")
     if asked:
-        differs = Fingerprint.read(asked).difference(data.fingerprint_of(state.get("dataset"), data.store().version))
+        differs = Fingerprint.read(asked).difference(data.fingerprint_of(state.get("dataset")))
         with st.container(horizontal=True, vertical_alignment="center"):
             st.warning(
                 f"This link was made with other data: {differs}. The numbers below are of the runs here.",
@@ -126,7 +127,7 @@ def _keep() -> None:
     dataset = state.get("dataset")
     runs = data.runs(dataset)
     out = runs.loc[runs["excluded"], "run_id"].tolist()
-    back = runs.loc[~runs["excluded"], "run_id"].tolist()
+    back = runs.loc[data.own_runs(dataset)["excluded"] & ~runs["excluded"], "run_id"].tolist()
     try:
         if out:
             data.store().exclude(dataset, out, "left out by a link")
@@ -141,7 +142,8 @@ def _keep() -> None:
 def leave_out(run_ids: list[str], *, out: bool) -> None:
     """Leaves these runs out in this view and its address alone, or takes them back: nothing is written."""
     runs = data.runs(state.get("dataset"))
-    marks = runs["excluded"] | runs["run_id"].isin(run_ids) if out else runs["excluded"] & ~runs["run_id"].isin(run_ids)
+    these = among(runs["run_id"], run_ids)
+    marks = runs["excluded"] | these if out else runs["excluded"] & ~these
     state.put("out", tuple(sorted(content_hashes(runs[marks]))))
 
 

@@ -60,7 +60,7 @@ def begin(title: str, question: str, *, filters: bool = True) -> None:
     link.settle()
     _dataset_menu(filters)
     link.notices()
-    if filters and data.selection().empty:
+    if filters and data.passing().empty:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.warning("No run of this data set passes the filters.", icon=":material/filter_alt_off:")
             st.button("Clear the filters", key="clear_all", on_click=_clear_filters)
@@ -141,12 +141,12 @@ def _dataset_menu(filters: bool) -> None:
 
 
 def _filters() -> None:
-    n_runs, selected = len(data.runs(state.get("dataset"))), data.selection()
+    n_runs, selected = len(data.runs(state.get("dataset"))), data.passing()
     n_selected, n_excluded = len(selected), int(selected["excluded"].sum())
     active = any(v not in (None, "", ()) for v in data.filters())
     words = f"Filters: {n_selected} of {n_runs} runs" + (f", {n_excluded} excluded" if n_excluded else "")
     with st.expander(words, expanded=active):
-        _compute_filter(np.array([v for v in data.distinct("flops") if v > 0]))
+        _compute_filter(data.budgets())
         for field, column, word in (("experts", "n_experts", "Experts"), ("grans", "granularity", "Granularity")):
             values = data.distinct(column)
             if len(values) > 1:
@@ -170,7 +170,7 @@ def _filters() -> None:
 
 def _extra_filter() -> None:
     """Filters by one of the log's other columns, such as a router's type or a recipe."""
-    options = data.extra_options(state.get("dataset"), data.store().version)
+    options = data.extra_options(state.get("dataset"))
     if not options:
         return
     key, _, values = state.get("extra").partition("=")
@@ -199,12 +199,9 @@ def _clear_filters() -> None:
     st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
 
 
-def _compute_filter(values: np.ndarray) -> None:
-    steps = sorted({float(f"{v:.3g}") for v in values})
+def _compute_filter(steps: list[float]) -> None:
     if len(steps) < 2:
         return
-    if len(steps) > 60:
-        steps = [float(f"{v:.3g}") for v in np.geomspace(values.min(), values.max(), 60)]
     low = min(steps, key=lambda v: abs(np.log(v / (state.get("cmin") or steps[0]))))
     high = min(steps, key=lambda v: abs(np.log(v / (state.get("cmax") or steps[-1]))))
 

@@ -12,6 +12,7 @@ import streamlit as st
 from lawlib import StoreError, figures, numbers
 from lawlib.architecture import granularity_of
 from lawlib.export import safe_csv
+from lawlib.runs import among
 
 from . import data, link, state
 from .markup import plain
@@ -58,9 +59,15 @@ def dataset_facts() -> str:
     return " · ".join(parts) + (f"  \n{plain(row['notes'])}" if row["notes"] else "")
 
 
-def counted(runs: pd.DataFrame) -> str:
+def counted() -> str:
     """How many of the selected runs count, and what they span; what they do not say is left out."""
-    part = runs[~runs["excluded"]]
+    return _counted(*data.selected())
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _counted(dataset: str, version: int, chosen: tuple) -> str:
+    runs = data.passing()
+    part = runs.loc[~runs["excluded"], ["flops", "n_active", "loss", "loss_name"]]
     words = f"**{len(part)} of {len(runs)} selected runs** count"
     spans = [_span(part["flops"], numbers.flops, " FLOPs"), _span(part["n_active"], numbers.count, " active parameters")]
     if known := [s for s in spans if s]:
@@ -79,16 +86,35 @@ def loss_names(runs: pd.DataFrame) -> str:
     return plain(", ".join(n for n in runs["loss_name"].unique() if n) or "loss")
 
 
-def run_axes(runs: pd.DataFrame) -> tuple[str, str]:
+def run_axes() -> tuple[str, str]:
     """The chart's x axis and colour, chosen among the quantities that vary."""
-    vary = [c for c in figures.AXES if runs[c].nunique() > 1] or ["flops"]
-    colors = [c for c in state.RUN_COLORS if runs[c].nunique() > 1] or ["arch"]
+    varying = _varying(*data.selected())
+    vary = [c for c in figures.AXES if c in varying] or ["flops"]
+    colors = [c for c in state.RUN_COLORS if c in varying] or ["arch"]
     left, right, _ = st.columns([2, 2, 3])
     for field, words, options, place in (("x", "Across", vary, left), ("color", "Colour", colors, right)):
         chosen = state.get(field) if state.get(field) in options else options[0]
         with place:
             st.selectbox(words, options, format_func=lambda c: figures.AXES.get(c, c), **state.bound(field, chosen))
     return tuple(state.get(f) if state.get(f) in o else o[0] for f, o in (("x", vary), ("color", colors)))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _varying(dataset: str, version: int, chosen: tuple) -> set[str]:
+    """The quantities that differ between runs which have them."""
+    runs = data.passing()
+    known = {c: runs[c].dropna() for c in (*figures.AXES, *state.RUN_COLORS)}
+    return {c for c, values in known.items() if len(values) and (values != values.iloc[0]).any()}
+
+
+def runs_drawn(x: str) -> pd.DataFrame:
+    """The runs that the chart across this quantity draws."""
+    return _drawn(*data.selected(), x).copy(deep=False)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _drawn(dataset: str, version: int, chosen: tuple, x: str) -> pd.DataFrame:
+    return figures.drawn(data.passing(), x)
 
 
 def runs_title(runs: pd.DataFrame, x: str) -> str:
@@ -99,7 +125,10 @@ def runs_title(runs: pd.DataFrame, x: str) -> str:
 
 
 def run_table(runs: pd.DataFrame, event, marks: pd.DataFrame, pulls: pd.Series | None) -> list[str]:
-    """The runs as a table with their marks and their pull on the optimum; returns the ids chosen there or on the chart."""
+    """The runs as a table with their marks and their pull on the optimum; returns the ids chosen there or on the chart.
+
+    marks: the runs that have one, in the same order.
+    """
     picked = [p["id"] for p in event.selection.points if "id" in p] if event else []
     everything, runs = runs, runs.head(MAX_ROWS)
     shown = runs[[c for c in SHOWN if c in ("loss", "excluded") or _varies(runs[c])]]
@@ -107,8 +136,9 @@ def run_table(runs: pd.DataFrame, event, marks: pd.DataFrame, pulls: pd.Series |
     if "flops" in shown:
         unit = 10.0 ** int(np.floor(np.log10(shown["flops"].median()))) if (shown["flops"] > 0).any() else 1e18
         shown = shown.assign(flops=shown["flops"] / unit)
-    if (mark := runs["run_id"].map(marks.set_index("run_id")["mark"])).ne("").any():
-        shown = shown.assign(mark=mark)
+    marked = dict(zip(marks["run_id"].head(MAX_ROWS), marks["mark"].head(MAX_ROWS), strict=True))  # first runs, first marks
+    if any(run in marked for run in runs["run_id"]):
+        shown = shown.assign(mark=[marked.get(run, "") for run in runs["run_id"]])
     if pulls is not None:
         shown = shown.assign(pull=100 * runs["run_id"].map(pulls))
     # Rows are chosen by position: other runs need another table, or the choice would fall on runs that were never chosen.
@@ -165,7 +195,7 @@ def exclusion(chosen: list[str]) -> None:
             "Choose runs in the table, or with the lasso on the chart, to leave them out of fits or to see their training curves."
         )
         return
-    inside = runs[runs["run_id"].isin(chosen)]
+    inside = runs[among(runs["run_id"], chosen)]
     n_out = int(inside["excluded"].sum())
     with st.form("exclusion", border=True):
         reason = st.text_input(f"Reason to leave out the {len(inside)} chosen runs", placeholder="diverged after step 20,000")

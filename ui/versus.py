@@ -190,13 +190,6 @@ def _versus(dataset, version, chosen, out, by, label_a, label_b, a, b, finished)
         of = cells["run_id"].str.removeprefix("curve of ").map(groups)
         found = lawlib.speedups(lawlib.pair_runs(cells, cells["run_id"][of == "a"], cells["run_id"][of == "b"], HELD[by]), curves)
     else:
-        curves = data.store().curves(dataset, frames["run_id"], split=split_of(dataset, frames), max_points=MAX_POINTS)
+        curves = data.store().curves(dataset, frames["run_id"], split=data.split_of(frames), max_points=MAX_POINTS)
         found = lawlib.speedups(pairs, curves)
     return Versus(by, label_a, label_b, "tokens", finished, pairs, found, frames, curves, n_unmatched)
-
-
-def split_of(dataset: str, runs: pd.DataFrame) -> str:
-    """The curves of the loss that the runs report, else the first there are."""
-    splits = data.store().splits(dataset)
-    named = [n for n in runs["loss_name"].mode() if n in splits]
-    return (named or splits or [""])[0]

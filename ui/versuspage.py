@@ -48,6 +48,8 @@ def _bracket(ratio: Ratio) -> str:
 
 def why_none(v: Versus | None) -> str:
     """Why there is nothing to compare, and what would answer the page."""
+    if why := data.too_many():
+        return f"{why} Shown is what is published."
     if v is None:
         return (
             "The selected runs hold no two groups to compare; it needs runs of one size at two granularities, at two E, or dense ones beside "

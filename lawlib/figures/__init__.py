@@ -8,7 +8,7 @@ from .isoflop import isoflop_figure, slices
 from .optimum import allocation, loss_frontier, marker, measured
 from .palette import DARK, LIGHT, Style, style
 from .planner import options_figure, ratio_figure, shape_figure
-from .runs import AXES, MAX_DRAWN, curves_figure, runs_figure
+from .runs import AXES, MAX_DRAWN, curves_figure, drawn, runs_figure
 from .serving import equal_loss_figure, lifetime_figure, over_training_figure, trilemma_figure
 from .style import CONFIG, same_axes
 from .trained import rates_figure, repeats_figure
@@ -25,6 +25,7 @@ __all__ = [
     "benchmark_figure",
     "best_figure",
     "curves_figure",
+    "drawn",
     "equal_loss_figure",
     "excess_figure",
     "gain_figure",

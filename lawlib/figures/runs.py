@@ -34,11 +34,7 @@ _OWN = {"expansion": expansion_color, "granularity": granularity_color}
 def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> go.Figure:
     """Loss against a quantity, coloured by another; excluded runs as open crosses. WebGL above 1,000 points, at most `MAX_DRAWN`."""
     fig = figure(style, AXES.get(x, x), "loss (nats per token)", height=420)
-    known = runs[runs[x].notna() & runs["loss"].notna()]
-    if len(known) > MAX_DRAWN:
-        order = np.argsort(known["loss"].to_numpy(), kind="stable")
-        evenly = order[np.linspace(0, len(order) - 1, MAX_DRAWN).astype(int)]
-        known = known.iloc[np.union1d(evenly, np.flatnonzero(known["excluded"].to_numpy(dtype=bool))[:MAX_DRAWN])]
+    known = drawn(runs, x)
     kind = "scattergl" if len(known) > MAX_SVG else "scatter"
     numeric = color in AXES
     if numeric and known[color].nunique(dropna=False) > MAX_NAMED and color not in _OWN:
@@ -91,6 +87,23 @@ def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> go.Figu
             )
         )
     return finish(fig)
+
+
+def drawn(runs: pd.DataFrame, x: str) -> pd.DataFrame:
+    """The runs that the chart across `x` draws; of them again, all."""
+    loss, out = runs["loss"].to_numpy(dtype=float), runs["excluded"].to_numpy(dtype=bool)
+    known = runs[x].notna().to_numpy() & ~np.isnan(loss)
+    rows = np.flatnonzero(known)
+    if len(rows) > MAX_DRAWN:
+        rows = np.union1d(*(_evenly(np.flatnonzero(known & part), loss) for part in (~out, out)))
+    return runs.iloc[rows]
+
+
+def _evenly(rows: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """At most `MAX_DRAWN` of these rows, evenly over their losses."""
+    if len(rows) <= MAX_DRAWN:
+        return rows
+    return rows[np.argsort(loss[rows], kind="stable")[np.linspace(0, len(rows) - 1, MAX_DRAWN).astype(int)]]
 
 
 def _color_bar(color: str, values: np.ndarray, style: Style) -> dict:

@@ -34,7 +34,7 @@ def save(database: Database, name: str, page: str, query: str, summary: str, *, 
             raise StoreError(f'There is an analysis "{name}" already. Choose another name, or delete that one first.')
         cursor.execute("insert into workspace.analyses values (?, ?, ?, ?, ?)", [name, page, query, summary, now()])
 
-    database.write(change)
+    database.write(change, runs=False)
 
 
 def delete(database: Database, name: str) -> None:
@@ -44,4 +44,4 @@ def delete(database: Database, name: str) -> None:
         if not cursor.execute("delete from workspace.analyses where name = ? returning name", [name]).fetchall():
             raise StoreError(f'There is no analysis "{name}".')
 
-    database.write(change)
+    database.write(change, runs=False)

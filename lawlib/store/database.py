@@ -83,7 +83,7 @@ class Database:
         self._con = connect()
         try:
             self._attach_workspace()
-            self.version = schema.write_counter(self._con, "workspace")
+            self.version = self.runs_version = schema.write_counter(self._con, "workspace")
             self.schema_version = schema.schema_version(self._con, "workspace")
         except BaseException:
             self._close()
@@ -176,10 +176,11 @@ class Database:
             # Through Arrow: texts are not copied, a million runs come in a quarter of the time that df() takes.
             return cursor.sql(sql, params=params or {}).to_arrow_table().to_pandas()
 
-    def write(self, change: Callable[[duckdb.DuckDBPyConnection], T], *, seen: bool = True) -> T:
+    def write(self, change: Callable[[duckdb.DuckDBPyConnection], T], *, seen: bool = True, runs: bool = True) -> T:
         """Runs `change` in one transaction: all of it is saved, or nothing. Raises StoreError where saving is impossible.
 
-        `seen` is False for what no reader sees: the version, and with it every cache, stays.
+        `seen` is False for what no reader sees: the version, and with it every cache, stays. `runs` is False for what leaves runs
+        and curves as they are, exclusions aside.
         """
         self.require_writable()
         with self.lock, self.cursor() as cursor:
@@ -197,6 +198,8 @@ class Database:
                     raise StoreError(f"Nothing was saved, the workspace is as before: {error}") from error
                 raise
             self.version = version
+            if seen and runs:
+                self.runs_version = version
             return result
 
     def require_writable(self) -> None:

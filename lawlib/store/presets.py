@@ -34,7 +34,7 @@ def save(database: Database, name: str, mapping: str, *, replace: bool) -> None:
             raise StoreError(f'There is a preset "{name}" already. Choose another name, or delete that one first.')
         cursor.execute("insert into workspace.presets values (?, ?, ?)", [name, mapping, now()])
 
-    database.write(change)
+    database.write(change, runs=False)
 
 
 def delete(database: Database, name: str) -> None:
@@ -44,4 +44,4 @@ def delete(database: Database, name: str) -> None:
         if not cursor.execute("delete from workspace.presets where name = ? returning name", [name]).fetchall():
             raise StoreError(f'There is no preset "{name}".')
 
-    database.write(change)
+    database.write(change, runs=False)

@@ -7,7 +7,7 @@ Where both have a data set of one name, the user's is shown.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -75,6 +75,11 @@ class Store:
         return self._db.version
 
     @property
+    def runs_version(self) -> int:
+        """The `version` of the last write that may have changed more than exclusions: the key of what they have no part in."""
+        return self._db.runs_version
+
+    @property
     def warnings(self) -> list[str]:
         """Sentences on what the user should know, such as that the workspace is held by another program."""
         return list(self._db.warnings)
@@ -102,6 +107,10 @@ class Store:
         """The runs of a data set in canonical columns and in the order of adding, with the user's exclusions."""
         return reading.runs(self._db, *self._find(dataset))
 
+    def exclusions(self, dataset: str) -> pd.DataFrame:
+        """The columns excluded and exclude_reason of `runs` alone."""
+        return reading.runs(self._db, *self._find(dataset), ("excluded", "exclude_reason"))
+
     def curves(
         self,
         dataset: str,
@@ -122,9 +131,18 @@ class Store:
             raise ValueError(f"max_points is {max_points}; a thinned curve needs at least 4.")
         return reading.curves(self._db, *self._find(dataset), run_ids, split, max_points)
 
-    def curve_ends(self, dataset: str) -> pd.DataFrame:
-        """Where every curve begins and ends: run_id, split, n_points, first_step, last_step, first_loss, last_loss, lowest_loss."""
-        return reading.curve_ends(self._db, *self._find(dataset))
+    def curve_parts(self, dataset: str, split: str, max_points: int) -> Iterator[tuple[float, pd.DataFrame]]:
+        """The curves of one split, all of them, some millions of points at a time: (share of them done with it, points).
+
+        Whole curves, one after the other and thinned as by `curves`; columns place (of the run among `runs`), tokens, loss.
+        """
+        return reading.curve_parts(self._db, *self._find(dataset), split, max_points)
+
+    def curve_ends(self, dataset: str, run_ids: Iterable[str] | None = None) -> pd.DataFrame:
+        """Where every curve (of these runs) begins and ends: run_id, split, n_points, first_step, last_step, first_loss, last_loss,
+        lowest_loss.
+        """
+        return reading.curve_ends(self._db, *self._find(dataset), run_ids)
 
     def splits(self, dataset: str) -> list[str]:
         """The names of the curves' splits, sorted."""
@@ -257,27 +275,34 @@ class Store:
         """
         place, name = self._find(dataset)
         replaced: list[int] = []
-        self._db.write(lambda c: replaced.append(adding.replace_evaluations(c, place, name, evaluations)))
+        self._db.write(lambda c: replaced.append(adding.replace_evaluations(c, place, name, evaluations)), runs=False)
         return len(evaluations), replaced[-1]
 
     def remove_evaluations(self, dataset: str) -> None:
         """Forgets the benchmark results that were added to a data set."""
         _, name = self._find(dataset)
-        self._db.write(lambda c: c.execute("delete from workspace.evaluations where dataset = ?", [name]))
+        self._db.write(lambda c: c.execute("delete from workspace.evaluations where dataset = ?", [name]), runs=False)
 
-    def exclude(self, dataset: str, run_ids: Iterable[str], reason: str) -> None:
-        """Leaves runs out of fits, with a reason; works for bundled data sets too and is kept in the workspace."""
-        if not reason.strip():
+    def exclude(self, dataset: str, run_ids: Iterable[str], reason: str | Iterable[str]) -> None:
+        """Leaves runs out of fits, with a reason; works for bundled data sets too and is kept in the workspace.
+
+        reason: one for all of these runs, or one for each.
+        """
+        reasons = reason.strip() if isinstance(reason, str) else [r.strip() for r in reason]
+        if not (reasons if isinstance(reasons, str) else all(reasons)):
             raise ValueError("Say why these runs are excluded: the reason is shown beside them.")
-        self._mark(dataset, run_ids, True, reason.strip())
+        self._mark(dataset, run_ids, True, reasons)
 
     def include(self, dataset: str, run_ids: Iterable[str]) -> None:
         """Takes runs into fits again."""
         self._mark(dataset, run_ids, False, "")
 
-    def _mark(self, dataset: str, run_ids: Iterable[str], excluded: bool, reason: str) -> None:
+    def _mark(self, dataset: str, run_ids: Iterable[str], excluded: bool, reason: str | list[str]) -> None:
         place, dataset = self._find(dataset)
-        wanted = reading.ids(run_ids)
+        if isinstance(reason, str):
+            wanted = reading.ids(run_ids).assign(reason=reason)
+        else:
+            wanted = pd.DataFrame({"run_id": list(run_ids), "reason": reason}, dtype="str").drop_duplicates("run_id", keep="last")
 
         def change(cursor: duckdb.DuckDBPyConnection) -> None:
             cursor.register("wanted", wanted)
@@ -290,9 +315,9 @@ class Store:
             cursor.execute(
                 "delete from workspace.exclusions where dataset = ? and run_id in (select run_id from wanted)", [dataset]
             )
-            cursor.execute("insert into workspace.exclusions select ?, run_id, ?, ? from wanted", [dataset, excluded, reason])
+            cursor.execute("insert into workspace.exclusions select ?, run_id, ?, reason from wanted", [dataset, excluded])
 
-        self._db.write(change)
+        self._db.write(change, runs=False)
 
     def rename(self, dataset: str, title: str) -> None:
         """Gives a data set of the user's another title; its id stays."""
