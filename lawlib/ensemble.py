@@ -29,6 +29,8 @@ LEFT_OUT = "left out"
 """The kind of ensemble whose samples stand for runs, in their order: a failed refit is NaN, not left out."""
 CHUNK = 64
 """Replicates refitted by one task: their arrays stay in the processor's cache."""
+MAX_CELLS = 400_000
+"""Replicates times runs of one task: of many runs fewer replicates at once, or their arrays would take gigabytes."""
 Quantity = str | Callable[[FittedLaw], ArrayLike]
 
 
@@ -166,7 +168,8 @@ def refit(fit: FittedLaw, counts: Array, kind: str, progress: Callable[[int, int
     Those that end nowhere are left out of the ensemble and counted in `n_failed`.
     """
     assert fit.fit is not None
-    chunks = [counts[i : i + CHUNK] for i in range(0, len(counts), CHUNK)]
+    size = max(min(CHUNK, MAX_CELLS // counts.shape[1]), 1)
+    chunks = [counts[i : i + size] for i in range(0, len(counts), size)]
     parts, done = [], 0
     work = _parallel(delayed(_refit)(fit, c) for c in chunks)
     try:

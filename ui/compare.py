@@ -194,7 +194,9 @@ def sentence(left: Side, right: Side) -> str:
 
 def notes(left: Side, right: Side) -> list[str]:
     """What must be known before the two are compared."""
-    found = [] if same_data(left, right) else ["The two laws come from different data: their losses are not compared."]
+    found = [data.too_many()] if data.too_many() else []
+    if not same_data(left, right):
+        found.append("The two laws come from different data: their losses are not compared.")
     if left.choice.law.law.name != right.choice.law.law.name:
         found.append("The laws have different forms: equal letters need not mean the same.")
     return found + [f"“{plain(s.name)}” was kept with other data: {s.differs}." for s in (left, right) if s.differs]

@@ -30,7 +30,7 @@ UNITS = {"runs": "runs", "slices": "isoFLOP slices", "sizes": "sizes"}
 """What a bootstrap may draw."""
 MAX_EXTRA = 20_000
 """Runs up to which the log's other columns are offered as filters."""
-MANY = 50_000
+MANY = 20_000
 """Runs up to which laws are fitted and runs compared: a law's refits take seconds then."""
 MEMORY = 400
 """Results of laws that are kept: ensembles and tables."""

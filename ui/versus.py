@@ -66,6 +66,8 @@ class Versus:
 def choose_versus() -> Versus | None:
     """The two groups, with their menus; None where the selection holds no two groups that could be compared."""
     runs = data.selection()
+    if len(runs) > MOST_PAIRED:
+        return None
     options = {by: group_values(runs, by) for by in ("G", "E", "arch")}
     modes = [by for by, values in options.items() if len(values) > 1]
     named = usable(runs)

@@ -48,8 +48,12 @@ def _bracket(ratio: Ratio) -> str:
 
 def why_none(v: Versus | None) -> str:
     """Why there is nothing to compare, and what would answer the page."""
-    if why := data.too_many():
-        return f"{why} Shown is what is published."
+    n = len(data.passing())
+    if n > MOST_PAIRED:
+        return (
+            f"{n:,} runs are selected, and pairs are looked for among at most {MOST_PAIRED:,}: narrow them down with the filters in the "
+            "sidebar. Shown is what is published."
+        )
     if v is None:
         return (
             "The selected runs hold no two groups to compare; it needs runs of one size at two granularities, at two E, or dense ones beside "
