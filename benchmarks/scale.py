@@ -3,23 +3,36 @@
 The first call builds it through `Store.add`, as uploads are (minutes, about 3 GB in build/scale or where --folder says); later
 calls measure it as it is. Three data sets of planted runs: `many` (1,000,000 runs, 30 points each), `medium` (4,000 runs,
 10,000 points each) and `long` (500 runs, 60,000 points each). Everything is measured warm: the median of several calls after
-one that does not count, with other runs each time.
+one that does not count, with other runs each time. Then every page opens on `many` in a process of its own: the first time, again,
+and with filters that it has not seen, with the highest memory of that process.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 import lawlib
 from lawlib.store import Store
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = (
+    "runs", "overview", "fit", "isoflop", "granularity", "dense_vs_moe", "compare", "fine_grained", "serving", "planner", "upload",
+)  # fmt: skip
 
 SHAPES = {"long": (500, 60_000), "medium": (4_000, 10_000), "many": (1_000_000, 30)}
 """Data set -> (runs, points of each)."""
@@ -33,14 +46,26 @@ def main() -> None:
         "--folder", type=Path, default=Path("build/scale"), help="where the workspace is (build/scale by default)"
     )
     parser.add_argument("--shrink", type=int, default=1, help="divide the numbers of runs by this, to try it out")
+    parser.add_argument("--page", choices=PAGES, help="measure this page alone, in this process")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     path = args.folder / f"workspace{'' if args.shrink == 1 else f'-{args.shrink}'}.duckdb"
+    if args.page:
+        os.environ["LAWLIB_WORKSPACE"] = str(path)
+        measure_page(args.page)
+        return
     with lawlib.open_store(workspace=path) as store:
         build(store, args.shrink)
         print(f"{path}: {path.stat().st_size / 1e9:.2f} GB")
         measure(store)
-    print(f"highest memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+    print(f"highest memory of this process: {memory():.2f} GB", flush=True)
+    for page in PAGES:
+        subprocess.run([sys.executable, "-m", "benchmarks.scale", *sys.argv[1:], "--page", page], check=False)
+
+
+def memory() -> float:
+    """The most that this process has held so far, GB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def build(store: Store, shrink: int) -> None:
@@ -129,6 +154,39 @@ def measure(store: Store) -> None:
                 f"{dataset} ({n_points:,} points a run): {n} runs, thinned to {max_points}",
                 lambda i, d=dataset, s=scattered, m=max_points: store.curves(d, s(i), split="train/loss", max_points=m),
             )
+
+
+def measure_page(page: str, repeats: int = 5) -> None:
+    """A page on the data set `many`: opened, run again, and with other bounds on FLOPs each time."""
+    logging.disable(logging.WARNING)
+    original = PagesManager.__init__
+
+    def init(self, *args, **kwargs) -> None:
+        original(self, *args, **kwargs)
+        PagesManager.uses_pages_directory = False  # as a server has it after its first run
+
+    PagesManager.__init__ = init
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=600)
+    at.query_params["dataset"] = "many"
+    if page != "overview":
+        at._page_hash = calc_hash(page)
+
+    def run(low: float | None = None) -> tuple[float, float]:
+        if low is not None:
+            at.session_state["chosen"].update(cmin=low, cmax=50 * low)
+        start, cpu = time.perf_counter(), time.process_time()
+        at.run()
+        if at.exception:
+            raise SystemExit(f"{page}: {at.exception[0].value}")
+        return 1e3 * (time.perf_counter() - start), 1e3 * (time.process_time() - cpu)
+
+    for words, calls in (
+        ("first", [run()]),
+        ("again", [run() for _ in range(repeats)]),
+        ("another filter", [run(low) for low in np.geomspace(1e18, 1e20, repeats)]),
+    ):
+        wall, cpu = (statistics.median(c[i] for c in calls) for i in (0, 1))
+        print(f"{page + ', ' + words:<58} {wall:7.0f} ms  (processor {cpu:.0f} ms; memory {memory():.2f} GB)", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ MAX_SPAN = 0.2
 """A slice is at most this wide in ln C: runs of scattered compute are cut into bins instead of chained into one slice."""
 MIN_SIZES = 4
 """A parabola through fewer sizes has no residual to judge it by."""
+MAX_CELLS = 4_000_000
+"""Draws times runs times budgets whose envelopes are worked out at once: of many runs they would take gigabytes."""
 ENVELOPE_POINTS = 60
 
 
@@ -151,7 +153,9 @@ def envelope_optima(
             "loss": lowest[good],
         }
     )
-    many_n, many_d, _ = optima(draws)
+    n_at_once = max(MAX_CELLS // losses.size, 1)
+    many = [optima(draws[i : i + n_at_once]) for i in range(0, n_resamples, n_at_once)]
+    many_n, many_d = (np.concatenate([m[k] for m in many]) for k in (0, 1))
     many_d = np.where(np.isfinite(many_n), many_d, np.nan)
     point = [float(_slope(log_c, np.where(good, v, np.nan)[None, :])[0]) for v in (n_log, d_log)]
     intervals = [_central(_slope(log_c, v)) for v in (many_n, many_d)]

@@ -23,6 +23,8 @@ BASES = {"curves": "training curves", "finished": "finished runs"}
 MAX_POINTS = 514
 """Points of a curve that are compared: as many as the store keeps thinned."""
 MAX_BY_HAND = 2000
+MOST_PAIRED = 4_000
+"""Runs among which pairs are looked for: the curves of both are read and compared one by one."""
 
 
 @dataclass(frozen=True)

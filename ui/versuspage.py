@@ -15,7 +15,7 @@ from lawlib.convergence import Ratio
 from . import collected, data, laws, state
 from .markup import plain
 from .reported import E16
-from .versus import ALONG, Versus
+from .versus import ALONG, MOST_PAIRED, Versus
 
 
 def speedup_sentence(v: Versus) -> str:
