@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
+from .evidence import Disagree, Evidence
 from .mapping import E_AS_EXPANSION, EXPERTS_FROM_E, PARAMS_AS_ACTIVE, Mapping, Source
 from .readers import READERS
 from .releases import recognise
 from .table import Table
 from .units import BITS_PER_BYTE, PERPLEXITY, count_unit, flop_unit, loss_unit, numbers
-
-SAMPLE = 2000  # rows that show whether a column holds numbers
 
 # Names without case, blanks, underscores and hyphens; the first that a file has is taken. Non-embedding counts come first.
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -57,6 +57,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 STEPS = ("step", "globalstep", "iteration", "iter", "trainstep", "trainingstep", "currentstep")
 _TEXTS = frozenset({"name", "arch", "status", "excluded", "exclude_reason"})
+_READ_AS = {"flops": ("flops",), "counts": ("n_active", "n_total", "n_params", "tokens")}
 _SETTINGS = ("n_active", "n_total", "n_params", "arch", "d_model", "n_layers", "n_experts", "top_k", "granularity", "seed")
 _LOSS = re.compile(r"loss|nll|cross.?entropy|perplexity|bits.?per|(?<![a-z])(ppl|bpb|bpt|ce|l)(?![a-z])")
 _NO_LOSS = re.compile(
@@ -73,7 +74,32 @@ def detect(table: Table) -> Mapping:
     if table.format in READERS:
         return _of_most_runs(table, READERS[table.format].mapping(table))
     known = recognise(list(table.frame.columns))
-    return known if known is not None else _of_most_runs(table, _plain(table))
+    return known if known is not None else _of_most_runs(table, _plain(Evidence(table)))
+
+
+def detect_each(table: Table, of_row: np.ndarray) -> list[tuple[np.ndarray, Mapping]]:
+    """What `detect` finds for every one of the files that a table is made of, once for all that answer alike.
+
+    Which loss most runs have is not looked at: the losses are in order of their names. `of_row` holds the number of the file of
+    each row, ascending from 0. Files of each mapping are ascending too, and every file is in one of them.
+    """
+    evidence = Evidence(table, of_row)
+    every = np.arange(evidence.n_files)
+    if table.format in READERS:
+        return [(every, READERS[table.format].mapping(table))]
+    known = recognise(evidence.columns)
+    if known is not None:
+        return [(every, known)]
+    found, waiting = [], [(every, evidence)]
+    while waiting:
+        files, evidence = waiting.pop()
+        try:
+            found.append((files, _plain(evidence)))
+        except Disagree as question:
+            for answer in np.unique(question.answers):
+                alike = np.flatnonzero(question.answers == answer)
+                waiting.append((files[alike], evidence.at_hand(alike)))
+    return found
 
 
 def _of_most_runs(table: Table, mapping: Mapping) -> Mapping:
@@ -98,13 +124,6 @@ def _key(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
-def is_numeric(table: Table, column: str) -> bool:
-    """Whether at least half of the filled cells in the first rows are numbers."""
-    found = numbers(table.frame[column].head(SAMPLE), table.decimal)
-    n_numbers = (~np.isnan(found.values)).sum() + found.nan.sum()
-    return n_numbers > 0 and n_numbers >= found.text.sum()
-
-
 def loss_rank(column: str) -> int | None:
     """How good a candidate for the loss a column is by its name, 0 the best; None where it is no loss of the model."""
     text = column.lower()
@@ -120,22 +139,23 @@ def loss_rank(column: str) -> int | None:
     return {"": 8 if WITH_AUX.search(text) else 6, PERPLEXITY: 7, BITS_PER_BYTE: 9}.get(unit, 8)
 
 
-def _plain(table: Table) -> Mapping:
+def _plain(rows: Evidence) -> Mapping:
     taken: set[str] = set()
     sources: dict[str, Source] = {}
-    ranks = {c: rank for c in table.frame.columns if (rank := loss_rank(c)) is not None and is_numeric(table, c)}
+    ranks = {c: rank for c in rows.columns if (rank := loss_rank(c)) is not None and rows.is_numeric(c)}
     losses = tuple(sorted(ranks, key=lambda c: ranks[c]))
+    headers = _headers(rows)
     mlflow_name = "tags.mlflow.runName"
     for quantity, aliases in ALIASES.items():
-        if quantity == "name" and mlflow_name in table.frame and table.frame[mlflow_name].notna().all():
+        if quantity == "name" and mlflow_name in rows.columns and rows.is_filled(mlflow_name):
             sources["name"] = Source(mlflow_name)  # beside it run_id, a hash
             taken.add(mlflow_name)
             continue
-        source = _find(table, quantity, aliases, taken | set(losses))
+        source = _find(rows, headers, quantity, aliases, taken | set(losses))
         if source is not None:
             sources[quantity] = source
             taken.add(source.column)
-    _experts(table, sources, taken)
+    _experts(rows, sources, taken)
     if "n_active" in sources:
         sources.pop("n_params", None)  # stays in `extra`: nothing says what it counts
     elif "n_params" in sources:
@@ -144,43 +164,69 @@ def _plain(table: Table) -> Mapping:
     if losses:
         sources["loss"] = Source(losses[0])
     mapping = Mapping("plain", sources, loss_columns=losses)
-    return _as_curves(table, mapping)
+    return _as_curves(rows, headers, mapping)
 
 
-def _find(table: Table, quantity: str, aliases: tuple[str, ...], taken: set[str]) -> Source | None:
+class _Reading(NamedTuple):
+    """One way to read a header: a name it may go by, the unit it ends in, and of which quantities ("" is of all)."""
+
+    of: str
+    level: int  # 1 without its unit, else 0
+    depth: int  # 1 without its path, else 0
+    key: str
+    unit: str
+
+
+def _headers(rows: Evidence) -> dict[str, list[tuple[int, str, _Reading]]]:
+    """The columns by the names that they may go by: number, column, how it is read."""
+    found: dict[str, list[tuple[int, str, _Reading]]] = {}
+    for i, column in enumerate(rows.columns):
+        for reading in _readings(column):
+            found.setdefault(reading.key, []).append((i, column, reading))
+    return found
+
+
+def _find(
+    rows: Evidence,
+    headers: dict[str, list[tuple[int, str, _Reading]]],
+    quantity: str,
+    aliases: tuple[str, ...],
+    taken: set[str],
+) -> Source | None:
     """The first alias that a free column has, whole names before names without their path, plain ones before units."""
-    best: tuple[int, int, int, Source] | None = None
-    for i, column in enumerate(table.frame.columns):
-        if column in taken or re.search(r"per[_\s]?(step|token|second|device|gpu)|/s\b", column.lower()):
-            continue
-        for level, (header, unit) in enumerate(_readings(column, quantity)):
-            for depth, key in enumerate(keys(header)):
-                if key not in aliases or (depth and re.match(r"(val|eval|test)", column.lower()) and quantity == "tokens"):
-                    continue
-                found = (depth + level, aliases.index(key), i, Source(column, unit))
-                if (best is None or found[:3] < best[:3]) and (quantity in _TEXTS or is_numeric(table, column)):
-                    best = found
-    return best[3] if best else None
+    options: list[tuple[int, int, int, int, Source]] = []
+    for rank, alias in enumerate(aliases):
+        for i, column, (of, level, depth, _, unit) in headers.get(alias, ()):
+            if column in taken or quantity not in _READ_AS.get(of, (quantity,)):
+                continue
+            if depth and quantity == "tokens" and re.match(r"(val|eval|test)", column.lower()):
+                continue
+            options.append((depth + level, rank, i, level, Source(column, unit)))
+    options.sort(key=lambda option: option[:4])
+    return next((o[4] for o in options if quantity in _TEXTS or rows.is_numeric(o[4].column)), None)
 
 
-def _readings(column: str, quantity: str) -> list[tuple[str, str]]:
-    """The header as it is, and without the unit that it ends in."""
-    readings = [(column, "")]
-    if quantity == "flops":
-        header, unit = flop_unit(column)
-        # A bare "tflops" is a speed in most logs.
-        if header and not re.fullmatch(r"(.*/)?([gt]|giga|tera)flops?", column.lower()):
-            readings.append((header, unit))
-    elif quantity in ("n_active", "n_total", "n_params", "tokens"):
-        header, unit = count_unit(column)
-        if header:
-            readings.append((header, unit))
-    return readings
+@lru_cache(2**16)
+def _readings(column: str) -> tuple[_Reading, ...]:
+    """The header as it is, and without the unit that it ends in; nothing for rates."""
+    if re.search(r"per[_\s]?(step|token|second|device|gpu)|/s\b", column.lower()):
+        return ()
+    readings = [("", column, "")]
+    header, unit = flop_unit(column)
+    # A bare "tflops" is a speed in most logs.
+    if header and not re.fullmatch(r"(.*/)?([gt]|giga|tera)flops?", column.lower()):
+        readings.append(("flops", header, unit))
+    header, unit = count_unit(column)
+    if header:
+        readings.append(("counts", header, unit))
+    return tuple(
+        _Reading(of, int(of != ""), depth, key, unit) for of, header, unit in readings for depth, key in enumerate(keys(header))
+    )
 
 
-def _experts(table: Table, sources: dict[str, Source], taken: set[str]) -> None:
+def _experts(rows: Evidence, sources: dict[str, Source], taken: set[str]) -> None:
     """A column E: the expansion beside a granularity column, the number of experts otherwise."""
-    column = next((c for c in table.frame.columns if _key(c) == "e" and c not in taken and is_numeric(table, c)), None)
+    column = next((c for c in rows.columns if _key(c) == "e" and c not in taken and rows.is_numeric(c)), None)
     if column is None:
         return
     if "granularity" not in sources:
@@ -192,34 +238,24 @@ def _experts(table: Table, sources: dict[str, Source], taken: set[str]) -> None:
             sources["n_experts"] = Source(rule=EXPERTS_FROM_E)
 
 
-def _as_curves(table: Table, mapping: Mapping) -> Mapping:
+def _as_curves(rows: Evidence, headers: dict[str, list[tuple[int, str, _Reading]]], mapping: Mapping) -> Mapping:
     """The mapping with step and run columns where the file has several rows a run, as it is otherwise."""
-    frame = table.frame
-    found = _find(table, "step", STEPS, {s.column for s in mapping.sources.values()} | set(mapping.loss_columns))
-    if found is None or len(frame) < 2:
-        return mapping
-    points = frame.loc[~np.isnan(numbers(frame[mapping.loss], table.decimal).values)] if mapping.loss else frame
     sources = mapping.sources
+    found = _find(rows, headers, "step", STEPS, {s.column for s in sources.values()} | set(mapping.loss_columns))
+    if found is None or not rows.has_rows(2):
+        return mapping
+    points = rows.points(mapping.loss)
+    settings = [sources[q].column for q in _SETTINGS if q in sources and sources[q].column]
+    run_columns = settings
     if "name" in sources:
         run_columns = [sources["name"].column]
-        # Settings that change under one name part its runs; a blank is no change.
-        for column in (sources[q].column for q in _SETTINGS if q in sources and sources[q].column):
-            filled = points[points[column].notna() & (points[column].astype("str").str.strip() != "")]
-            if (filled.groupby(run_columns)[column].nunique() > 1).any():
+        for column in settings:  # those that change under one name part its runs; a blank is no change
+            if points.changes(column, run_columns):
                 run_columns.append(column)
-    else:
-        run_columns = [sources[q].column for q in _SETTINGS if q in sources and sources[q].column]
-    if _n_repeats(points, run_columns, found.column):
-        varying = [c for c in frame.columns if c not in {*run_columns, found.column, *mapping.loss_columns}]
-        varying = [c for c in varying if c not in {s.column for s in sources.values()}]
-        apart = [c for c in varying if not _n_repeats(points, [*run_columns, c], found.column)]
-        if apart:
-            run_columns.append(min(apart, key=lambda c: points[c].nunique()))
-    largest = frame.groupby(run_columns, dropna=False).size().max() if run_columns else len(frame)
-    if largest < 2 or frame[found.column].nunique() < 2:
+    if points.repeats([*run_columns, found.column]):
+        known = {*run_columns, found.column, *mapping.loss_columns, *(s.column for s in sources.values())}
+        apart = points.telling_apart([*run_columns, found.column], [c for c in rows.columns if c not in known])
+        run_columns += apart[:1]
+    if not rows.has_several(run_columns) or rows.n_values(found.column) < 2:
         return mapping
     return Mapping(mapping.reader, sources | {"step": found}, tuple(run_columns), mapping.loss_columns)
-
-
-def _n_repeats(frame: pd.DataFrame, run_columns: list[str], step: str) -> int:
-    return int(frame.duplicated([*run_columns, step]).sum())

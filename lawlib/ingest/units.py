@@ -77,6 +77,15 @@ def numbers(column: pd.Series, decimal: str = ".") -> Numbers:
     return Numbers(values, text, nan)
 
 
+def cell_number(cell: str) -> float:
+    """The number in one cell, as `numbers` reads it; NaN for blanks and text."""
+    try:
+        return float(cell)
+    except ValueError:
+        number = _number(cell.strip())
+        return math.nan if number is None else number
+
+
 def _number(cell: str) -> float | None:
     """The number in a cell that pandas does not take as one; NaN for blanks, None for text."""
     if cell.lower() in _BLANK or cell.lower() in ("nan", "+nan", "-nan"):

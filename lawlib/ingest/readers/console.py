@@ -1,14 +1,12 @@
-"""Console logs: lines without colours and rank prefixes, the steps of one rank, and a frame of them."""
+"""Console logs: lines without colours and rank prefixes, the steps of one rank as columns."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import compress
 from pathlib import PurePath
 from typing import NamedTuple
-
-import numpy as np
-import pandas as pd
 
 from lawlib.errors import ReadError
 
@@ -48,7 +46,7 @@ def console_lines(content: bytes, name: str, notes: list[str]) -> Iterator[Line]
 
 
 class Steps:
-    """The logged steps of one run on their way into a frame."""
+    """The logged steps of one run on their way into columns."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -63,25 +61,25 @@ class Steps:
         self._at.append((line.number, line.rank))
 
     def read(self, step: str) -> Read:
-        """All steps as a frame with the run's settings as columns. Of ranks that log the same step the lowest is kept.
+        """All steps as columns with the run's settings as columns. Of ranks that log the same step the lowest is kept.
 
         Raises:
             ReadError: there are no steps.
         """
         if not self._rows:
             raise ReadError(f"{self.name} begins like a training log but no step with a loss could be read in it.")
-        frame = pd.DataFrame(self._rows, dtype="str").fillna("")
-        lines, ranks = np.array(self._at).T
-        if len(set(ranks.tolist())) > 1:
-            lowest = pd.Series(ranks).groupby(frame[step]).transform("min").to_numpy()
-            kept = ranks == lowest
-            if not kept.all():
-                self.notes.append(f"{counted(int((~kept).sum()), 'line')} of further ranks repeat steps and are passed over.")
-            frame, lines = frame[kept].reset_index(drop=True), lines[kept]
-        taken = set(frame.columns)
-        settings = {k: v for k, v in self.settings.items() if k not in taken}
-        head = pd.DataFrame({RUN: run_name(self.name), **settings}, index=frame.index, dtype="str")
-        return Read(pd.concat([head, frame], axis=1), lines, self.notes)
+        rows, at = self._rows, self._at
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        lowest: dict[str, int] = {}
+        for row, (_, rank) in zip(rows, at, strict=True):
+            lowest[row[step]] = min(rank, lowest.get(row[step], rank))
+        kept = [rank == lowest[row[step]] for row, (_, rank) in zip(rows, at, strict=True)]
+        if not all(kept):
+            self.notes.append(f"{counted(kept.count(False), 'line')} of further ranks repeat steps and are passed over.")
+            rows, at = list(compress(rows, kept)), list(compress(at, kept))
+        settings = {RUN: run_name(self.name)} | {k: v for k, v in self.settings.items() if k not in names}
+        columns = {k: [v] * len(rows) for k, v in settings.items()} | {k: [row.get(k, "") for row in rows] for k in names}
+        return Read(columns, [number for number, _ in at], self.notes)
 
 
 def run_name(name: str) -> str:

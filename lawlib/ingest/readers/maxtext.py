@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
 from ..mapping import WITH_EMBEDDINGS, Mapping, Source
-from ..units import numbers
+from ..units import cell_number
 from .console import NUMBER, Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
 
@@ -35,24 +33,24 @@ def read(content: bytes, name: str) -> Read:
         elif match := _SIZE.search(line.text):
             steps.settings["number parameters (billion)"] = match[1]
     found = steps.read("step")
-    if "total_weights" in found.frame:
-        found.frame[SUM] = _sums(found.frame, found.notes)
+    if "total_weights" in found.columns:
+        found.columns[SUM] = _sums(found.columns["step"], found.columns["total_weights"], found.notes)
     return found
 
 
-def _sums(frame: pd.DataFrame, notes: list[str]) -> pd.Series:
+def _sums(steps: list[str], weights: list[str], notes: list[str]) -> list[str]:
     """Tokens trained when a step is completed: total_weights of each logged step, times the steps it stands for, summed."""
-    step, weights = numbers(frame["step"]).values, numbers(frame["total_weights"]).values
-    logged = pd.DataFrame({"step": step, "weights": weights}).dropna().drop_duplicates("step", keep="last").sort_values("step")
-    if logged.empty:
-        return pd.Series("", index=frame.index, dtype="str")
-    gaps = np.diff(logged["step"].to_numpy(), prepend=-1.0)
-    if gaps[0] > 1:
-        notes.append(
-            f"The log begins at step {logged['step'].iloc[0]:.0f}: the steps before are taken to be as large as its first."
-        )
-    total = pd.Series(np.cumsum(gaps * logged["weights"].to_numpy()), index=logged["step"].to_numpy())
-    return pd.Series(step).map(total).map(lambda t: "" if pd.isna(t) else f"{t:.0f}").astype("str")
+    at = [cell_number(cell) for cell in steps]
+    logged = {step: w for step, w in zip(at, map(cell_number, weights), strict=True) if step == step and w == w}
+    first = min(logged, default=0.0)
+    if first > 0:
+        notes.append(f"The log begins at step {first:.0f}: the steps before are taken to be as large as its first.")
+    total: dict[float, float] = {}
+    before, sum_ = -1.0, 0.0
+    for step in sorted(logged):
+        sum_ += (step - before) * logged[step]
+        total[step], before = sum_, step
+    return ["" if (t := total.get(step, math.nan)) != t else f"{t:.0f}" for step in at]
 
 
 def mapping(table: Table) -> Mapping:

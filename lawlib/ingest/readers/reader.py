@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from ..mapping import Mapping, Source
@@ -20,12 +19,20 @@ RUN = "run"  # the column of a log's frame that names its run
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """A log as a frame, one row a logged step (or a run), with the line of each row."""
+    """A log's columns of text, equally long, one row a logged step (or a run), with the line of each row.
 
-    frame: pd.DataFrame
-    lines: np.ndarray
+    Plain lists: of ten thousand small logs most of the time would go into ten thousand frames.
+    """
+
+    columns: dict[str, list[str]]
+    lines: list[int]
     notes: list[str] = field(default_factory=list)
     ragged: list[RowProblem] = field(default_factory=list)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The columns as a new frame."""
+        return pd.DataFrame(self.columns, dtype="str")
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,6 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
 from lawlib.errors import ReadError
 
 from ..mapping import Mapping, Source
@@ -47,17 +44,23 @@ def read(content: bytes, name: str) -> Read:
             ragged.append(RowProblem(number, "step", shown(entry), "The entry of log_history has no step."))
     if not rows:
         raise ReadError(f"{name} has a log_history without a single step: nothing was logged in this run.")
-    frame = pd.DataFrame(rows).astype("str").replace({"nan": "NaN"}).mask(pd.DataFrame(rows).isna(), "")
-    for index, row in enumerate(rows):
-        for key, value in row.items():
-            if value != value:  # logged as NaN, not absent
-                frame.loc[index, key] = "NaN"
-    whole: dict[str, Any] = {f"state.{k}": str(state[k]) for k in _WHOLE if isinstance(state.get(k), (int, float))}
+    columns = {key: _texts(key, rows) for key in dict.fromkeys(key for row in rows for key in row)}
+    whole = {RUN: run_name(name)} | {f"state.{k}": str(state[k]) for k in _WHOLE if isinstance(state.get(k), (int, float))}
     seen, last = state.get("num_input_tokens_seen"), state.get("global_step")
     if isinstance(seen, (int, float)) and isinstance(last, (int, float)) and 0 < seen < 1e300 and 0 < last < 1e300:
         whole[PER_STEP] = repr(seen / last)
-    head = pd.DataFrame({RUN: run_name(name), **whole}, index=frame.index, dtype="str")
-    return Read(pd.concat([head, frame], axis=1), np.array(lines), [], ragged)
+    return Read({k: [v] * len(rows) for k, v in whole.items()} | columns, lines, [], ragged)
+
+
+def _texts(key: str, rows: list[dict[str, Any]]) -> list[str]:
+    """A key's values as text, "" where it is absent: as numbers of one kind where all are numbers, so 1 beside 0.5 is 1.0."""
+    given = [row[key] for row in rows if key in row]
+    kinds = set(map(type, given))
+    mixed = kinds == {int, float} or (kinds == {int} and len(given) < len(rows))
+    if mixed and all(-(2**64) < value < 2**64 or type(value) is float for value in given):
+        given = list(map(float, given))
+    texts = iter(given)
+    return [("NaN" if (text := str(next(texts))) == "nan" else text) if key in row else "" for row in rows]
 
 
 def mapping(table: Table) -> Mapping:
