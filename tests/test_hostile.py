@@ -25,7 +25,7 @@ from lawlib.export import Analysis, Chart
 from lawlib.export.csv import _FORMULA
 from lawlib.ingest import archive, delimited, sniff
 from lawlib.ingest.archive import File
-from lawlib.ingest.gather import _settings
+from lawlib.ingest.settings import read_settings
 from lawlib.store import Addition, open_store, schema
 from tests.test_fuzz import peak
 from tests.test_store import a_curve, some_runs
@@ -368,7 +368,7 @@ def test_every_number_of_a_model_s_configuration_may_be_any(value):
     files = [changed for path in HF.glob("*_config.json") for changed in odd_numbers(path.read_text("utf-8"), value)]
     assert len(files) > 60
     for changed in files:
-        columns = _settings(File("config.json", changed))
+        columns = read_settings(File("config.json", changed))
         assert columns is None or all(isinstance(text, str) and len(text) < 500 for text in columns.values())
 
 

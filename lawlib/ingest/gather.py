@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,14 +14,13 @@ from lawlib.errors import ReadError
 from . import naming, sniff
 from .archive import MEMBERS, File, is_archive, members
 from .columns import detect
-from .problem import RowProblem, counted, shown
+from .pile import PLAIN, Files, Pile, alone, named, of_curves, stack
+from .problem import counted, shown
 from .readers import events
-from .readers.hf_config import config_columns, is_config
-from .readers.reader import RUN
 from .scrub import scrub
+from .settings import Settings, join_settings, read_settings
+from .small import Small, is_small, read_small
 from .table import Table, load_table
-
-CELLS = 10**8
 
 
 def open_table(data: bytes | Path, name: str) -> Table:
@@ -78,143 +75,61 @@ def open_files(files: Sequence[tuple[str, bytes]], name: str = "") -> Table:
     return scrub(table.renamed(name, sha256))
 
 
-def _many(files: list[File], name: str, notes: list[str]) -> Table:
-    tables: list[tuple[str, Table]] = []  # folder, table
-    settings: list[tuple[str, str, dict[str, str]]] = []  # folder, path, columns
-    event_files, passed = [], []
-    labels, left = naming.labels([f.path for f in files]), sniff.UNPACKED_LIMIT
-    for file in files:
-        folder = str(PurePosixPath(file.path).parent)
+def _many(given: list[File], name: str, notes: list[str]) -> Table:
+    labels = naming.labels([f.path for f in given])
+    files = Files([f.path for f in given] + [name], [labels[f.path] for f in given])
+    piles: list[Pile] = []
+    small: list[Small] = []
+    settings: list[Settings] = []
+    event_files, left = [], sniff.UNPACKED_LIMIT
+    for number, file in enumerate(given):
         if events.looks(file.content[:64]):
             event_files.append((labels[file.path], file.path, file.content))
             continue
-        found = _settings(file)
+        found = read_settings(file)
         if found is not None:
-            settings.append((folder, file.path, found))
+            settings.append(Settings(str(PurePosixPath(file.path).parent), labels[file.path], file.path, found))
             continue
         try:
             if is_archive(file.content):
                 raise ReadError(f"{file.path} is an archive within the archive: unpack it first.")
             content = sniff.unpack(sniff.load(file.content, file.path), file.path, left)
             left -= len(content) if content is not file.content else 0
-            tables.append((folder, _named(load_table(content, file.path), labels[file.path])))
+            kind = sniff.format_of(content, file.path)
+            if is_small(content, kind):
+                small.append(Small(number, content, kind))
+            else:
+                piles.append(alone(load_table(content, file.path), number, files))
         except sniff.TooLarge as error:
             raise ReadError(
                 f"{name}: with {shown(file.path)} its files unpack to more than {sniff.UNPACKED_LIMIT / 2**30:g} GB: give fewer at a time, "
                 "or only the logs that are needed."
             ) from error
         except ReadError as error:
-            passed.append((file.path, str(error)))
+            files.passed[number] = str(error)
+    piles = [part for pile in piles + read_small(small, files, name) for part in named(pile, files)]
     if event_files:
         event_files.sort(key=lambda f: f[1])
         frame, said = events.read_events(event_files)
-        tables.append(("", Table(name, frame, np.arange(1, len(frame) + 1), "tensorboard", said, sparse=True)))
-    if not tables:
+        table = Table(name, frame, np.arange(1, len(frame) + 1), "tensorboard", said, sparse=True)
+        piles.append(alone(table, len(given), files))
+    passed = sorted(files.passed.items())
+    if not piles:
         first = f" The first: {passed[0][1]}" if passed else ""
-        raise ReadError(f"{name}: none of its {counted(len(files), 'file')} holds runs.{first}")
+        raise ReadError(f"{name}: none of its {counted(len(given), 'file')} holds runs.{first}")
     if passed:
-        listed = "; ".join(f"{shown(p, 60)} ({shown(why, 120)})" for p, why in passed[:5])
+        listed = "; ".join(f"{shown(files.paths[i], 60)} ({shown(why, 120)})" for i, why in passed[:5])
         notes.append(f"{counted(len(passed), 'file')} passed over: {listed}{', ...' if len(passed) > 5 else ''}")
-    _join_settings(tables, settings, labels, notes)
-    return _together([t for _, t in tables], name, notes)
+    return _together(join_settings(piles, settings, files, notes), files, name, notes)
 
 
-def _settings(file: File) -> dict[str, str] | None:
-    """The columns of a configuration; None where the file is none."""
-    base = PurePosixPath(file.path).name
-    if base.endswith((".json", ".yaml", ".yml")) and len(file.content) < 2**20:
-        whole: Any = None
-        if base.endswith(".json"):
-            try:
-                whole = json.loads(file.content)
-            except (ValueError, RecursionError):
-                return None
-            if is_config(whole):
-                return config_columns(whole)
-        elif naming.SETTINGS.fullmatch(base):
-            whole = _yaml(file)
-        if isinstance(whole, dict) and "log_history" not in whole and naming.SETTINGS.fullmatch(base):
-            return {f"config.{k}": v for k, v in _flat(whole).items()}
-    return None
-
-
-def _yaml(file: File) -> Any:
-    try:
-        import yaml
-    except ImportError as error:
-        raise ReadError(
-            f"{file.path} is YAML; reading it needs the package PyYAML. Install it with "
-            "`.venv/bin/pip install -r requirements-extra.txt` and start again, or leave the file out."
-        ) from error
-    if b"&" in file.content or b"*" in file.content:  # aliases can grow without bound
-        return None
-    try:
-        return yaml.safe_load(file.content)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return None
-
-
-def _flat(given: dict[Any, Any], before: str = "", depth: int = 0) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for key, value in given.items():
-        name = f"{before}{key}"
-        if isinstance(value, dict) and depth < 8:
-            found |= _flat(value, f"{name}.", depth + 1)
-        elif isinstance(value, (str, int, float, bool)) and len(str(value)) < 500:
-            found[name.removesuffix(".value")] = str(value)
-    return found
-
-
-def _named(table: Table, label: str) -> Table:
-    """A table with its run's name from the path: of a log always, of a curve of one run where it names none."""
-    frame = table.frame
-    if RUN in frame and table.format not in ("csv", "tsv", "json", "jsonl", "parquet"):
-        return table.with_frame(frame.assign(**{RUN: label}))
-    mapping = detect(table)
-    if mapping.step and "name" not in mapping.sources and not mapping.run_columns:
-        return table.with_frame(pd.concat([pd.Series(label, index=frame.index, name=RUN, dtype="str"), frame], axis=1))
-    return table
-
-
-def _join_settings(
-    tables: list[tuple[str, Table]], settings: list[tuple[str, str, dict[str, str]]], labels: dict[str, str], notes: list[str]
-) -> None:
-    """Puts each configuration into the runs of its own folder or of the folders below it."""
-    joined = 0
-    for folder, path, columns in settings:
-        hit = False
-        for i, (of, table) in enumerate(tables):
-            if RUN not in table.frame:
-                continue
-            if of != "" or table.format != "tensorboard":
-                rows = np.full(len(table.frame), of == folder or folder in ("", ".") or of.startswith(f"{folder}/"))
-            else:
-                run = table.frame[RUN].astype("str")
-                rows = ((run == labels[path]) | run.str.startswith(f"{labels[path]}/") | (folder in ("", "."))).to_numpy(
-                    dtype=bool
-                )
-            if rows.any():
-                hit = True
-                frame = table.frame.copy()
-                for column, value in columns.items():
-                    old = frame[column] if column in frame else pd.Series("", index=frame.index, dtype="str")
-                    frame[column] = old.astype("str").where(~rows, value)
-                tables[i] = (of, table.with_frame(frame))
-        joined += hit
-        if not hit:
-            notes.append(f"{shown(path)} lies beside no log, so it is joined to none.")
-    if joined:
-        notes.append(f"{counted(joined, 'configuration file')} joined to the logs of their folders.")
-
-
-def _together(tables: list[Table], name: str, notes: list[str]) -> Table:
+def _together(piles: list[Pile], files: Files, name: str, notes: list[str]) -> Table:
     """One table of all: of one kind below one another; a table of curves and a table of runs side by side, by the run's name."""
-    groups: dict[Any, list[Table]] = {}
-    for table in tables:
-        plain = table.format in ("csv", "tsv", "json", "jsonl", "parquet")
-        curves = bool(detect(table).step)
-        groups.setdefault(("table", curves) if plain else (table.format, True), []).append(table)
-    stacked = [_stack(group, name) for group in groups.values()]
+    groups: dict[tuple[str, bool], list[Pile]] = {}
+    parts = [part for pile in piles for part in of_curves(pile)]
+    for pile, curves in sorted(parts, key=lambda part: part[0].files[0]):
+        groups.setdefault(("table" if pile.table.format in PLAIN else pile.table.format, curves), []).append(pile)
+    stacked = [stack(group, files, name) for group in groups.values()]
     if len(stacked) == 1:
         return stacked[0]
     curves = [t for t, key in zip(stacked, groups, strict=True) if key[1]]
@@ -223,32 +138,6 @@ def _together(tables: list[Table], name: str, notes: list[str]) -> Table:
         kinds = ", ".join(sorted({t.format for t in curves}))
         raise ReadError(f"{name} holds logs of different kinds ({kinds}): give those of one kind at a time.")
     return _side_by_side(curves[0], runs[0], name, notes)
-
-
-def _stack(tables: list[Table], name: str) -> Table:
-    if len(tables) == 1:
-        return tables[0]
-    columns = list(dict.fromkeys(c for t in tables for c in t.frame.columns))
-    n_rows = sum(len(t.frame) for t in tables)
-    if n_rows * len(columns) > CELLS:
-        raise ReadError(
-            f"{name} has {n_rows:,} rows with {len(columns):,} different columns together, more than {CELLS:,} cells: "
-            "give fewer files at a time."
-        )
-    if len({t.decimal for t in tables}) > 1:
-        raise ReadError(f"{name} holds tables with decimal commas and tables with points: give those of one kind at a time.")
-    text = any(isinstance(d, pd.StringDtype) for t in tables for d in t.frame.dtypes)
-    frames = [t.frame.astype("str").fillna("") if text else t.frame for t in tables]
-    frame = pd.concat(frames, ignore_index=True)
-    if text:
-        frame = frame.astype("str").fillna("")
-    origins = np.concatenate([np.full(len(t.frame), t.name, dtype=object) for t in tables])
-    ragged = [RowProblem(p.line, p.column, p.value, p.reason, t.name) for t in tables for p in t.ragged]
-    said = dict.fromkeys(note for t in tables for note in t.notes)
-    lines = np.concatenate([t.lines for t in tables])
-    return Table(
-        name, frame, lines, tables[0].format, list(said), ragged, "", tables[0].decimal, tables[0].sparse, origins
-    )  # fmt: skip
 
 
 def _side_by_side(curves: Table, runs: Table, name: str, notes: list[str]) -> Table:

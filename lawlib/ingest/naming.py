@@ -89,6 +89,6 @@ def labels(paths: list[str]) -> dict[str, str]:
     ):
         common += 1
     brief = {k: "/".join(x for x in k[common:] if not _GENERIC.fullmatch(x)) for k in set(keys.values())}
-    taken = list(brief.values())
-    names = {k: v if v and taken.count(v) == 1 else "/".join(k[common:]) for k, v in brief.items()}
+    taken = Counter(brief.values())
+    names = {k: v if v and taken[v] == 1 else "/".join(k[common:]) for k, v in brief.items()}
     return {path: names[key] for path, key in keys.items()}

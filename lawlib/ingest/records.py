@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,12 +26,31 @@ class Records(NamedTuple):
     ragged: list[RowProblem]
 
 
+class Parsed(NamedTuple):
+    """What stands in a file before it is a frame: a record of plain values and its number each."""
+
+    records: list[tuple[int, dict[str, Any]]]
+    format: str
+    notes: list[str]
+    ragged: list[RowProblem]
+
+    @property
+    def columns(self) -> list[str]:
+        """All keys, in the order in which they come."""
+        return list(dict.fromkeys(key for _, record in self.records for key in record))
+
+
 def read_records(content: bytes, name: str, kind: str) -> Records:
     """The records in `content`; `kind` is "json" or "jsonl", and JSON that is an object a line is read as JSONL.
 
     Raises:
         ReadError: no JSON, no records, or an object that is neither a record nor columns.
     """
+    return frame_of(parse_records(content, name, kind), name)
+
+
+def parse_records(content: bytes, name: str, kind: str) -> Parsed:
+    """The records as they stand in the file; raises as `read_records` does."""
     data, notes = decode(content, name)
     text = data.decode().strip("\n")
     skipped = data.decode().index(text) if text else 0  # blank lines before the first record
@@ -43,7 +63,7 @@ def read_records(content: bytes, name: str, kind: str) -> Records:
         else:
             given = [(i + 1, record) for i, record in enumerate(_array(whole, name))]
             records, ragged = _checked(given, "record")
-            return _frame(records, ragged, "json", notes, name)
+            return Parsed(records, "json", notes, ragged)
     given, ragged = [], []
     for i, line in enumerate(text.split("\n"), start=1 + skipped):
         if line.strip():
@@ -52,7 +72,24 @@ def read_records(content: bytes, name: str, kind: str) -> Records:
             except (ValueError, RecursionError) as error:
                 ragged.append(RowProblem(i, "", shown(line), f"The line is not a JSON object: {_why(error)}."))
     records, others = _checked(given, "line")
-    return _frame(records, sorted(ragged + others, key=lambda p: p.line), "jsonl", notes, name)
+    return Parsed(records, "jsonl", notes, sorted(ragged + others, key=lambda p: p.line))
+
+
+def kinds_of_cells(parsed: Parsed, columns: Sequence[str]) -> tuple[frozenset[type], ...] | None:
+    """The types in each column, `type(...)` of where a record has not its key; files with the same have columns of one dtype.
+
+    None where the largest numbers make the dtype.
+    """
+    kinds: dict[str, set[type]] = {column: set() for column in columns}
+    for _, record in parsed.records:
+        for key, value in record.items():
+            if type(value) is int and not -(2**63) <= value < 2**63:
+                return None
+            kinds[key].add(type(value))
+        if len(record) < len(kinds):
+            for key in kinds.keys() - record.keys():
+                kinds[key].add(type(...))
+    return tuple(map(frozenset, kinds.values()))
 
 
 def _loads(text: str) -> Any:
@@ -138,10 +175,10 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _frame(
-    records: list[tuple[int, dict[str, Any]]], ragged: list[RowProblem], kind: str, notes: list[str], name: str
-) -> Records:
-    columns = list(dict.fromkeys(key for _, record in records for key in record))
+def frame_of(parsed: Parsed, name: str) -> Records:
+    """The records as a frame; raises as `read_records` does."""
+    records, kind, notes, ragged = parsed
+    columns = parsed.columns
     if not records:
         first = f" First: {ragged[0].reason}" if ragged else ""
         raise ReadError(f"{name} holds no records: needed is at least one JSON object with a run's values.{first}")
@@ -156,7 +193,8 @@ def _frame(
         "".join(columns).encode()
     except UnicodeEncodeError:  # "\\ud800" alone is valid JSON and no text
         notes.append("Broken characters (half surrogates) are shown as \ufffd.")
-        return _frame([(i, {_mended(k): _mended(v) for k, v in r.items()}) for i, r in records], ragged, kind, notes, name)
+        mended = [(i, {_mended(k): _mended(v) for k, v in record.items()}) for i, record in records]
+        return frame_of(parsed._replace(records=mended), name)
     return Records(frame, np.array([number for number, _ in records], dtype=np.int64), kind, notes, ragged)
 
 

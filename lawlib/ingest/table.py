@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any
@@ -74,7 +74,7 @@ def load_table(content: bytes, name: str) -> Table:
         return _known(Table(name, found.frame, found.lines, found.format, found.notes, found.ragged))
     if kind in READERS:
         log = READERS[kind].read(content, name)
-        return Table(name, log.frame, log.lines, kind, log.notes, log.ragged, sparse=True)
+        return Table(name, log.frame, np.array(log.lines, dtype=np.int64), kind, log.notes, log.ragged, sparse=True)
     read = read_delimited(content, name)
     return _known(Table(name, read.frame, read.lines, read.format, read.notes, read.ragged, decimal=read.decimal))
 
@@ -85,12 +85,19 @@ def _known(table: Table) -> Table:
     if wandb_chart.fits(columns):
         frame, lines, notes = wandb_chart.unpivot(table.frame, table.lines)
         return replace(table, frame=frame, lines=lines, notes=[*table.notes, *notes], sparse=True)
-    olmo = {"throughput/total_tokens", "batch_size_in_tokens"} <= set(columns)
+    nameless, sparse = layout(columns)
+    if nameless:
+        run = pd.Series(run_name(table.name), index=table.frame.index, name=RUN, dtype="str")
+        return replace(table, frame=pd.concat([run, table.frame], axis=1), sparse=sparse)
+    return replace(table, sparse=sparse)
+
+
+def layout(columns: Sequence[str]) -> tuple[bool, bool]:
+    """Whether a tracker's table needs its run's name from the file's, and whether its blanks say that nothing was logged."""
+    olmo = {"throughput/total_tokens", "batch_size_in_tokens"} <= set(columns)  # of OLMo it tells the model's size
     history = "_step" in columns and bool({"_runtime", "_timestamp"} & set(columns))  # W&B: metrics of a step on several rows
-    if (olmo or history) and not {c.lower() for c in columns} & {RUN, "name", "run_name", "run_id", "display_name"}:
-        run = pd.Series(run_name(table.name), index=table.frame.index, name=RUN, dtype="str")  # of OLMo it tells the model's size
-        return replace(table, frame=pd.concat([run, table.frame], axis=1), sparse=True)
-    return replace(table, sparse=history)
+    nameless = (olmo or history) and not {c.lower() for c in columns} & {RUN, "name", "run_name", "run_id", "display_name"}
+    return nameless, nameless or history
 
 
 def signature(table: Table) -> str:
