@@ -23,6 +23,8 @@ from .suggest import Suggestion, auxiliary_columns, suggest
 from .table import Table
 from .values import Values, check_positive, evaluate, is_true, words
 
+_FEW = 8  # columns
+
 
 @dataclass(frozen=True, eq=False)
 class Import:
@@ -86,7 +88,11 @@ def build(table: Table, mapping: Mapping) -> Import:
 
 def _identical(table: Table, mapping: Mapping, notes: list[str]) -> int:
     """How many rows of the file are equal to an earlier one in every column."""
-    again = table.frame.astype("str").duplicated().to_numpy() if len(table.frame) > 1 else np.zeros(1, dtype=bool)
+    again = np.ones(len(table.frame), dtype=bool)
+    for columns in (slice(_FEW), slice(None)):  # few columns tell almost all rows apart
+        if again.any():
+            frame = table.frame.iloc[:, columns].loc[again].astype("str")
+            again[again] = frame.duplicated(keep=False if columns.stop else "first").to_numpy()
     if again.any() and mapping.step:
         lines = ", ".join(map(str, table.lines[again][:5]))
         notes.append(f"{counted(int(again.sum()), 'row')} identical to an earlier one, read once (first lines: {lines}).")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from .curves import Curves
 from .mapping import Mapping
@@ -15,6 +18,7 @@ from .table import Table
 from .units import numbers
 from .values import Values
 
+_CELLS = 10**6  # looked at in one go
 _JSON_NUMBER = r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?"
 
 
@@ -28,48 +32,98 @@ def extra(
     if "arch" in values.texts and (values.texts["arch"] == "").any():
         used.discard(values.sources["arch"].column)  # a word for the architecture that is neither dense nor moe
     columns = [c for c in table.frame.columns if c not in used]
-    records: list[dict[str, Any]] = [{} for _ in range(int(kept.sum()))]
+    items: list[list[str]] = [[] for _ in range(int(kept.sum()))]
+    steps: list[str | None] = [None] * len(items)
     changing = []
-    for column in columns:
-        cells, integers = _cells(table.frame[column])
-        if curves is not None:
-            groups = cells[curves.run_of_row >= 0].groupby(curves.run_of_row[curves.run_of_row >= 0])
-            constant = groups.nunique() <= 1
-            cells = groups.first().where(constant).reindex(range(len(rows)))
-            if not constant.all():
-                changing.append(column)
-            given = cells.to_numpy(dtype=object)[kept]
-        else:
-            given = cells.to_numpy(dtype=object)[rows[kept]]
-        for record, value in zip(records, given, strict=True):
-            if not pd.isna(value):
-                record[column] = int(value) if integers else _plain(value)
+    runs = None if curves is None else _Runs(curves.run_of_row, len(rows))
+    for column, (codes, found) in zip(columns, _values(table.frame, columns), strict=True):
+        given, constant = (codes[rows], True) if runs is None else runs.constant(codes)
+        if not constant:
+            changing.append(column)
+            if pd.api.types.is_integer_dtype(table.frame[column].dtype):
+                found = [f"{value}.0" for value in found]  # as ids of runs have it
+        texts = [f"{json.dumps(column)}: {value}" for value in found]
+        for item, code in zip(items, given[kept].tolist(), strict=True):
+            if code >= 0:
+                item.append(texts[code])
+        if column == "step":
+            steps = [None if code < 0 else "" for code in given[kept].tolist()]
     if curves is not None:
-        for record, step in zip(records, curves.values.numbers["step"][kept].tolist(), strict=True):
-            record.setdefault("step", int(step) if step == int(step) else step)
+        for item, there, step in zip(items, steps, curves.values.numbers["step"][kept].tolist(), strict=True):
+            if there is None:
+                item.append(f'"step": {json.dumps(int(step) if step == int(step) else step)}')
     if changing:
         notes.append(f"Not kept, as they change along the curves: {shown(', '.join(changing), 400)}.")
     if set(columns) - set(changing):
         notes.append(f"Kept with each run as extra: {shown(', '.join(c for c in columns if c not in changing), 400)}.")
-    return pd.Series([json.dumps(r) if r else "" for r in records], dtype="str")
+    return pd.Series([f"{{{', '.join(item)}}}" if item else "" for item in items], dtype="str")
 
 
-def _cells(column: pd.Series) -> tuple[pd.Series, bool]:
-    """The cells of an unmapped column: numbers where all are plain ones ("007" is none), else as they are; blank is NaN.
+class _Runs:
+    """The rows of each run, for the values that a column has along all of them."""
 
-    The second value says whether the numbers are integers.
+    def __init__(self, run_of_row: np.ndarray, n_runs: int) -> None:
+        self._order = np.argsort(run_of_row, kind="stable")[np.count_nonzero(run_of_row < 0) :]
+        of = run_of_row[self._order]
+        self._runs, self._starts = np.unique(of, return_index=True)
+        self._n_runs = n_runs
+
+    def constant(self, codes: np.ndarray) -> tuple[np.ndarray, bool]:
+        """The one value of each run, -1 where it has several or none, and whether no run has several."""
+        found = np.full(self._n_runs, -1)
+        if not len(self._order):
+            return found, True
+        codes = codes[self._order]
+        none = codes.max() + 1
+        first = np.minimum.reduceat(np.where(codes < 0, none, codes), self._starts)
+        one = np.maximum.reduceat(codes, self._starts) == first  # neither several nor none
+        found[self._runs[one]] = first[one]
+        return found, bool((one | (first == none)).all())
+
+
+def _values(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[np.ndarray, list[str]]]:
+    """The different values of each column as JSON, and which of them each row has, -1 for blanks.
+
+    Numbers where all of a text are plain ones ("007" is none), else text.
     """
-    if not isinstance(column.dtype, pd.StringDtype):
-        return column, False
-    column = column.where(column.str.strip() != "")
-    filled = column.dropna()
-    if not len(filled) or not filled.str.fullmatch(_JSON_NUMBER).all():
-        return column, False
-    cells = numbers(column).values
-    if not np.isfinite(cells[~np.isnan(cells)]).all():
-        return column, False
-    integers = bool((np.abs(cells[~np.isnan(cells)]) < 2**53).all() and filled.str.fullmatch(r"-?\d+").all())
-    return pd.Series(cells, index=column.index), integers
+    several = max(_CELLS // max(len(frame), 1), 1)
+    for at in range(0, len(columns), several):
+        given = [frame[c] for c in columns[at : at + several]]
+        texts = {i: _text(column) for i, column in enumerate(given) if isinstance(column.dtype, pd.StringDtype)}
+        numeric = [i for i, cells in texts.items() if _is_numeric(cells)]
+        whole = pd.Series(pa.chunked_array([texts[i] for i in numeric], pa.large_string()).to_pandas(), dtype="str")
+        parts = numbers(whole).values.reshape(len(numeric), len(frame))  # all columns in one call
+        by_number = dict(zip(numeric, parts, strict=True))
+        for i, column in enumerate(given):
+            if i in by_number and np.isfinite(by_number[i][~np.isnan(by_number[i])]).all():
+                yield _numbers(by_number[i], texts[i])
+            elif column.dtype == object:
+                yield pd.factorize(
+                    np.array([None if pd.isna(v) else json.dumps(_plain(v)) for v in column.tolist()] or [], object)
+                )
+            else:
+                codes, values = pd.factorize(column if i not in texts else texts[i].to_pandas())
+                yield codes, [json.dumps(_plain(value)) for value in values.tolist()]
+
+
+def _text(column: pd.Series) -> pa.Array:
+    """A column of text, blanks missing."""
+    cells = pa.array(column.array).cast(pa.large_string())
+    if isinstance(cells, pa.ChunkedArray):
+        cells = cells.combine_chunks()
+    return pc.if_else(pc.equal(pc.utf8_trim_whitespace(cells), ""), None, cells)
+
+
+def _is_numeric(cells: pa.Array) -> bool:
+    """Whether there are cells, and all are numbers as JSON writes them."""
+    return cells.null_count < len(cells) and pc.all(pc.match_substring_regex(cells, f"^(?:{_JSON_NUMBER})$")).as_py()
+
+
+def _numbers(cells: np.ndarray, texts: pa.Array) -> tuple[np.ndarray, list[str]]:
+    """The different numbers: integers where all are written as such and none is too large."""
+    codes, values = pd.factorize(cells)
+    whole = (np.abs(values) < 2**53).all() and pc.all(pc.match_substring_regex(texts, r"^-?\d+$")).as_py()
+    return codes, list(map(json.dumps, (values.astype(np.int64) if whole else values).tolist()))
 
 
 def _plain(value: Any) -> Any:

@@ -42,6 +42,7 @@ class Pile:
     table: Table
     files: np.ndarray  # numbers of the files, ascending, shape (n_files,)
     of_row: np.ndarray  # which of them each row is from, ascending, shape (n_rows,)
+    curves: bool | None = None  # whether all hold learning curves, None where the present columns were not looked at
 
     @property
     def numbers(self) -> np.ndarray:
@@ -64,7 +65,11 @@ class Pile:
         cells = pd.Series(np.array(values, dtype=object)[self.of_row], name=column, dtype="str")
         frame = self.table.frame
         frame = frame.assign(**{column: cells}) if column in frame else pd.concat([cells, frame], axis=1)
-        return replace(self, table=self.table.with_frame(frame))
+        return self.with_frame(frame)
+
+    def with_frame(self, frame: pd.DataFrame) -> Pile:
+        """The pile with other columns in the same rows."""
+        return replace(self, table=self.table.with_frame(frame), curves=None)
 
 
 def alone(table: Table, number: int, files: Files) -> Pile:
@@ -82,15 +87,16 @@ def named(pile: Pile, files: Files) -> list[Pile]:
     for places, mapping in detect_each(pile.table, pile.of_row):
         part = pile.only(places)
         if mapping.step and "name" not in mapping.sources and not mapping.run_columns:
-            part = part.with_column(RUN, [labels[i] for i in places])
-        found.append(part)
+            found.append(part.with_column(RUN, [labels[i] for i in places]))
+        else:
+            found.append(replace(part, curves=bool(mapping.step)))
     return found
 
 
 def of_curves(pile: Pile) -> list[tuple[Pile, bool]]:
     """The pile, in two where some of its files hold learning curves and others do not, and whether they do."""
-    if pile.table.format not in PLAIN:
-        return [(pile, True)]
+    if pile.table.format not in PLAIN or pile.curves is not None:
+        return [(pile, pile.curves is not False)]
     curves = np.zeros(len(pile.files), dtype=bool)
     for places, mapping in detect_each(pile.table, pile.of_row):
         curves[places] = bool(mapping.step)
@@ -112,9 +118,7 @@ def stack(piles: list[Pile], files: Files, name: str) -> Table:
     if len({p.table.decimal for p in piles}) > 1:
         raise ReadError(f"{name} holds tables with decimal commas and tables with points: give those of one kind at a time.")
     text = any(isinstance(d, pd.StringDtype) for p in piles for d in p.table.frame.dtypes)
-    frame = pd.concat([p.table.frame.astype("str").fillna("") if text else p.table.frame for p in piles], ignore_index=True)
-    if text:
-        frame = frame.astype("str").fillna("")
+    frame = _texts(piles) if text else pd.concat([p.table.frame for p in piles], ignore_index=True)
     of_row, lines = np.concatenate([p.numbers for p in piles]), np.concatenate([p.table.lines for p in piles])
     if (np.diff(of_row) < 0).any():
         order = np.argsort(of_row, kind="stable")
@@ -123,6 +127,19 @@ def stack(piles: list[Pile], files: Files, name: str) -> Table:
     ragged = [replace(problem, file=files.paths[i]) for i in numbers for problem in files.ragged[i]]
     notes = dict.fromkeys(note for i in numbers for note in files.notes[i])
     return Table(name, frame, lines, first.format, list(notes), ragged, "", first.decimal, first.sparse, origins)
+
+
+def _texts(piles: list[Pile]) -> pd.DataFrame:
+    """The rows of all piles as text, "" where a pile has not the column: `concat` takes as long as there are columns and piles."""
+    ends = np.cumsum([len(p.table.frame) for p in piles])
+    cells: dict[str, np.ndarray] = {}
+    for pile, end in zip(piles, ends.tolist(), strict=True):
+        frame = pile.table.frame.astype("str").fillna("")
+        for column in frame.columns:
+            if column not in cells:
+                cells[column] = np.full(ends[-1], "", dtype=object)
+            cells[column][end - len(frame) : end] = frame[column].to_numpy(dtype=object)
+    return pd.DataFrame({c: pd.Series(cells.pop(c), dtype="str") for c in list(cells)}, index=pd.RangeIndex(ends[-1]))
 
 
 def check_cells(n_rows: int, columns: set[str], name: str) -> None:

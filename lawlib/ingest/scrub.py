@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import replace
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from .problem import shown
 from .scrubbed import HEADER, Scrubbed
@@ -46,16 +48,18 @@ def scrub(table: Table) -> Table:
     dropped = [Scrubbed(_name(c), kind, _n_filled(table.frame[c]), True) for c, kind in kinds.items()]
     frame = table.frame.drop(columns=list(kinds))
     headers = {c: _IN_HEADER.sub("", c) for c in frame.columns if _IN_HEADER.search(c)}
-    headers = {c: h for c, h in headers.items() if h not in frame.columns and list(headers.values()).count(h) == 1}
+    n_of = Counter(headers.values())
+    headers = {c: h for c, h in headers.items() if h not in frame.columns and n_of[h] == 1}
     if headers:
         frame = frame.rename(columns=headers)
         dropped += [Scrubbed(_name(h), HEADER, 1) for h in headers.values()]
+    cleaned: dict[str, pd.Series] = {}
     for column in frame.columns:
-        cleaned, counts = _cells(frame[column])
+        cells, counts = _cells(frame[column])
         if counts:
-            frame = frame.assign(**{column: cleaned}) if column.isidentifier() else _set(frame, column, cleaned)
+            cleaned[column] = cells
             dropped += [Scrubbed(_name(column), kind, n) for kind, n in sorted(counts.items())]
-    return replace(table, frame=frame, dropped=dropped)
+    return replace(table, frame=frame.assign(**cleaned), dropped=dropped)
 
 
 def _name(column: str) -> str:
@@ -69,12 +73,6 @@ def _n_filled(column: pd.Series) -> int:
     return int(texts[texts != ""].nunique())
 
 
-def _set(frame: pd.DataFrame, column: str, values: pd.Series) -> pd.DataFrame:
-    frame = frame.copy(deep=False)
-    frame[column] = values
-    return frame
-
-
 def _private_kind(column: str) -> str:
     """What a column that holds nothing else holds, "" for other columns."""
     leaf = re.sub(r"[^a-z]", "", re.split(r"[/.](?=[^/.]*$)", column)[-1].lower())
@@ -83,10 +81,13 @@ def _private_kind(column: str) -> str:
 
 def _cells(column: pd.Series) -> tuple[pd.Series, dict[str, int]]:
     """The column with private parts cut out, and how many different values had some, by their kind."""
-    if not (isinstance(column.dtype, pd.StringDtype) or column.dtype == object):
+    if isinstance(column.dtype, pd.StringDtype):
+        if not pc.any(pc.match_substring_regex(pa.array(column.array), r"[@/\\]")).as_py():
+            return column, {}
+    elif column.dtype != object:
         return column, {}
     texts = column.astype("str")
-    suspect = texts.str.contains("@", regex=False) | texts.str.contains("/", regex=False) | texts.str.contains("\\", regex=False)
+    suspect = texts.str.contains(r"[@/\\]")
     if not suspect.any():
         return column, {}
     mended: dict[str, str] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -134,7 +133,7 @@ def _with_settings(pile: Pile, columns: list[dict[str, str]]) -> Pile:
     for column in columns[0]:
         values = np.array([given[column] for given in columns], dtype=object)
         cells[column] = pd.Series(values[pile.of_row], dtype="str")
-    return replace(pile, table=pile.table.with_frame(_set(frame, cells)))
+    return pile.with_frame(_set(frame, cells)) if cells else pile
 
 
 def _join_runs(pile: Pile, given: list[Settings], by_label: dict[str, list[int]], used: set[int]) -> Pile:
@@ -150,7 +149,7 @@ def _join_runs(pile: Pile, given: list[Settings], by_label: dict[str, list[int]]
         has = np.array([value is not None for value in values])[codes]
         old = frame[column] if column in frame else pd.Series("", index=frame.index, dtype="str")
         cells[column] = old.astype("str").where(~has, pd.Series(np.array(values, dtype=object)[codes], index=frame.index))
-    return replace(pile, table=pile.table.with_frame(_set(frame, cells)))
+    return pile.with_frame(_set(frame, cells))
 
 
 def _set(frame: pd.DataFrame, cells: dict[str, pd.Series]) -> pd.DataFrame:
