@@ -123,14 +123,14 @@ def _between(long: pd.DataFrame, quantities: list[str], loss: str, notes: list[s
         if not len(rows):
             continue
         filled = long[quantity].to_numpy(copy=True)
-        of_run = long["run"].to_numpy()
-        for run in np.unique(of_run[rows]):
-            here = of_run == run
-            steps, given = (long.loc[here & known, c].to_numpy() for c in ("step", quantity))
+        of_run, step, there = long["run"].to_numpy(), long["step"].to_numpy(), np.flatnonzero(known)
+        for run in np.unique(of_run[rows]):  # rows are in the order of runs
+            here = there[slice(*np.searchsorted(of_run[there], [run, run + 1]))]
+            steps, given = step[here], filled[here]
             if given[0] == given[-1]:
                 continue
-            mine = rows[of_run[rows] == run]
-            at = long["step"].to_numpy()[mine]
+            mine = rows[slice(*np.searchsorted(of_run[rows], [run, run + 1]))]
+            at = step[mine]
             x, y = np.append(0.0, steps), np.append(0.0, given)
             filled[mine] = np.where(at > x[-1], y[-1] * at / x[-1], np.interp(at, x, y))
         n = int((~np.isnan(filled) & long[quantity].isna().to_numpy()).sum())

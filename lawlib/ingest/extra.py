@@ -32,8 +32,7 @@ def extra(
     if "arch" in values.texts and (values.texts["arch"] == "").any():
         used.discard(values.sources["arch"].column)  # a word for the architecture that is neither dense nor moe
     columns = [c for c in table.frame.columns if c not in used]
-    items: list[list[str]] = [[] for _ in range(int(kept.sum()))]
-    steps: list[str | None] = [None] * len(items)
+    items: list[list[str]] = []  # "key": value, of each column for every run, "" for blanks
     changing = []
     runs = None if curves is None else _Runs(curves.run_of_row, len(rows))
     for column, (codes, found) in zip(columns, _values(table.frame, columns), strict=True):
@@ -42,21 +41,21 @@ def extra(
             changing.append(column)
             if pd.api.types.is_integer_dtype(table.frame[column].dtype):
                 found = [f"{value}.0" for value in found]  # as ids of runs have it
-        texts = [f"{json.dumps(column)}: {value}" for value in found]
-        for item, code in zip(items, given[kept].tolist(), strict=True):
-            if code >= 0:
-                item.append(texts[code])
-        if column == "step":
-            steps = [None if code < 0 else "" for code in given[kept].tolist()]
+        key = json.dumps(column)
+        texts = np.array([*(f"{key}: {value}" for value in found), ""], dtype=object)
+        items.append(texts[given[kept]].tolist())
     if curves is not None:
-        for item, there, step in zip(items, steps, curves.values.numbers["step"][kept].tolist(), strict=True):
-            if there is None:
-                item.append(f'"step": {json.dumps(int(step) if step == int(step) else step)}')
+        steps = curves.values.numbers["step"][kept].tolist()
+        given = items[columns.index("step")] if "step" in columns else [""] * len(steps)
+        items.append(
+            ["" if known else f'"step": {int(s) if s == int(s) else s!r}' for s, known in zip(steps, given, strict=True)]
+        )
     if changing:
         notes.append(f"Not kept, as they change along the curves: {shown(', '.join(changing), 400)}.")
     if set(columns) - set(changing):
         notes.append(f"Kept with each run as extra: {shown(', '.join(c for c in columns if c not in changing), 400)}.")
-    return pd.Series([f"{{{', '.join(item)}}}" if item else "" for item in items], dtype="str")
+    joined = [", ".join(filter(None, row)) for row in zip(*items, strict=True)] if items else [""] * int(kept.sum())
+    return pd.Series([f"{{{text}}}" if text else "" for text in joined], dtype="str")
 
 
 class _Runs:
@@ -123,7 +122,7 @@ def _numbers(cells: np.ndarray, texts: pa.Array) -> tuple[np.ndarray, list[str]]
     """The different numbers: integers where all are written as such and none is too large."""
     codes, values = pd.factorize(cells)
     whole = (np.abs(values) < 2**53).all() and pc.all(pc.match_substring_regex(texts, r"^-?\d+$")).as_py()
-    return codes, list(map(json.dumps, (values.astype(np.int64) if whole else values).tolist()))
+    return codes, list(map(repr, (values.astype(np.int64) if whole else values).tolist()))  # as JSON writes plain ones
 
 
 def _plain(value: Any) -> Any:
