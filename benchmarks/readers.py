@@ -3,12 +3,19 @@
 A TensorBoard folder of 200,000 scalars (50 runs of 1,000 steps and four tags, written by tensorboard's own writer) is read and
 built into runs and curves, in this process and in the guarded one of the Upload page, beside tensorboard's EventAccumulator,
 which only loads the scalars. The target is 5 s.
+
+Then uploads at the limits of what is read: a zip of 10,000 small files, tables of 9,999 columns. Each is read in the guarded process,
+detected, built and stored, in seconds of the processor; beside it one table of the same rows, and of ten columns. The target is 10 s each.
 """
 
 from __future__ import annotations
 
+import io
+import json
+import resource
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +26,7 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from lawlib.ingest import Import, Table, build, detect, guarded, open_table
+from lawlib.store import Addition, open_store
 
 N_RUNS, N_STEPS = 50, 1000
 Found = TypeVar("Found")
@@ -76,7 +84,83 @@ def timed(call: Callable[[Path], Found], folder: Path) -> tuple[Found, float]:
     return found, min(seconds)
 
 
+def many(n: int, header: str, other: str = "") -> bytes:
+    """A zip of `n` curves of ten steps, every second one with the other header; of one file with all rows for n = 1."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as into:
+        for i in range(n):
+            rows = [f"{s},{s}e6,{4 - s / 9 + i / 1e5:.5f}" for s in range(1, 11)]
+            into.writestr(f"run-{i:05}.csv", "\n".join([other if other and i % 2 else header, *rows]))
+    return buffer.getvalue()
+
+
+def states(n: int) -> bytes:
+    """A zip of `n` trainer_state.json of ten steps."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as into:
+        for i in range(n):
+            history = [{"step": s, "loss": 4 - s / 9 + i / 1e5, "learning_rate": 3e-4} for s in range(1, 11)]
+            state = {"global_step": 10, "num_input_tokens_seen": 10**7, "log_history": history}
+            into.writestr(f"run-{i:05}/trainer_state.json", json.dumps(state))
+    return buffer.getvalue()
+
+
+def one(n: int) -> bytes:
+    """The rows of `many` in one table."""
+    rows = [f"run-{i:05},{s},{s}e6,{4 - s / 9 + i / 1e5:.5f}" for i in range(n) for s in range(1, 11)]
+    return "\n".join(["run,step,tokens,loss", *rows]).encode()
+
+
+def wide(n_columns: int, n_rows: int, kind: str) -> bytes:
+    """A table of runs with unknown columns of numbers and texts."""
+    names = ["name", "N", "D", "loss", *(f"c{i}" for i in range(n_columns - 4))]
+    rows = [
+        [f"r{i}", 1e8 + i, 1e9 + i, 3 + i / 1e4, *((i * j) % 97 / 10 if j % 3 else f"t{j}" for j in range(n_columns - 4))]
+        for i in range(n_rows)
+    ]
+    if kind == "json":
+        return json.dumps([dict(zip(names, row, strict=True)) for row in rows]).encode()
+    return "\n".join([",".join(names), *(",".join(map(str, row)) for row in rows)]).encode()
+
+
+def _seconds(who: int = resource.RUSAGE_SELF) -> float:
+    used = resource.getrusage(who)
+    return used.ru_utime + used.ru_stime
+
+
+def at_the_limits() -> None:
+    """Prints what the largest uploads take of the processor, step by step."""
+    cases = {
+        "one table, the same rows": ("runs.csv", one(10_000)),
+        "10,000 files of one header": ("logs.zip", many(10_000, "step,tokens,loss")),
+        "10,000 files of two headers": ("logs.zip", many(10_000, "step,tokens,loss", "step,tokens,val_loss")),
+        "10,000 trainer states": ("logs.zip", states(10_000)),
+        "10 columns, 1,000 rows, CSV": ("wide.csv", wide(10, 1000, "csv")),
+    } | {
+        f"9,999 columns, {n:,} rows, {kind.upper()}": (f"wide.{kind}", wide(9999, n, kind))
+        for kind in ("csv", "json")
+        for n in (1, 100, 1000)
+    }
+    print("Uploads at the limits, seconds of the processor: read in its own process, detected, built, stored")
+    for title, file in cases.items():
+        child, own = _seconds(resource.RUSAGE_CHILDREN), _seconds()
+        table = guarded.open_files([file])
+        laps = [_seconds(resource.RUSAGE_CHILDREN) - child + _seconds() - own]
+        own = _seconds()
+        mapping = detect(table)
+        laps.append(_seconds() - own)
+        found = build(table, mapping)
+        laps.append(_seconds() - own - laps[1])
+        own = _seconds()
+        with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "workspace.duckdb") as store:
+            derivations = found.derivations.rename(columns={"column": "source"})
+            store.add_all([Addition(found.runs, "limits", "limits", curves=found.curves, derivations=derivations)])
+        laps.append(_seconds() - own)
+        print(f"  {title:33} {'  '.join(f'{lap:6.2f}' for lap in laps)}   {len(found.runs):,} runs", flush=True)
+
+
 def main() -> None:
+    at_the_limits()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         n = write(folder)

@@ -16,6 +16,8 @@ from . import data, state, uploading
 from .markup import plain
 
 PREVIEW_ROWS = 50
+PREVIEW_COLUMNS = 200
+SHOWN_NOTES = 30
 SHOWN_PROBLEMS = 200
 _NONE = "–"
 
@@ -37,12 +39,16 @@ def understood(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Impor
         st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height="content", key="understood")
     with right:
         st.markdown("**Notes**")
-        for note in found.notes if found else table.notes:
+        notes = found.notes if found else table.notes
+        for note in notes[:SHOWN_NOTES]:
             st.caption(plain(note))
+        if len(notes) > SHOWN_NOTES:
+            st.caption(f"And {len(notes) - SHOWN_NOTES:,} more; all are kept with the data set.")
     with st.expander("The file as it is"):
-        st.dataframe(table.frame.head(PREVIEW_ROWS), width="stretch", key="preview")
+        st.dataframe(table.frame.iloc[:PREVIEW_ROWS, :PREVIEW_COLUMNS], width="stretch", key="preview")
+        first = f" and {PREVIEW_COLUMNS} columns" if len(table.frame.columns) > PREVIEW_COLUMNS else ""
         st.caption(
-            f"{len(table.frame):,} rows, {len(table.frame.columns)} columns; the first {min(PREVIEW_ROWS, len(table.frame))} rows."
+            f"{len(table.frame):,} rows, {len(table.frame.columns):,} columns; the first {min(PREVIEW_ROWS, len(table.frame))} rows{first}."
         )
 
 

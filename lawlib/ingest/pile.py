@@ -113,7 +113,8 @@ def stack(piles: list[Pile], files: Files, name: str) -> Table:
     first = piles[0].table
     numbers = np.sort(np.concatenate([pile.files for pile in piles])).tolist()
     if len(numbers) == 1:
-        return replace(first, notes=files.notes[numbers[0]], ragged=files.ragged[numbers[0]])
+        only = numbers[0]
+        return replace(first, name=files.paths[only], notes=files.notes[only], ragged=files.ragged[only])
     check_cells(sum(len(p.table.frame) for p in piles), {c for p in piles for c in p.table.frame.columns}, name)
     if len({p.table.decimal for p in piles}) > 1:
         raise ReadError(f"{name} holds tables with decimal commas and tables with points: give those of one kind at a time.")

@@ -19,6 +19,8 @@ from .problem import counted, shown
 from .readers.hf_config import config_columns, is_config
 from .readers.reader import RUN
 
+_TOLD = 5  # configurations without a log that are told one by one
+
 
 class Settings(NamedTuple):
     """A configuration: the folder it lies in, the name of the run there, its path, and the columns that it gives."""
@@ -88,7 +90,10 @@ def join_settings(piles: list[Pile], given: list[Settings], files: Files, notes:
             joined.append(_join_runs(pile, given, by_label, used))
         else:
             joined += _join_files(pile, given, by_folder, files, used)
-    notes += [f"{shown(s.path)} lies beside no log, so it is joined to none." for i, s in enumerate(given) if i not in used]
+    beside = [s.path for i, s in enumerate(given) if i not in used]
+    notes += [f"{shown(path)} lies beside no log, so it is joined to none." for path in beside[:_TOLD]]
+    if len(beside) > _TOLD:
+        notes.append(f"Nor does any log lie beside {counted(len(beside) - _TOLD, 'further configuration file')}.")
     if used:
         notes.append(f"{counted(len(used), 'configuration file')} joined to the logs of their folders.")
     return joined
