@@ -152,7 +152,7 @@ def at_the_limits() -> None:
         found = build(table, mapping)
         laps.append(_seconds() - own - laps[1])
         own = _seconds()
-        with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "workspace.duckdb") as store:
+        with tempfile.TemporaryDirectory() as folder, open_store(workspace=Path(folder) / "workspace.duckdb") as store:
             derivations = found.derivations.rename(columns={"column": "source"})
             store.add_all([Addition(found.runs, "limits", "limits", curves=found.curves, derivations=derivations)])
         laps.append(_seconds() - own)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from .curves import Curves
 from .mapping import Mapping
@@ -19,7 +18,8 @@ from .units import numbers
 from .values import Values
 
 _CELLS = 10**6  # looked at in one go
-_JSON_NUMBER = r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?"
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+_INTEGER = re.compile(r"-?\d+", re.ASCII)
 
 
 def extra(
@@ -88,41 +88,48 @@ def _values(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[np.ndarra
     several = max(_CELLS // max(len(frame), 1), 1)
     for at in range(0, len(columns), several):
         given = [frame[c] for c in columns[at : at + several]]
-        texts = {i: _text(column) for i, column in enumerate(given) if isinstance(column.dtype, pd.StringDtype)}
-        numeric = [i for i, cells in texts.items() if _is_numeric(cells)]
-        whole = pd.Series(pa.chunked_array([texts[i] for i in numeric], pa.large_string()).to_pandas(), dtype="str")
-        parts = numbers(whole).values.reshape(len(numeric), len(frame))  # all columns in one call
-        by_number = dict(zip(numeric, parts, strict=True))
+        texts = {i: _words(column) for i, column in enumerate(given) if isinstance(column.dtype, pd.StringDtype)}
+        numeric = {i: words for i, (_, words) in texts.items() if _are_numbers(words)}
+        whole = pd.Series([word for words in numeric.values() for word in words], dtype="str")
+        ends = np.cumsum([len(words) for words in numeric.values()])  # all columns in one call
+        by_number = dict(zip(numeric, np.split(numbers(whole).values, ends[:-1]), strict=True)) if numeric else {}
         for i, column in enumerate(given):
-            if i in by_number and np.isfinite(by_number[i][~np.isnan(by_number[i])]).all():
-                yield _numbers(by_number[i], texts[i])
+            if i in by_number and np.isfinite(by_number[i]).all():
+                yield _numbers(by_number[i], *texts[i])
+            elif i in texts:
+                codes, words = texts[i]
+                yield codes, list(map(json.dumps, words))
             elif column.dtype == object:
                 yield pd.factorize(
                     np.array([None if pd.isna(v) else json.dumps(_plain(v)) for v in column.tolist()] or [], object)
                 )
             else:
-                codes, values = pd.factorize(column if i not in texts else texts[i].to_pandas())
+                codes, values = pd.factorize(column)
                 yield codes, [json.dumps(_plain(value)) for value in values.tolist()]
 
 
-def _text(column: pd.Series) -> pa.Array:
-    """A column of text, blanks missing."""
-    cells = pa.array(column.array).cast(pa.large_string())
-    if isinstance(cells, pa.ChunkedArray):
-        cells = cells.combine_chunks()
-    return pc.if_else(pc.equal(pc.utf8_trim_whitespace(cells), ""), None, cells)
+def _words(column: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """Which of the different texts of a column each row has, -1 for blanks."""
+    codes, words = pd.factorize(column)
+    texts: list[str] = words.tolist()
+    filled = np.array([text.strip() != "" for text in texts], dtype=bool)
+    if filled.all():
+        return codes, texts
+    place = np.append(np.where(filled, np.cumsum(filled) - 1, -1), -1)  # the last is that of missing ones
+    return place[codes], [text for text in texts if text.strip()]
 
 
-def _is_numeric(cells: pa.Array) -> bool:
-    """Whether there are cells, and all are numbers as JSON writes them."""
-    return cells.null_count < len(cells) and pc.all(pc.match_substring_regex(cells, f"^(?:{_JSON_NUMBER})$")).as_py()
+def _are_numbers(words: list[str]) -> bool:
+    """Whether there are words, and all are numbers as JSON writes them."""
+    return bool(words) and all(map(_JSON_NUMBER.fullmatch, words))
 
 
-def _numbers(cells: np.ndarray, texts: pa.Array) -> tuple[np.ndarray, list[str]]:
+def _numbers(values: np.ndarray, codes: np.ndarray, words: list[str]) -> tuple[np.ndarray, list[str]]:
     """The different numbers: integers where all are written as such and none is too large."""
-    codes, values = pd.factorize(cells)
-    whole = (np.abs(values) < 2**53).all() and pc.all(pc.match_substring_regex(texts, r"^-?\d+$")).as_py()
-    return codes, list(map(repr, (values.astype(np.int64) if whole else values).tolist()))  # as JSON writes plain ones
+    same, values = pd.factorize(values)
+    if (np.abs(values) < 2**53).all() and all(map(_INTEGER.fullmatch, words)):
+        values = values.astype(np.int64)
+    return np.append(same, -1)[codes], list(map(repr, values.tolist()))  # as JSON writes plain ones
 
 
 def _plain(value: Any) -> Any:
