@@ -170,9 +170,19 @@ def _selection(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
     return _selected(dataset, version, chosen)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _large_selection(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
-    return _selected(dataset, version, chosen)
+def _large_selection(*key: Any) -> pd.DataFrame:
+    """The last one alone is kept, and let go before the next is made: each may take as much memory as all runs."""
+    last = _last_large()
+    found = last.get(key)
+    if found is None:
+        last.clear()
+        found = last[key] = _selected(*key)
+    return found
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _last_large() -> dict[tuple, pd.DataFrame]:
+    return {}
 
 
 def _selected(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
