@@ -1,5 +1,6 @@
 """What every test gets: a workspace of its own, empty caches, and word of a missing browser on the last line."""
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -30,6 +31,19 @@ def empty_caches():
 
         streamlit.cache_data.clear()
         streamlit.cache_resource.clear()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def packages_are_looked_through_once():
+    """AppTest looks for components in all installed packages whenever a page is opened, as a server does once."""
+    if "streamlit.testing.v1" not in sys.modules:
+        yield
+        return
+    from streamlit.components.v2 import manifest_scanner
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", functools.cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,13 @@ from lawlib.architecture import krajewski_flops
 from lawlib.ensemble import fit_model
 from lawlib.laws import FAMILIES
 from lawlib.objective import Objective
+from lawlib.threads import one_blas_thread
 from tests.planted import PARAMS, ehat, grid
 
 SHAPED = [name for name, law in FAMILIES.items() if law.has_shapes]
 
 
+@one_blas_thread
 def refit_with_scipy(fit, n_starts=20, seed=0):
     """The lowest objective that L-BFGS-B with exact gradients finds from random starts around and far from the fit.
 
