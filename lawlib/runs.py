@@ -87,15 +87,18 @@ def as_runs(frame: pd.DataFrame, dataset: str | None = None) -> pd.DataFrame:
     one expert, E = G = top_k = 1 and `n_total = n_active` (either from the other); `run_id` from the row's content.
     Columns that are not canonical are dropped: readers keep them in `extra`.
     """
-    runs = pd.DataFrame(index=pd.RangeIndex(len(frame)))
+    index = pd.RangeIndex(len(frame))
+    blank, nothing = pd.Series("", index=index, dtype="str"), pd.Series(np.nan, index=index)
+    columns: dict[str, pd.Series] = {}
     for column in COLUMNS:
         given = frame[column].reset_index(drop=True) if column in frame else None
         if column in NUMBERS:
-            runs[column] = np.nan if given is None else pd.to_numeric(given, errors="coerce").astype(float)
+            columns[column] = nothing if given is None else pd.to_numeric(given, errors="coerce").astype(float)
         elif column == "excluded":
-            runs[column] = False if given is None else given.fillna(False).astype(bool)
+            columns[column] = pd.Series(False, index=index) if given is None else given.fillna(False).astype(bool)
         else:
-            runs[column] = pd.Series("", index=runs.index, dtype="str") if given is None else given.astype("str").fillna("")
+            columns[column] = blank if given is None else given.astype("str").fillna("")
+    runs = pd.DataFrame(columns, index=index)
     if dataset is not None:
         runs["dataset"] = dataset
     dense = (runs["arch"] == "dense").to_numpy()

@@ -13,6 +13,8 @@ from .mapping import AS_LOGGED, CLARK_C, CLARK_D, PARAMS_AS_ACTIVE, Source
 from .units import PERPLEXITY, factor
 
 DERIVATION_COLUMNS = ("run_id", "quantity", "column", "factor", "rule")
+_Part = tuple[np.ndarray, str, str, Any, Any]
+"""Which runs, and of each its quantity, column, factor and rule: one for all, or one a run."""
 
 
 def derivations(
@@ -22,7 +24,7 @@ def derivations(
 
     `factors` are what sources multiply their column with besides the unit, by quantity, shape `(n_runs,)`.
     """
-    parts = []
+    parts: list[_Part] = []
     for quantity, source, rows in derived:
         rule, scale = source.rule, {CLARK_C: 3.0, CLARK_D: 256.0 * 2048}.get(source.rule)
         if scale is None:
@@ -36,7 +38,7 @@ def derivations(
             rule = np.where(runs.loc[rows, "arch"] == "dense", rule.replace(PARAMS_AS_ACTIVE, "dense: all are active"), rule)
         if source.per:
             rule = f"{rule} ({source.formula})"
-        parts.append(_part(runs, rows, quantity, source.column, scale, rule))
+        parts.append((rows, quantity, source.column, scale, rule))
     active = next((s.column for q, s, _ in derived if q == "n_active"), "")
     given = {q for q, _, _ in derived}
     rules = {"n_total": ("dense: n_total = n_active", active), "n_active": ("dense: n_active = n_total", "")}
@@ -46,12 +48,18 @@ def derivations(
         rule, column = rules.get(quantity, ("1 for dense runs", ""))
         if quantity == "expansion":
             dense = (runs["arch"] == "dense").to_numpy()
-            parts.append(_part(runs, filled & ~dense, quantity, "", 1.0, "n_experts / granularity"))
-            filled &= dense
-        parts.append(_part(runs, filled, quantity, column, 1.0, rule))
-    return pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
+            parts.append((filled & ~dense, quantity, "", 1.0, "n_experts / granularity"))
+            filled = filled & dense
+        parts.append((filled, quantity, column, 1.0, rule))
+    return _joined(runs["run_id"].to_numpy(dtype=object), parts)
 
 
-def _part(runs: pd.DataFrame, rows: np.ndarray, quantity: str, column: str, scale: Any, rule: Any) -> pd.DataFrame:
-    found = pd.DataFrame({"run_id": runs.loc[rows, "run_id"]})
-    return found.assign(quantity=quantity, column=column, factor=scale, rule=rule)[list(DERIVATION_COLUMNS)]
+def _joined(ids: np.ndarray, parts: list[_Part]) -> pd.DataFrame:
+    """One frame of all parts, column by column: a frame a part took a third of the time that a small file takes."""
+    columns = []
+    for rows, quantity, column, scale, rule in parts:
+        n = int(rows.sum())
+        texts = [np.broadcast_to(np.asarray(text, dtype=object), n) for text in (quantity, column, rule)]
+        columns.append((ids[rows], *texts[:2], np.broadcast_to(np.asarray(scale, dtype=float), n), texts[2]))
+    whole = dict(zip(DERIVATION_COLUMNS, map(np.concatenate, zip(*columns, strict=True)), strict=True))
+    return pd.DataFrame({c: pd.Series(v, dtype="float64" if c == "factor" else "str") for c, v in whole.items()})
