@@ -28,11 +28,11 @@ dev:
 run: venv
 	@$(PYTHON) -m streamlit run app.py --server.port $(PORT)
 
-# Tests without a browser side by side; those with one alone, as they watch the clock. 5: pytest was given a choice and found no test.
+# Tests without a browser side by side, each with one BLAS thread, or more of them than cores wait for each other; those with one alone, as they watch the clock. 5: pytest was given a choice and found no test.
 test: dev
 	@$(PYTHON) -m tools.browser --get >/dev/null || true
 	@rm -f build/untested
-	@$(PYTHON) -m pytest -q -n auto -m "not browser" $(ARGS); first=$$?; \
+	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest -q -n auto -m "not browser" $(ARGS); first=$$?; \
 	$(PYTHON) -m pytest -q -m browser $(ARGS); second=$$?; \
 	if [ -f build/untested ]; then cat build/untested; fi; \
 	if [ "$$first$$second" = 55 ]; then exit 5; fi; \
