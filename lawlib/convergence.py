@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import isotonic_regression
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from .laws import FittedLaw
 from .laws.fitted import run_arrays
@@ -225,7 +225,7 @@ def _student(values: pd.Series, clusters: ArrayLike, level: float) -> tuple[floa
     centre = float(means.mean())
     if len(means) < 2:
         return centre, np.nan, np.nan
-    half = float(student.ppf(0.5 + level / 2, len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means)))
+    half = float(stdtrit(len(means) - 1, 0.5 + level / 2) * means.std(ddof=1) / np.sqrt(len(means)))
     return centre, centre - half, centre + half
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import qmc
 
 from .laws.law import Array, Law
 from .laws.saturation import log_ehat, to_free
@@ -98,6 +97,8 @@ def _candidates(n_dims: int) -> Array:
     if n_dims <= 2:
         axis = (np.arange(11) + 0.5) / 11
         return np.stack(np.meshgrid(*[axis] * n_dims, indexing="ij"), axis=-1).reshape(-1, n_dims)
+    from scipy.stats import qmc  # a third of the time that `import lawlib` took; laws of two exponents do without
+
     n = 9 if n_dims == 3 else 11
     return qmc.Sobol(n_dims, scramble=True, rng=20240212).random_base2(n)
 
