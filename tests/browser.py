@@ -46,7 +46,8 @@ FLAGS = [
 BASE_PATH_PROBE = re.compile(r"/\w+/_stcore/(health|host-config)")
 """What Streamlit's page asks for first when it is opened at /runs: it tries whether the server lies there. The 404 is its no."""
 START_SECONDS = 60
-PAGE_SECONDS = 20
+PAGE_SECONDS = 60
+"""How long a page may take: the first one of a new server is slow where two browsers share two busy cores."""
 
 
 @dataclass(frozen=True)
@@ -116,16 +117,26 @@ class Guard:
     problems: list[str] = field(default_factory=list)
     allowed: list[str] = field(default_factory=list)
     log_start: int = 0
+    listeners: dict[str, Callable] = field(default_factory=dict)
 
     def allow(self, pattern: str) -> None:
         self.allowed.append(pattern)
 
     def watch(self, context: BrowserContext) -> None:
         self.log_start = len(self.server.log())
-        context.on("console", lambda message: self.console(message.type, message.text, message.location["url"]))
-        context.on("weberror", lambda error: self.problems.append(f"JavaScript error: {error.error}"))
-        context.on("request", lambda request: self.request(request.url))
+        self.listeners = {
+            "console": lambda message: self.console(message.type, message.text, message.location["url"]),
+            "weberror": lambda error: self.problems.append(f"JavaScript error: {error.error}"),
+            "request": lambda request: self.request(request.url),
+        }
+        for event, listener in self.listeners.items():
+            context.on(event, listener)
         self.page.on("websocket", lambda socket: self.request(socket.url))
+
+    def leave(self, context: BrowserContext) -> None:
+        """Looks no longer; the context is another test's next."""
+        for event, listener in self.listeners.items():
+            context.remove_listener(event, listener)
 
     def console(self, kind: str, text: str, source: str) -> None:
         if BASE_PATH_PROBE.fullmatch(source.removeprefix(self.server.url)):
@@ -191,6 +202,15 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def context(browser, server) -> Iterator[BrowserContext]:
+    """One for all pages of the shared server: in a fresh one, Streamlit's scripts are loaded and compiled anew, half of an opened page's time."""
+    context = browser.new_context(base_url=server.url, locale="en-US")
+    context.set_default_timeout(1000 * PAGE_SECONDS)
+    yield context
+    context.close()
+
+
 @pytest.fixture
 def new_page(browser) -> Iterator[Callable[..., Page]]:
     """`new_page(server, path=None, color_scheme="light", width=1280, height=900)`: a guarded page.
@@ -225,6 +245,19 @@ def new_page(browser) -> Iterator[Callable[..., Page]]:
 
 
 @pytest.fixture
-def page(request, browser, server, new_page) -> Page:
-    """A guarded, still empty page of the shared server; indirect parameters are those of `new_page`."""
-    return new_page(server, **getattr(request, "param", {}))
+def page(request, context, server) -> Iterator[Page]:
+    """A guarded, still empty page of the shared server, without cookies and storage; indirect parameters are those of `new_page`."""
+    wanted = {"color_scheme": "light", "width": 1280, "height": 900} | getattr(request, "param", {})
+    page = context.new_page()
+    page.emulate_media(color_scheme=wanted["color_scheme"])
+    page.set_viewport_size({"width": wanted["width"], "height": wanted["height"]})
+    page.guard = Guard(server, page)
+    page.guard.watch(context)
+    yield page
+    try:
+        page.guard.check()
+    finally:
+        page.guard.leave(context)
+        kept = {"origin": server.url, "storageTypes": "cookies,local_storage,indexeddb,service_workers,cache_storage"}
+        context.new_cdp_session(page).send("Storage.clearDataForOrigin", kept)
+        page.close()

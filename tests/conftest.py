@@ -68,8 +68,9 @@ def pytest_runtest_logreport(report):
 
 
 def pytest_unconfigure():
-    """`make test` prints this file as its last line: libraries may write to the screen after pytest's own."""
-    if without_browser:
+    """`make test` prints this file last: libraries may write to the screen after pytest's own. A line for each of its calls of pytest."""
+    if without_browser and "PYTEST_XDIST_WORKER" not in os.environ:
         words = f"NOT TESTED IN A BROWSER: no Chromium or Chrome could be had, so {len(without_browser)} tests were skipped.\n"
         UNTESTED.parent.mkdir(exist_ok=True)
-        UNTESTED.write_text(words, encoding="utf-8")
+        with open(UNTESTED, "a", encoding="utf-8") as file:
+            file.write(words)

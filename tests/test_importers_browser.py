@@ -107,6 +107,12 @@ NO_UPLOADS = {"trackers/mlflow_answers.json"}
 """What a tracking server answers: read by `lawlib.ingest.mlflow_server`."""
 
 
+OFFERED = (
+    """() => [...document.querySelectorAll('[data-testid="stMain"] :has(> * [class*="st-key-fix_"])')].map(e => e.innerText)"""
+)
+"""The words around the buttons of suggestions: Playwright's own `:has` takes a second."""
+
+
 @pytest.fixture(scope="module")
 def page(browser, tmp_path_factory) -> Iterator[Page]:
     """One page for all of them, on a server of their own; its `guard` is checked after each."""
@@ -140,7 +146,7 @@ def upload(page: Page, files: str) -> None:
     page.goto("/upload")
     settle(page)
     page.locator(".st-key-file input[type=file]").set_input_files(given(files))
-    expect(page.get_by_text("What was understood")).to_be_visible(timeout=SLOW)
+    page.get_by_text("What was understood").wait_for(timeout=SLOW)  # `expect` would describe the whole page at each look
     settle(page)
 
 
@@ -173,7 +179,7 @@ def test_a_sample_is_read_told_and_stored(page, sample):
         assert note in words, note
     assert (NO_N in words) == (NO_N in sample.notes)
     assert (NO_D in words) == (NO_D in sample.notes)
-    offered = " ".join(page.locator('[data-testid="stMain"] :has(> * [class*="st-key-fix_"])').all_inner_texts())
+    offered = " ".join(page.evaluate(OFFERED))
     assert sample.offers in offered, offered
     button = page.locator(".st-key-store_button button")
     if sample.problems:

@@ -44,6 +44,7 @@ PATH = """([key, of]) => {
 }"""
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize(
     ("path", "field"),
     [
@@ -74,6 +75,7 @@ def test_the_sentence_follows_a_held_slider_and_the_server_says_the_same_after(p
     assert page.evaluate("[...document.querySelectorAll('.chart .trace')].every(e => e.style.visibility !== 'hidden')")
 
 
+@pytest.mark.clock
 def test_curves_and_the_optimum_of_a_held_slider_are_the_law_s(page):
     """What is drawn, read back from its pixels, against the library."""
     page.goto("/isoflop?dataset=marin-moe-v16")
@@ -95,6 +97,7 @@ def test_curves_and_the_optimum_of_a_held_slider_are_the_law_s(page):
     page.mouse.up()
 
 
+@pytest.mark.clock
 def test_a_slider_taken_back_leaves_the_page_as_it_was(page):
     page.goto("/isoflop?dataset=marin-moe-v16")
     settle(page)
@@ -110,6 +113,7 @@ def test_a_slider_taken_back_leaves_the_page_as_it_was(page):
     assert page.locator(".chart .live").count() == 0
 
 
+@pytest.mark.clock
 def test_a_page_that_does_not_follow_its_slider_keeps_its_answer_in_sight(page):
     """The Planner has the budget's slider too: after a page that follows it, nothing may be left of that page."""
     page.goto("/isoflop?dataset=marin-moe-v16")

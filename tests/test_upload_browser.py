@@ -32,9 +32,9 @@ def drop(page: Page, name: str, content, mime="text/csv") -> None:
     """Drops a file on the opened Upload page and waits until it has been read."""
     file = {"name": name, "mimeType": mime, "buffer": content.encode() if isinstance(content, str) else content}
     page.locator(".st-key-file input[type=file]").set_input_files(file)
-    expect(page.locator(".st-key-file").get_by_title(name, exact=True)).to_be_visible()
+    page.locator(".st-key-file").get_by_title(name, exact=True).wait_for()
     read = page.get_by_text("What was understood").or_(page.get_by_test_id("stAlertContentError"))
-    expect(read.first).to_be_visible(timeout=20_000)
+    read.first.wait_for(timeout=20_000)
     settle(page)
 
 
@@ -48,7 +48,9 @@ def store(page: Page, name: str = "") -> None:
     if name:
         data_set_name(page).fill(name)
     page.locator(".st-key-store_button button").click()
-    expect(page.get_by_test_id("stAlertContentSuccess").first).to_contain_text("Stored")
+    stored = page.get_by_test_id("stAlertContentSuccess").first
+    stored.wait_for()
+    expect(stored).to_contain_text("Stored")
     settle(page)
 
 
@@ -185,6 +187,7 @@ def test_a_broken_file_gets_a_sentence(upload, name, content, sentence):
     page.guard.check()
 
 
+@pytest.mark.clock
 def test_a_long_reading_is_cancelled_begun_again_and_ended_by_leaving(fresh_server, new_page, tmp_path):
     page = new_page(fresh_server(TMPDIR=str(tmp_path)), path="/upload")
     content = gzip.compress(b"name,loss\n" + b'a,"3"\nb,3"\n' * 2**23, 1)  # stray quotes: line by line
