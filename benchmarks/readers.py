@@ -25,6 +25,7 @@ from tensorboard.backend.event_processing.event_accumulator import SCALARS, Even
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from lawlib.errors import StoreError
 from lawlib.ingest import Import, Table, build, detect, guarded, open_table
 from lawlib.store import Addition, open_store
 
@@ -154,9 +155,13 @@ def at_the_limits() -> None:
         own = _seconds()
         with tempfile.TemporaryDirectory() as folder, open_store(workspace=Path(folder) / "workspace.duckdb") as store:
             derivations = found.derivations.rename(columns={"column": "source"})
-            store.add_all([Addition(found.runs, "limits", "limits", curves=found.curves, derivations=derivations)])
+            said = f"{len(found.runs):,} runs"
+            try:
+                store.add_all([Addition(found.runs, "limits", "limits", curves=found.curves, derivations=derivations)])
+            except StoreError as error:
+                said = f"not stored: {str(error).partition(chr(10))[0]}"
         laps.append(_seconds() - own)
-        print(f"  {title:33} {'  '.join(f'{lap:6.2f}' for lap in laps)}   {len(found.runs):,} runs", flush=True)
+        print(f"  {title:33} {'  '.join(f'{lap:6.2f}' for lap in laps)}   {said}", flush=True)
 
 
 def main() -> None:
