@@ -351,3 +351,14 @@ def test_names_in_any_script_and_with_quotes_are_safe(store):
     store.add(some_runs(1).assign(run_id="a'b\"c"), "mine")
     store.exclude("mine", ["a'b\"c"], 'it\'s "odd"')
     assert store.runs("mine")["exclude_reason"].tolist() == ['it\'s "odd"']
+
+
+def test_what_is_too_much_for_one_transaction_is_said_and_nothing_is_saved(store):
+    def much(cursor):
+        cursor.execute("delete from workspace.runs")
+        cursor.execute("create temp table big as select list_transform(range(40_000_000), lambda x: x::varchar || 'text') as it")
+
+    before = store.version
+    with pytest.raises(StoreError, match="too much to store at once. Give fewer runs"):
+        store._db.write(much)
+    assert store.version == before

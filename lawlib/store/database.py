@@ -56,6 +56,12 @@ def quoted(text: str | Path) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
+TOO_MUCH = (
+    "Nothing was saved, the workspace is as before: this is too much to store at once. Give fewer runs at a time, or leave out"
+    " columns: each one that is not understood is kept as text with every run."
+)
+
+
 def sentence(path: Path, error: Exception) -> str:
     """What a DuckDB error on opening `path` means to a user, and how to go on."""
     text = str(error)
@@ -203,6 +209,8 @@ class Database:
             except BaseException as error:
                 with suppress(duckdb.Error):
                     cursor.execute("rollback")
+                if isinstance(error, duckdb.OutOfMemoryException):
+                    raise StoreError(TOO_MUCH) from error
                 if isinstance(error, duckdb.Error):
                     raise StoreError(f"Nothing was saved, the workspace is as before: {error}") from error
                 raise
