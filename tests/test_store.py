@@ -356,7 +356,8 @@ def test_names_in_any_script_and_with_quotes_are_safe(store):
 def test_what_is_too_much_for_one_transaction_is_said_and_nothing_is_saved(store):
     def much(cursor):
         cursor.execute("delete from workspace.runs")
-        cursor.execute("create temp table big as select list_transform(range(40_000_000), lambda x: x::varchar || 'text') as it")
+        cursor.execute("set memory_limit = '2MB'")
+        cursor.execute("create temp table big as select string_agg(repeat('x', 100_000), '') from range(1_000)")
 
     before = store.version
     with pytest.raises(StoreError, match="too much to store at once. Give fewer runs"):
