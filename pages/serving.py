@@ -3,7 +3,7 @@
 import streamlit as st
 
 import ui
-from lawlib import figures
+from lawlib import figures, numbers
 
 ui.begin("Serving", "How many experts, and how small a model, when it must also be served?")
 choice = ui.choose("ED", "law_e")
@@ -20,7 +20,7 @@ def explorer() -> None:
     found = ui.serving.results(choice, point, optimum)
     price, e, reference = ui.serving.price(), found.question.expansion, found.question.reference
     trilemma = figures.trilemma_figure(found.sizes, found.optima, found.picks, style, price, e, reference)
-    at_loss = figures.equal_loss_figure(found.at_loss, style, price, e, found.loss)
+    at_loss = figures.equal_loss_figure(found.at_loss, style, price, e)
     sizes = figures.over_training_figure(found.sizes, style, price, e, found.region, found.interval)
     lifetime = figures.lifetime_figure(found.lifetimes, style, price, e, found.served)
     ladder = ui.serving.ladder(found, price)
@@ -46,7 +46,7 @@ def explorer() -> None:
     with left:
         ui.chart(trilemma, "trilemma", "One training budget: loss against serving price", found.sizes)
     with right:
-        ui.chart(at_loss, "equal_loss", "One loss: compute against serving price", found.at_loss)
+        ui.chart(at_loss, "equal_loss", f"At a loss of {numbers.loss(found.loss)}: compute against serving price", found.at_loss)
 
     left, right = st.columns(2)
     with left:

@@ -128,7 +128,7 @@ BUILDERS = {
     "repeats": lambda s: figures.repeats_figure(REPEATS, repeats(REPEATS), 0.02, s),
     "rates": lambda s: figures.rates_figure(SEARCH, s),
     "trilemma": lambda s: figures.trilemma_figure(SERVED.sizes, SERVED.optima, SERVED.picks, s, 2.5, 8.0, 1.0),
-    "equal_loss": lambda s: figures.equal_loss_figure(SERVED.at_loss, s, 2.5, 8.0, SERVED.loss),
+    "equal_loss": lambda s: figures.equal_loss_figure(SERVED.at_loss, s, 2.5, 8.0),
     "over_training": lambda s: figures.over_training_figure(SERVED.sizes, s, 2.5, 8.0, SERVED.region, SERVED.interval),
     "lifetime": lambda s: figures.lifetime_figure(SERVED.lifetimes, s, 2.5, 8.0, 1e12),
     "reported": lambda s: figures.reported_figure(gain_curves(E16, np.geomspace(1e8, 1e12, 9), [2, 8]), REPORTED, s),
@@ -161,7 +161,7 @@ AXES = {
     "rates": ("peak learning rate", "log", "loss (nats per byte)", None),
     "trilemma": ("price per million tokens served (USD)", "log", LOSS, "linear"),
     "equal_loss": (
-        f"training compute for a loss of {SERVED.loss:.3f} (FLOPs)",
+        "training compute for the loss (FLOPs)",
         "log",
         "price per million tokens served (USD)",
         "log",

@@ -83,7 +83,7 @@ def test_figures_draw_what_the_tables_hold(style):
     assert lines["E = 16"].line.color == style.accent
     assert {t.name for t in fig.data} >= {"equal loss", "equal cost"}
     loss = float(optima.query("expansion == 16")["loss"].iloc[0])
-    equal = figures.equal_loss_figure(tables.equal_loss_curves(Q, loss), style, 2.5, 16.0, loss)
+    equal = figures.equal_loss_figure(tables.equal_loss_curves(Q, loss), style, 2.5, 16.0)
     assert len(equal.data) == 7
     over = figures.over_training_figure(sizes, style, 2.5, 16.0, (1e9, 1e10), "95 %")
     assert over.layout.shapes[0].x0 == 1e9

@@ -360,6 +360,6 @@ def test_what_is_too_much_for_one_transaction_is_said_and_nothing_is_saved(store
         cursor.execute("create temp table big as select string_agg(repeat('x', 100_000), '') from range(1_000)")
 
     before = store.version
-    with pytest.raises(StoreError, match="too much to store at once. Give fewer runs"):
+    with pytest.raises(StoreError, match=r"too much to store at once\. Give fewer runs"):
         store._db.write(much)
     assert store.version == before

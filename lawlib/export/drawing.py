@@ -259,7 +259,7 @@ _DRAW: dict[str, Callable[[Analysis, Chart], Lines]] = {
     "trilemma": _served(
         "found.sizes, found.optima, found.picks, style, price, question.expansion, question.reference", "trilemma_figure"
     ),
-    "equal_loss": _served("found.at_loss, style, price, question.expansion, found.loss", "equal_loss_figure"),
+    "equal_loss": _served("found.at_loss, style, price, question.expansion", "equal_loss_figure"),
     "over_training": _served(
         "found.sizes, style, price, question.expansion, found.region, found.interval", "over_training_figure"
     ),

@@ -106,7 +106,7 @@ def trilemma_figure(
     return finish(fig)
 
 
-def equal_loss_figure(curves: pd.DataFrame, style: Style, price: float, chosen: float, loss: float) -> go.Figure:
+def equal_loss_figure(curves: pd.DataFrame, style: Style, price: float, chosen: float) -> go.Figure:
     """Training FLOPs against serving price for models of one loss, a line an E; dots take the fewest FLOPs of their E."""
     fig = figure(style, "training compute for the loss (FLOPs)", PER_MILLION)
     fig.update_yaxes(type="log")
