@@ -21,8 +21,8 @@ function button(key, title, format, { background, width, height, scale }) {
     const chart = document.querySelector(`.st-key-${CSS.escape(key)} .js-plotly-plot`);
     if (!chart || !window.Plotly) return;
     const layout = { ...chart.layout, paper_bgcolor: background, width, height, autosize: false };
-    const size = { format, width, height, scale: format === "png" ? scale : 1, filename: key };
-    await window.Plotly.downloadImage({ data: chart.data, layout }, size);
+    const url = await window.Plotly.toImage({ data: chart.data, layout }, { format, width, height, scale: format === "png" ? scale : 1 });
+    Object.assign(document.createElement("a"), { href: url, download: `${key}.${format}` }).click();
   };
   return b;
 }
