@@ -118,7 +118,7 @@ def answers(page: Page, wire: Wire, field: str, n: int) -> tuple[np.ndarray, np.
     slider.focus()
     for i in range(n + 2):
         page.evaluate("window.sent = 0")
-        page.keyboard.press("ArrowLeft" if i % 6 < 3 else "ArrowRight")
+        page.keyboard.press("ArrowRight" if i % 6 < 3 else "ArrowLeft")
         page.wait_for_timeout(1800)
         sent, changed = page.evaluate("[window.sent, window.changed]")
         assert sent, "the slider stands at its end"
