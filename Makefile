@@ -30,12 +30,13 @@ run: venv
 
 # Side by side, two browsers at a time; tests that watch the clock alone. One BLAS thread a process: more of them than cores wait for
 # each other, and sums differ in their last digits. 5: pytest was given a choice and found no test.
+test: export OPENBLAS_NUM_THREADS = 1
 test: dev
 	@$(PYTHON) -m tools.browser --get >/dev/null || true
 	@rm -f build/untested
-	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest -q -n auto -m "not browser" $(ARGS); first=$$?; \
-	OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist worksteal -m "browser and not clock" $(ARGS); second=$$?; \
-	OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest -q -m clock $(ARGS); third=$$?; \
+	@$(PYTHON) -m pytest -q -n auto -m "not browser" $(ARGS); first=$$?; \
+	$(PYTHON) -m pytest -q -n 2 --dist worksteal -m "browser and not clock" $(ARGS); second=$$?; \
+	$(PYTHON) -m pytest -q -m clock $(ARGS); third=$$?; \
 	if [ -f build/untested ]; then cat build/untested; fi; \
 	if [ "$$first$$second$$third" = 555 ]; then exit 5; fi; \
 	for status in $$first $$second $$third; do if [ $$status -ne 0 ] && [ $$status -ne 5 ]; then exit $$status; fi; done

@@ -56,9 +56,11 @@ class Wire:
         with contextlib.suppress(ConnectionError):
             while chunk := await reader.read(1 << 16):
                 writer.write(chunk)
-                if asks and len(chunk) > SMALL:
+                if len(chunk) <= SMALL:
+                    continue
+                if asks:
                     self.asked = time.perf_counter()
-                elif not asks and len(chunk) > SMALL:
+                else:
                     self.answered = time.perf_counter()
             writer.close()
 

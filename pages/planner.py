@@ -15,7 +15,6 @@ def explorer() -> None:
     place = st.container()
     ui.plan_inputs(choice.law)
     found = ui.plan(choice)
-    options = figures.options_figure(found.options, found.best.expansion, found.best.granularity, ui.style())
     changes, neighbours = ui.plan_changes(found), ui.plan_neighbours(found)
     with place:
         ui.answer(ui.plan_sentence(found), choice.notice, ui.meaning(choice), *ui.plan_notes(found), ui.facts(choice.law))
@@ -23,6 +22,7 @@ def explorer() -> None:
     left, right = st.columns([3, 2])
     with left:
         if len(found.options) > 1:
+            options = figures.options_figure(found.options, found.best.expansion, found.best.granularity, ui.style())
             ui.chart(options, "options", "What every allowed E and G reaches", found.options)
         else:
             st.markdown("**What every allowed E and G reaches**")

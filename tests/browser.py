@@ -47,9 +47,9 @@ BASE_PATH_PROBE = re.compile(r"/\w+/_stcore/(health|host-config)")
 """What Streamlit's page asks for first when it is opened at /runs: it tries whether the server lies there. The 404 is its no."""
 START_SECONDS = 60
 PAGE_SECONDS = 60
-"""What a page may take before a test gives up waiting: no measure of its speed."""
+"""What a page may take before a test gives up waiting, no measure of its speed: the first one of a new server is slow where two
+browsers share two busy cores."""
 expect.set_options(timeout=20_000)
-"""How long a page may take: the first one of a new server is slow where two browsers share two busy cores."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,15 @@ class Disagree(Exception):
         self.answers = answers
 
 
+def rows_of(files: np.ndarray, of_row: np.ndarray, n_files: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of rows whose files `of_row` numbers: which are of these files (ascending), and the place of each one's file among them."""
+    place = np.full(n_files, -1)
+    place[files] = np.arange(len(files))
+    found = place[of_row]
+    rows = found >= 0
+    return rows, found[rows]
+
+
 class Evidence:
     """Answers from the rows of the files at hand. Every question raises `Disagree` where they have more than one answer.
 
@@ -39,11 +48,9 @@ class Evidence:
         """The evidence of some of the files alone; what is known of their columns is kept."""
         if len(files) == self.n_files:
             return self
-        place = np.full(self.n_files, -1)
-        place[files] = np.arange(len(files))
-        rows = place[self._of_row] >= 0
+        rows, of_row = rows_of(files, self._of_row, self.n_files)
         table = Table("", self._frame[rows], np.zeros(0), "", decimal=self._decimal)
-        found = Evidence(table, place[self._of_row[rows]])
+        found = Evidence(table, of_row)
         found._numeric = {column: answers[files] for column, answers in self._numeric.items()}
         return found
 

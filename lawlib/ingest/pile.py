@@ -11,6 +11,7 @@ import pandas as pd
 from lawlib.errors import ReadError
 
 from .columns import detect_each
+from .evidence import rows_of
 from .problem import RowProblem
 from .readers.reader import RUN
 from .table import Table
@@ -53,12 +54,10 @@ class Pile:
         """The pile of some of its files, by their places in it, ascending."""
         if len(places) == len(self.files):
             return self
-        place = np.full(len(self.files), -1)
-        place[places] = np.arange(len(places))
-        rows = place[self.of_row] >= 0
+        rows, of_row = rows_of(places, self.of_row, len(self.files))
         frame = self.table.frame[rows].reset_index(drop=True)
         table = replace(self.table, frame=frame, lines=self.table.lines[rows])
-        return Pile(table, self.files[places], place[self.of_row[rows]])
+        return Pile(table, self.files[places], of_row)
 
     def with_column(self, column: str, values: Sequence[str]) -> Pile:
         """The pile with a text for each file in a column: in the place of one of that name, else in front."""

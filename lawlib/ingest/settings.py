@@ -80,8 +80,8 @@ def _flat(given: dict[Any, Any], before: str = "", depth: int = 0) -> dict[str, 
 def join_settings(piles: list[Pile], given: list[Settings], files: Files, notes: list[str]) -> list[Pile]:
     """Puts each configuration into the runs of its own folder or of the folders below it; of several the last one counts."""
     used: set[int] = set()
-    by_folder = _by_name((i, s.folder if s.folder != "." else "", s) for i, s in enumerate(given))
-    by_label = _by_name((i, "" if s.folder in ("", ".") else s.label, s) for i, s in enumerate(given))
+    by_folder = _by_name("" if s.folder == "." else s.folder for s in given)
+    by_label = _by_name("" if s.folder in ("", ".") else s.label for s in given)
     joined = []
     for pile in piles:
         if not given or RUN not in pile.table.frame:
@@ -99,9 +99,9 @@ def join_settings(piles: list[Pile], given: list[Settings], files: Files, notes:
     return joined
 
 
-def _by_name(given: Iterable[tuple[int, str, Settings]]) -> dict[str, list[int]]:
+def _by_name(names: Iterable[str]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
-    for i, name, _ in given:
+    for i, name in enumerate(names):
         found.setdefault(name, []).append(i)
     return found
 
