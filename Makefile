@@ -29,7 +29,7 @@ run: venv
 	@$(PYTHON) -m streamlit run app.py --server.port $(PORT)
 
 # Side by side, two browsers at a time; tests that watch the clock alone. One BLAS thread a process: more of them than cores wait for
-# each other, and sums differ in their last digits. 5: pytest was given a choice and found no test.
+# each other. 5: pytest was given a choice and found no test.
 test: export OPENBLAS_NUM_THREADS = 1
 test: dev
 	@$(PYTHON) -m tools.browser --get >/dev/null || true
