@@ -120,10 +120,9 @@ def allocation_exponents(
     """
     if granularity is None and "G" in law.law.variables:
         granularity = float(np.median(np.asarray(compute_optimal(law, budget, expansion).granularity)))
-    ends = [compute_optimal(law, np.asarray(budget, dtype=float) * f, expansion, granularity) for f in (1.01, 1 / 1.01)]
-    width = 2 * np.log(1.01)
-    n, d = ([np.log(np.asarray(getattr(o, c))) for o in ends] for c in ("n_active", "tokens"))
-    return np.asarray((n[0] - n[1]) / width), np.asarray((d[0] - d[1]) / width)
+    ends = compute_optimal(law, np.asarray(budget, dtype=float)[..., None] * [1 / 1.01, 1.01], expansion, granularity)
+    n, d = (np.diff(np.log(np.asarray(value)))[..., 0] for value in (ends.n_active, ends.tokens))
+    return n / (2 * np.log(1.01)), d / (2 * np.log(1.01))
 
 
 def granularity_gain(law: FittedLaw, budget: float, expansion: float | None = None, coarse: float = 1.0) -> float | Array:

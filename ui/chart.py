@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from lawlib import figures
@@ -33,7 +32,7 @@ def style() -> figures.Style:
     return figures.style(st.context.theme.type)
 
 
-def chart(fig: go.Figure, key: str, title: str, table: pd.DataFrame | None = None, **options):
+def chart(fig: figures.Figure, key: str, title: str, table: pd.DataFrame | None = None, **options):
     """Shows a figure under its title; `table` is offered as CSV. Returns what st.plotly_chart returns where points can be chosen.
 
     Drawn by `js/chart.js`, which keeps zoom and legend when the figure changes. By st.plotly_chart, which draws it anew each
@@ -64,21 +63,22 @@ def chart(fig: go.Figure, key: str, title: str, table: pd.DataFrame | None = Non
             **options,
         )
     config = figures.CONFIG | {"responsive": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
-    height = int(fig.layout.height)
+    height = int(fig.parts["layout"]["height"])
     return _CHART(key=key, data={"figure": _spec(fig), "title": title, "height": height, "config": config}, height=height)
 
 
-def _spec(fig: go.Figure) -> str:
+def _spec(fig: figures.Figure) -> str:
     """The figure as JSON, with a revision that keeps zoom and legend until the data set or an axis is another one.
 
     A twentieth of the time of plotly's `to_json`, which copies and walks all of the figure first. That writes what this
     cannot: missing values in lists, dates.
     """
-    layout = fig._layout
+    parts = fig.parts
+    layout = parts["layout"]
     axes = (f"{a.get('title', {}).get('text')} {a.get('type')}" for a in (layout.get("xaxis", {}), layout.get("yaxis", {})))
     layout = layout | {"uirevision": "|".join([state.get("dataset"), *axes])}
     try:
-        return json.dumps({"data": fig._data, "layout": layout}, default=_plain, allow_nan=False, separators=(",", ":"))
+        return json.dumps({"data": parts["data"], "layout": layout}, default=_plain, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError):
         fig.layout.uirevision = layout["uirevision"]
         return str(fig.to_json())

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 import lawlib
+from lawlib import figures
 from lawlib.export import Analysis, Chart, Origin, Part
 from lawlib.serving import Answer
 
@@ -100,6 +100,6 @@ def answer(sentence: str) -> None:
     now().answer = unmarked(sentence)
 
 
-def chart(key: str, title: str, figure: go.Figure, table: pd.DataFrame | None) -> None:
+def chart(key: str, title: str, figure: figures.Figure, table: pd.DataFrame | None) -> None:
     """A figure and the table under it."""
     now().charts.append(Chart(key, unmarked(title), figure, table))

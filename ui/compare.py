@@ -7,7 +7,6 @@ from urllib.parse import parse_qsl, urlencode
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 import lawlib
@@ -41,7 +40,7 @@ class Side:
     choice: Choice
     point: controls.Point
     at: pd.Series
-    figure: go.Figure
+    figure: figures.Figure
     curves: pd.DataFrame
     dataset: str
     fingerprint: str

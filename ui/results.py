@@ -115,8 +115,12 @@ def exponents(choice: Choice, point: Point) -> dict[str, Bounded]:
     def both(law: lawlib.FittedLaw) -> np.ndarray:
         return np.stack(lawlib.allocation_exponents(law, point.budget, point.expansion, point.granularity), axis=-1)
 
-    low, high = choice.samples.interval(both) if choice.samples is not None else np.full((2, 2), np.nan)
-    ends = zip(("n_active", "tokens"), both(choice.law).tolist(), low, high, strict=True)
+    if choice.samples is None:
+        values, (low, high) = both(choice.law), np.full((2, 2), np.nan)
+    else:
+        values, *many = both(choice.samples.with_point)  # law and samples in one computation
+        low, high = central(np.array(many), tables.LEVEL)
+    ends = zip(("n_active", "tokens"), values.tolist(), low, high, strict=True)
     return {name: Bounded(value, float(least), float(most)) for name, value, least, most in ends}
 
 

@@ -1,6 +1,7 @@
 """Pictures: data in, a plotly Figure out. Nothing here computes, shows or saves."""
 
 from .convergence import benchmark_figure, gain_figure, pair_figure, progress_figure, reported_figure, speedup_figure
+from .draft import Figure
 from .fit import backtest_figure, prediction_figure, residual_figure
 from .gap import gap_figure, losses_figure
 from .granularity import best_figure, excess_figure, measured_granularity, router_figure
@@ -19,6 +20,7 @@ __all__ = [
     "DARK",
     "LIGHT",
     "MAX_DRAWN",
+    "Figure",
     "Style",
     "allocation",
     "backtest_figure",

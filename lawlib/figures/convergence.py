@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from .. import numbers
 from ..benchmarks import BenchmarkComparison
+from .draft import Draft, Figure
 from .labels import End, name_ends
 from .optimum import escape
 from .palette import fade, granularity_color, ramp_colors
@@ -18,7 +19,7 @@ ALONG: dict[str, str] = {"tokens": "training tokens D", "step": "step", "flops":
 _LESS: dict[str, str] = {"tokens": "tokens", "step": "steps", "flops": "FLOPs"}
 
 
-def speedup_figure(points: pd.DataFrame, pairs: pd.DataFrame, style: Style, along: str, a: str, b: str) -> go.Figure:
+def speedup_figure(points: pd.DataFrame, pairs: pd.DataFrame, style: Style, along: str, a: str, b: str) -> Figure:
     """How many times fewer tokens (steps, FLOPs) b needs, against the loss reached: a line a pair, coloured by size.
 
     points, pairs: of `convergence.Speedups`; the loss falls to the right, as in training.
@@ -59,7 +60,7 @@ def speedup_figure(points: pd.DataFrame, pairs: pd.DataFrame, style: Style, alon
     return finish(fig)
 
 
-def progress_figure(table: pd.DataFrame, style: Style, along: str, a: str, b: str, interval: str = "") -> go.Figure:
+def progress_figure(table: pd.DataFrame, style: Style, along: str, a: str, b: str, interval: str = "") -> Figure:
     """The mean speed-up over all pairs along a's training, with its interval. table: `convergence.along_training`."""
     fig = figure(style, f"share of {escape(a)}'s training", f"{_LESS[along]}: {escape(a)} / {escape(b)}", log_x=False, log_y=True)
     _ratio_ticks(fig, table[["value", *[c for c in ("low", "high") if table[c].notna().any()]]].stack())
@@ -83,7 +84,7 @@ def progress_figure(table: pd.DataFrame, style: Style, along: str, a: str, b: st
 
 def pair_figure(
     curves: pd.DataFrame, pair: pd.Series, points: pd.DataFrame, crossings: pd.DataFrame, style: Style, along: str, a: str, b: str
-) -> go.Figure:
+) -> Figure:
     """The two curves of one pair, with where they cross and how far apart they reach the lowest loss of both.
 
     curves: run_id, tokens, step, flops, loss, as measured; pair: a row of `Speedups.pairs`; points and crossings: those of the pair.
@@ -141,7 +142,7 @@ def pair_figure(
 
 def gain_figure(
     pairs: pd.DataFrame, style: Style, a: str, b: str, sigma: float = np.nan, predictions: dict[str, pd.DataFrame] | None = None
-) -> go.Figure:
+) -> Figure:
     """How much lower b's final loss is than a's, pair by pair against size; beside it what laws predict.
 
     sigma: seed noise of ln L, drawn as error bars of one standard deviation; predictions: label -> columns gain and, where
@@ -189,7 +190,7 @@ def gain_figure(
     return finish(fig)
 
 
-def benchmark_figure(comparison: BenchmarkComparison, style: Style, a: str, b: str) -> go.Figure:
+def benchmark_figure(comparison: BenchmarkComparison, style: Style, a: str, b: str) -> Figure:
     """Every benchmark with both groups' results, the mean with the interval of its difference at the bottom."""
     table = comparison.table.sort_values("difference")
     fig = figure(style, comparison.metric, "", log_x=False, height=110 + 28 * (len(table) + 1))
@@ -226,7 +227,7 @@ def benchmark_figure(comparison: BenchmarkComparison, style: Style, a: str, b: s
     return finish(fig)
 
 
-def _ratio_ticks(fig: go.Figure, values: pd.Series) -> None:
+def _ratio_ticks(fig: Draft, values: pd.Series) -> None:
     """Ticks at round ratios: 1, 2, 5, 10 ..., closer where the values span less than a factor of 5."""
     known = values[(values > 0) & np.isfinite(values)]
     low, high = (min(known.min(), 1.0), max(known.max(), 1.0)) if len(known) else (1.0, 1.0)
@@ -235,7 +236,7 @@ def _ratio_ticks(fig: go.Figure, values: pd.Series) -> None:
     fig.update_yaxes(tickvals=ticks, ticktext=[f"{t:.6g}x" for t in ticks], dtick=None)
 
 
-def reported_figure(curves: pd.DataFrame, reported: pd.DataFrame, style: Style) -> go.Figure:
+def reported_figure(curves: pd.DataFrame, reported: pd.DataFrame, style: Style) -> Figure:
     """What G is worth against total size by a published law, and the gains that a paper reports.
 
     curves: `convergence.gain_curves`; reported: columns n_total, granularity, gain, comparison.

@@ -22,8 +22,28 @@ def scatter(**properties: Any) -> Trace:
     return {"type": "scatter"} | {name: _array(value) for name, value in properties.items()}
 
 
+class Figure(go.Figure):
+    """plotly's Figure, unchecked, and made only when something of it is asked for: a page needs nothing but its `parts`."""
+
+    def __init__(self, parts: dict[str, Any]):
+        self._parts = parts
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for what is not there, as is everything of plotly's before it is made."""
+        parts = self.__dict__.pop("_parts", None)
+        if parts is None:
+            raise AttributeError(name)
+        super().__init__(parts, _validate=False)
+        return getattr(self, name)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """data and layout as dictionaries under plotly's names; not to be changed."""
+        return self.__dict__.get("_parts") or {"data": self._data, "layout": self._layout}
+
+
 class Draft:
-    """Collects traces and layout under plotly's names; `figure` is the plotly Figure, made once and unchecked."""
+    """Collects traces and layout under plotly's names; `figure` is the plotly Figure of them."""
 
     def __init__(self, layout: dict[str, Any]):
         self._traces: list[dict] = []
@@ -86,8 +106,8 @@ class Draft:
         return np.concatenate([np.asarray(t["y"], dtype=float) for t in self._traces if t.get("yaxis", "y") == "y"])
 
     @property
-    def figure(self) -> go.Figure:
-        return go.Figure({"data": self._traces, "layout": self._layout}, _validate=False)
+    def figure(self) -> Figure:
+        return Figure({"data": self._traces, "layout": self._layout})
 
     @property
     def layout(self) -> dict[str, Any]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from .. import numbers
-from .draft import scatter
+from .draft import Figure, scatter
 from .optimum import HOVER, escape, hover_data
 from .style import Style, figure, finish, vertical
 
@@ -19,7 +18,7 @@ _AXES = {
 }
 
 
-def residual_figure(runs: pd.DataFrame, residuals: np.ndarray, style: Style, x: str) -> go.Figure:
+def residual_figure(runs: pd.DataFrame, residuals: np.ndarray, style: Style, x: str) -> Figure:
     """ln L_pred - ln L of every run, in per cent of the loss, against a column of the runs."""
     fig = figure(style, _AXES.get(x, x), "predicted above measured (% of the loss)", height=340)
     fig.add_hline(y=0, line={"color": style.muted, "width": 1})
@@ -38,7 +37,7 @@ def residual_figure(runs: pd.DataFrame, residuals: np.ndarray, style: Style, x: 
     return finish(fig)
 
 
-def prediction_figure(runs: pd.DataFrame, predicted: np.ndarray, style: Style) -> go.Figure:
+def prediction_figure(runs: pd.DataFrame, predicted: np.ndarray, style: Style) -> Figure:
     """Predicted against measured loss, with the line where they agree."""
     fig = figure(style, "measured loss (nats per token)", "predicted loss (nats per token)", log_x=False, height=340)
     low, high = float(min(runs["loss"].min(), predicted.min())), float(max(runs["loss"].max(), predicted.max()))
@@ -66,7 +65,7 @@ def prediction_figure(runs: pd.DataFrame, predicted: np.ndarray, style: Style) -
     return finish(fig)
 
 
-def backtest_figure(points: pd.DataFrame, cut: float, style: Style) -> go.Figure:
+def backtest_figure(points: pd.DataFrame, cut: float, style: Style) -> Figure:
     """Held-out runs: predicted minus measured loss with its 90 % band, a colour a law."""
     fig = figure(style, "training compute C (FLOPs)", "predicted minus measured loss (nats)", height=360)
     fig.add_hline(y=0, line={"color": style.muted, "width": 1})

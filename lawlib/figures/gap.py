@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from .. import numbers
-from .draft import scatter
+from .draft import Figure, scatter
 from .labels import End, name_ends
 from .palette import expansion_color
 from .style import Style, band, figure, finish, follow, line, set_decades, split_line, unnamed, vertical
 
 
-def losses_figure(curves: pd.DataFrame, style: Style, budget: float, chosen: float) -> go.Figure:
+def losses_figure(curves: pd.DataFrame, style: Style, budget: float, chosen: float) -> Figure:
     """Optimal loss against compute, dense in grey, each E in its colour. curves: `tables.gap_curves`."""
     fig = figure(style, "training compute C (FLOPs)", "compute-optimal loss (nats per token)")
     expansions = sorted(curves["expansion"].unique())
@@ -35,7 +34,7 @@ def losses_figure(curves: pd.DataFrame, style: Style, budget: float, chosen: flo
 
 def gap_figure(
     curves: pd.DataFrame, style: Style, budget: float, chosen: float, interval: str = "", measured: pd.DataFrame | None = None
-) -> go.Figure:
+) -> Figure:
     """Dense over MoE FLOPs at equal loss along budgets, the chosen E with its interval; measured gaps as points."""
     fig = figure(style, "MoE training compute C (FLOPs)", "dense FLOPs / MoE FLOPs at equal loss", log_y=True)
     fig.update_yaxes(exponentformat="none", tickformat="~g", dtick="D2", ticksuffix="x")

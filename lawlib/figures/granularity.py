@@ -8,14 +8,14 @@ import plotly.graph_objects as go
 
 from .. import numbers
 from ..approaches import slice_labels
-from .draft import scatter
+from .draft import Figure, scatter
 from .labels import End, name_ends
 from .optimum import hover_data
 from .palette import ramp_colors
 from .style import Style, band, figure, finish, follow, line, vertical
 
 
-def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: str = "") -> go.Figure:
+def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: str = "") -> Figure:
     """Loss above the budget's best G, against G, a line a budget. curves: `tables.granularity_curves`."""
     fig = figure(style, "granularity G (experts per feed-forward width)", "loss above the best G (nats)")
     fig.update_xaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
@@ -61,7 +61,7 @@ def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: s
     return finish(fig)
 
 
-def best_figure(path: pd.DataFrame, switches: pd.DataFrame, style: Style, budget: float) -> go.Figure:
+def best_figure(path: pd.DataFrame, switches: pd.DataFrame, style: Style, budget: float) -> Figure:
     """The best power-of-two G along budgets, a staircase. path: `tables.optimal_path`; switches: `switching_budgets`."""
     fig = figure(style, "training compute C (FLOPs)", "best granularity G", log_y=True)
     fig.update_yaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
@@ -87,7 +87,7 @@ def best_figure(path: pd.DataFrame, switches: pd.DataFrame, style: Style, budget
     return finish(fig)
 
 
-def router_figure(curves: pd.DataFrame, style: Style, chosen: float) -> go.Figure:
+def router_figure(curves: pd.DataFrame, style: Style, chosen: float) -> Figure:
     """The router's share of training FLOPs against G at the chosen budget."""
     part = curves[np.isclose(curves["flops"], chosen)]
     fig = figure(style, "granularity G", "router's share of FLOPs", log_x=False)
@@ -111,7 +111,7 @@ MAX_NAMED = 6
 """Ladders that a legend may name."""
 
 
-def measured_granularity(runs: pd.DataFrame, style: Style) -> go.Figure:
+def measured_granularity(runs: pd.DataFrame, style: Style) -> Figure:
     """What G alone did to the loss: a line through the runs that share size, E and tokens, from their coarsest on.
 
     Where no two share their tokens (routers cost compute, so runs of one budget do not), those of one size, E and FLOPs.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from .. import numbers
 from ..approaches import slice_labels
-from .draft import Draft, scatter
+from .draft import Draft, Figure, scatter
 from .labels import End, name_ends
 from .optimum import marker, measured
 from .palette import fade, ramp_colors
@@ -24,14 +23,15 @@ def isoflop_figure(
     height: int = 440,
     others: pd.DataFrame | None = None,
     reach: pd.DataFrame | None = None,
-) -> go.Figure:
+) -> Figure:
     """curves: `tables.isoflop_curves`; the chosen budget carries the accent, its optimum and its interval.
 
     runs: those at the curves' E and G, in the colour of their budget. others: runs of other E or G, faint. reach:
     `tables.optimal_path` along the budgets that can be chosen: the axes hold them all, so that nothing jumps between them.
     """
     fig = figure(style, "active parameters N", "loss (nats per token)", height=height)
-    parts = dict(list(curves.groupby("flops")))
+    columns = {name: curves[name].to_numpy() for name in curves}
+    parts = {c: {name: v[rows] for name, v in columns.items()} for c, rows in curves.groupby("flops").indices.items()}
     colors = dict(zip(parts, ramp_colors(style, len(parts)), strict=True))
     colors |= {budget: style.accent for budget in parts if np.isclose(budget, chosen)}
     for budget, part in parts.items():
@@ -62,18 +62,18 @@ def isoflop_figure(
     return finish(fig)
 
 
-def _curve(fig: Draft, part: pd.DataFrame, budget: float, style: Style, color: str, interval: str | None) -> None:
+def _curve(fig: Draft, part: dict[str, np.ndarray], budget: float, style: Style, color: str, interval: str | None) -> None:
     """One budget's curve with its optimum; the chosen budget's, which has an interval, follows its slider."""
     chosen = interval is not None
     sliders = ("budget", "e", "g") if chosen else ("e", "g")
     own = {} if chosen else {"budget": budget}
     name = f"{numbers.flops(budget)} FLOPs"
-    x, y = part["n_active"].to_numpy(), part["loss"].to_numpy()
+    x, y = part["n_active"], part["loss"]
     if interval is not None and "loss_low" in part:
         fig.add_traces(band(x, part["loss_low"], part["loss_high"], color, interval, on=sliders))
     curve = split_line(x, y, part["inside"], color, name, meta=follow(*sliders, along="n_active", y="loss", **own))
     fig.add_traces(unnamed(curve))
-    at = int(np.argmax(part["optimal"].to_numpy()))
+    at = int(np.argmax(part["optimal"]))
     recipe = follow(*sliders, mark=["n_active", "loss"], **own)
     if chosen:
         fig.add_trace(marker(x[at], y[at], style, numbers.count(x[at]), meta=recipe))
@@ -82,12 +82,12 @@ def _curve(fig: Draft, part: pd.DataFrame, budget: float, style: Style, color: s
         fig.add_trace(scatter(x=[x[at]], y=[y[at]], mode="markers", marker=look, showlegend=False, hoverinfo="skip", meta=recipe))
 
 
-def _end(part: pd.DataFrame, budget: float, color: str, chosen: bool, ceiling: float) -> End:
+def _end(part: dict[str, np.ndarray], budget: float, color: str, chosen: bool, ceiling: float) -> End:
     """Where a curve ends, or leaves the plot at its top."""
-    loss = part["loss"].to_numpy()
-    last = np.flatnonzero((loss <= ceiling) | part["optimal"].to_numpy())[-1]
+    loss = part["loss"]
+    last = np.flatnonzero((loss <= ceiling) | part["optimal"])[-1]
     sliders = ("budget", "e", "g") if chosen else ("e", "g")
-    return End(part["n_active"].to_numpy()[last], min(loss[last], ceiling), numbers.flops(budget), color, sliders)
+    return End(float(part["n_active"][last]), min(float(loss[last]), ceiling), numbers.flops(budget), color, sliders)
 
 
 def slices(runs: pd.DataFrame, most: int = 12) -> list[float]:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from .. import numbers
-from .draft import Trace, scatter
+from .draft import Figure, Trace, scatter
 from .palette import law_color
 from .style import Style, band, figure, finish, follow, line, set_decades, split_line, vertical
 
@@ -50,7 +49,7 @@ def measured(runs: pd.DataFrame, x: str, style: Style, name: str = "runs", **mar
     )
 
 
-def loss_frontier(path: pd.DataFrame, runs: pd.DataFrame | None, style: Style, budget: float, interval: str) -> go.Figure:
+def loss_frontier(path: pd.DataFrame, runs: pd.DataFrame | None, style: Style, budget: float, interval: str) -> Figure:
     """The law's compute-optimal loss along budgets, over the runs. path: `tables.optimal_path`."""
     fig = figure(style, "training compute C (FLOPs)", "loss (nats per token)")
     if "loss_low" in path:
@@ -80,7 +79,7 @@ def allocation(
     column: str = "n_active",
     interval: str = "",
     optima: pd.DataFrame | None = None,
-) -> go.Figure:
+) -> Figure:
     """Optimal size (or tokens, or tokens per parameter) along budgets for several laws; the chosen one with its interval, the others thin.
 
     optima: `approaches.IsoflopOptima.slices`, drawn as points.

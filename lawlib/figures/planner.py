@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from .. import numbers
-from .draft import Trace, scatter
+from .draft import Figure, Trace, scatter
 from .labels import End, name_ends
 from .palette import granularity_color
 from .style import Style, figure, finish
 
 
-def options_figure(options: pd.DataFrame, expansion: float, granularity: float, style: Style) -> go.Figure:
+def options_figure(options: pd.DataFrame, expansion: float, granularity: float, style: Style) -> Figure:
     """Lowest predicted loss under the limits for every allowed E and G. options: `planner.Plan.options`; the plan is orange."""
     found = options[np.isfinite(options["loss"])].assign(
         expansion=lambda f: f["expansion"].fillna(1.0), granularity=lambda f: f["granularity"].fillna(1.0)
@@ -59,7 +58,7 @@ def options_figure(options: pd.DataFrame, expansion: float, granularity: float, 
     return finish(fig)
 
 
-def ratio_figure(placed: pd.DataFrame, style: Style, label: str) -> go.Figure:
+def ratio_figure(placed: pd.DataFrame, style: Style, label: str) -> Figure:
     """Tokens per active parameter of released models against their training compute, beside what a law recommends there.
 
     placed: `released.placed`. Open circles rest on a figure that was not checked against its source.
@@ -81,7 +80,7 @@ def ratio_figure(placed: pd.DataFrame, style: Style, label: str) -> go.Figure:
     return finish(fig)
 
 
-def shape_figure(placed: pd.DataFrame, style: Style) -> go.Figure:
+def shape_figure(placed: pd.DataFrame, style: Style) -> Figure:
     """E and G of released models, G = 4 d_model / d_expert, with the granularity that a law recommends at their compute and E."""
     title = "granularity G = 4 d_model / d_expert"
     fig = figure(style, "expansion E = experts / G", title, log_y=True, height=420)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from .. import numbers
-from .draft import scatter
+from .draft import Figure, scatter
 from .optimum import HOVER, escape, hover_data
 from .palette import expansion_color, granularity_color, ramp_colors
 from .style import Style, band, figure, finish, line
@@ -31,7 +30,7 @@ _OWN = {"expansion": expansion_color, "granularity": granularity_color}
 """Quantities whose values have colours of their own."""
 
 
-def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> go.Figure:
+def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> Figure:
     """Loss against a quantity, coloured by another; excluded runs as open crosses. WebGL above 1,000 points, at most `MAX_DRAWN`."""
     fig = figure(style, AXES.get(x, x), "loss (nats per token)", height=420)
     known = drawn(runs, x)
@@ -133,7 +132,7 @@ def _name(color: str, value: object) -> str:
 
 def curves_figure(
     curves: pd.DataFrame, names: dict[str, str], x: str, style: Style, log_x: bool = True, ahead: pd.DataFrame | None = None
-) -> go.Figure:
+) -> Figure:
     """Training curves, a line a run. curves: run_id, step, tokens, flops, loss; runs beyond the palette share its colours.
 
     ahead: forecasts of unfinished runs along `x`, columns run_id, x, loss, low, high: dashes and bands in the run's colour.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from .. import numbers
-from .draft import Draft, scatter
+from .draft import Draft, Figure, scatter
 from .labels import End, name_ends
 from .palette import expansion_color, fade
 from .style import Style, band, figure, finish, line, set_decades, split_line, vertical
@@ -43,7 +42,7 @@ def _price_axis(fig: Draft, axis: str = "y") -> None:
 
 def trilemma_figure(
     curves: pd.DataFrame, optima: pd.DataFrame, picks: pd.DataFrame, style: Style, price: float, chosen: float, reference: float
-) -> go.Figure:
+) -> Figure:
     """Loss against serving price for all sizes of each E at one budget; dots are the loss-optimal ones.
 
     curves: `serving.tables.size_curves`, optima: `optima_table`; picks: rows of the algorithms for the chosen E, with `kind`.
@@ -106,7 +105,7 @@ def trilemma_figure(
     return finish(fig)
 
 
-def equal_loss_figure(curves: pd.DataFrame, style: Style, price: float, chosen: float) -> go.Figure:
+def equal_loss_figure(curves: pd.DataFrame, style: Style, price: float, chosen: float) -> Figure:
     """Training FLOPs against serving price for models of one loss, a line an E; dots take the fewest FLOPs of their E."""
     fig = figure(style, "training compute for the loss (FLOPs)", PER_MILLION)
     fig.update_yaxes(type="log")
@@ -132,7 +131,7 @@ def equal_loss_figure(curves: pd.DataFrame, style: Style, price: float, chosen: 
 
 def over_training_figure(
     curves: pd.DataFrame, style: Style, price: float, chosen: float, region: tuple[float, float], interval: str = ""
-) -> go.Figure:
+) -> Figure:
     """Loss (above) and serving price (below) of one E against size at one budget, with the recommended region shaded."""
     part = curves[(curves["expansion"] == chosen) & np.isfinite(curves["gpu_hours"])]
     fig = figure(style, "active parameters", "loss (nats)", height=420)
@@ -177,7 +176,7 @@ def over_training_figure(
     return finish(fig)
 
 
-def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: float, served: float) -> go.Figure:
+def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: float, served: float) -> Figure:
     """Price of training and serving against tokens served (above), and times the cheapest E's (below).
 
     curves: `serving.tables.lifetime_curves`, for each E the cheapest model that reaches one loss.

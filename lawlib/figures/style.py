@@ -13,9 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
-from .draft import Draft, Trace, scatter
+from .draft import Draft, Figure, Trace, scatter
 from .palette import Style, fade, ink
 
 LEGEND_WIDTH = 420
@@ -131,7 +130,7 @@ def _edge(inside):
     return edge
 
 
-def finish(fig: Draft) -> go.Figure:
+def finish(fig: Draft) -> Figure:
     """The figure with room for its legend above the plot: fixed rows, so that nothing moves when the chart is resized."""
     names = fig.names
     rows, used = (1 if names else 0), 0.0
@@ -143,7 +142,7 @@ def finish(fig: Draft) -> go.Figure:
     return fig.update_layout(showlegend=bool(names), margin_t=14 + 20 * rows).figure
 
 
-def same_axes(*figures: go.Figure) -> None:
+def same_axes(*figures: Figure) -> None:
     """Gives all figures the axes that hold what each of them shows, so that they can be compared at a glance."""
     for name in ("xaxis", "yaxis"):
         axes = [fig.layout[name] for fig in figures]
@@ -153,7 +152,7 @@ def same_axes(*figures: go.Figure) -> None:
             axis.range = [low, high]
 
 
-def _reach(fig: go.Figure, axis: str, log: bool) -> tuple[float, float]:
+def _reach(fig: Figure, axis: str, log: bool) -> tuple[float, float]:
     """From the first to the last point along an axis that plotly would choose, with room for names at the ends of lines."""
     values = np.concatenate([np.asarray(trace[axis], dtype=float) for trace in fig.data])
     values = np.log10(values[np.isfinite(values)]) if log else values[np.isfinite(values)]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from .. import numbers
-from .draft import scatter
+from .draft import Figure, scatter
 from .palette import Style, expansion_color, ramp_colors
 from .style import figure, finish
 
 
-def repeats_figure(runs: pd.DataFrame, repeated: pd.DataFrame, sd: float, style: Style) -> go.Figure:
+def repeats_figure(runs: pd.DataFrame, repeated: pd.DataFrame, sd: float, style: Style) -> Figure:
     """Each repeat's loss less its configuration's mean, a row a configuration, between the pooled deviation's lines.
 
     runs: those of `repeated`, with a column `configuration`, its row there.
@@ -42,7 +41,7 @@ def _kind(row) -> str:
     return f"{kind}, N {numbers.count(row.n_active)}, C {numbers.flops(row.flops)}"
 
 
-def rates_figure(search: pd.DataFrame, style: Style) -> go.Figure:
+def rates_figure(search: pd.DataFrame, style: Style) -> Figure:
     """Final loss against the peak learning rate, a line a size and budget."""
     fig = figure(style, "peak learning rate", "loss (nats per byte)", height=360)
     widths = sorted(search["d_model"].unique())
