@@ -82,12 +82,17 @@ def compute_optimal(
     else:
         g = np.asarray(np.nan if granularity is None else granularity, dtype=float)
         u, log_loss = solve(law, np.log(c), e, g)
+    check_optimum(law, u)
+    return _optimum(law, u, log_loss, c, e, g)
+
+
+def check_optimum(law: FittedLaw, u: Array) -> None:
+    """Raises OptimumError where none of these optima exists."""
     if np.all(np.isnan(u)):
         raise OptimumError(
             f"The {law.name} law has no compute-optimal size between 1e1 and 1e30 parameters at this budget: "
             "its loss does not trade size against tokens there."
         )
-    return _optimum(law, u, log_loss, c, e, g)
 
 
 def best_loss(law: FittedLaw, budget: ArrayLike, expansion: ArrayLike | None = None) -> Array:
@@ -238,22 +243,26 @@ def log_tokens_of_budget(law: FittedLaw, u: Array, log_c: ArrayLike, e: Array, g
     return np.asarray(log_c, dtype=float) - law.flops_rule.log_per_token(u, log_ratio_of(law, e, g))[0]
 
 
-def log_tokens_of_loss(law: FittedLaw, u: Array, log_loss: ArrayLike, e: Array, g: Array) -> Array:
-    """v = ln D at which models of u = ln N_active reach a loss; infinite where they never do. Samples first, as in `log_loss_at`.
+def log_tokens_of_loss(law: FittedLaw, e: Array, g: Array, ndim: int) -> Callable[[Array, ArrayLike], Array]:
+    """v = ln D at which models of u = ln N_active reach a loss, as a function of (u, ln L); infinite where they never do.
 
-    Closed form: one term holds D, what the others leave of the loss is its. Raises OptimumError for a law with more.
+    Samples first; ndim: axes of u beside theirs. Closed form: one term holds D, what the others leave of the loss is its. Raises OptimumError for a law with more.
     """
     with_d = {entry.term for entry in law.law.entries if "D" in entry.variables}
     if len(with_d) != 1:
         raise OptimumError(f"The {law.name} law has D in {len(with_d)} terms; the tokens for a loss need exactly one.")
     (term,) = with_d
-    const, slope_n, slope_d = _affine(law, e, g, np.ndim(u) - law.theta.ndim + 1)
-    z = const + slope_n * log_n(law, u, e)
-    others = np.logaddexp.reduce(np.delete(z, term, axis=0))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        left = np.log(np.exp(np.asarray(log_loss, dtype=float)) - np.exp(others))
-        found = (left - z[term]) / slope_d[term]
-    return np.where(np.isnan(left) | ~np.isfinite(left), np.inf, found)
+    const, slope_n, slope_d = _affine(law, e, g, ndim)
+
+    def log_tokens(u: Array, log_loss: ArrayLike) -> Array:
+        z = const + slope_n * log_n(law, u, e)
+        others = np.logaddexp.reduce(np.delete(z, term, axis=0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left = np.log(np.exp(np.asarray(log_loss, dtype=float)) - np.exp(others))
+            found = (left - z[term]) / slope_d[term]
+        return np.where(np.isfinite(left), found, np.inf)
+
+    return log_tokens
 
 
 def _affine(law: FittedLaw, e: Array, g: Array, ndim: int) -> tuple[Array, Array, Array]:

@@ -22,6 +22,15 @@ def test_counts(value, text):
     assert numbers.count(value) == text
 
 
+def test_counts_of_many_are_those_of_each():
+    rng = np.random.default_rng(0)
+    values = np.r_[10 ** rng.uniform(-5, 19, 2000), -(10 ** rng.uniform(0, 12, 200)), 0.0, np.nan, np.inf, -np.inf]
+    values = np.r_[values, 999.5, 999.49, 999.5e3, 999.4999e9, 1e15, 1.005e6]
+    for digits in (2, 3, 4):
+        assert numbers.counts(values, digits) == [numbers.count(v, digits) for v in values.tolist()]
+    assert numbers.counts([]) == []
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("write", [numbers.count, numbers.flops, numbers.loss, numbers.plain])
 def test_what_is_no_number_is_a_dash(write, value):

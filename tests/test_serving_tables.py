@@ -83,8 +83,13 @@ def test_figures_draw_what_the_tables_hold(style):
     assert lines["E = 16"].line.color == style.accent
     assert {t.name for t in fig.data} >= {"equal loss", "equal cost"}
     loss = float(optima.query("expansion == 16")["loss"].iloc[0])
-    equal = figures.equal_loss_figure(tables.equal_loss_curves(Q, loss), style, 2.5, 16.0)
-    assert len(equal.data) == 7
+    at_loss = tables.equal_loss_curves(Q, loss)
+    *lines, dots = figures.equal_loss_figure(at_loss, style, 2.5, 16.0).data
+    assert [t.name for t in lines] == ["dense", "E = 2", "E = 4", "E = 8", "E = 16", "E = 32", "E = 64"]
+    fewest = at_loss[at_loss["optimal"]].sort_values("expansion")
+    np.testing.assert_allclose(dots.x, fewest["flops"])
+    np.testing.assert_allclose(dots.y, fewest["serve"] * 2.5)
+    assert [t.line.color for t in lines] == list(dots.marker.color)
     over = figures.over_training_figure(sizes, style, 2.5, 16.0, (1e9, 1e10), "95 %")
     assert over.layout.shapes[0].x0 == 1e9
     assert any(t.yaxis == "y2" for t in over.data)

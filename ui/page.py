@@ -78,7 +78,7 @@ def _notices(notices: list[str]) -> None:
 
 def explore(part: Callable[[], None]) -> None:
     """Runs the part of a page that its sliders change. A moved slider runs it alone again, not the menus beside it."""
-    before = replace(collected.now(), explored=True)
+    before, alone = replace(collected.now(), explored=True), False
 
     @st.fragment
     def follow() -> None:
@@ -86,9 +86,15 @@ def explore(part: Callable[[], None]) -> None:
         try:
             part()
         finally:
-            _conclude()
+            state.write_url(link.parameters())
+        if alone and sharing.is_open():
+            st.rerun()  # what is open beside the title is made of what stands here
 
-    follow()
+    try:
+        follow()
+    finally:
+        sharing.toolbar()
+        alone = True
 
 
 def finish() -> None:
@@ -96,13 +102,8 @@ def finish() -> None:
     link.saved_menu()
     look.mend()
     if not collected.now().explored:
-        _conclude()
-
-
-def _conclude() -> None:
-    """What the page offers to take away or keep, and the URL that follows the state."""
-    sharing.toolbar()
-    state.write_url(link.parameters())
+        sharing.toolbar()
+        state.write_url(link.parameters())
 
 
 def answer(sentence: str, *notes: str, key: str = "answer", template: str = "") -> None:

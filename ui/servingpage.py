@@ -226,7 +226,8 @@ def notes(found: serving.Answer, choice: Choice) -> list[str]:
 
 def ladder(found: serving.Answer, price: float) -> pd.DataFrame:
     """Every E in one table, as words: its optimum, and both algorithms against the reference."""
-    o, a, b = found.optima, found.equal_loss, found.equal_cost
+    o, a, b = ({str(c): t[c].tolist() for c in t} for t in (found.optima, found.equal_loss, found.equal_cost))
+    copies = zip(*(o[c] for c in ("gpu_hours", "n_gpus", "batch", "step")), strict=True)
     return pd.DataFrame(
         {
             "E": [f"{v:g}" for v in o["expansion"]],
@@ -234,19 +235,27 @@ def ladder(found: serving.Answer, price: float) -> pd.DataFrame:
             "N total": [numbers.count(v) for v in o["n_total"]],
             "loss": [numbers.loss(v) for v in o["loss"]],
             "USD a million": [numbers.count(v * price) for v in o["gpu_hours"]],
-            "served on": [_served_on(r) for r in o.itertuples()],
+            "served on": [_served_on(*copy) for copy in copies],
             "same loss: size": [_percent(v) for v in a["shrink"]],
             "same loss: price": [
                 numbers.times(v) + bracket(r, "cost_ratio", numbers.times)
-                for v, r in zip(a["cost_ratio"], a.to_dict("records"), strict=True)
+                for v, r in zip(a["cost_ratio"], _ends(a, "cost_ratio"), strict=True)
             ],
             "same price: size": [_percent(v) for v in b["shrink"]],
             "same price: nats gained": [
                 ("–" if not np.isfinite(v) else f"{v:+.3f}") + bracket(r, "gain", numbers.loss)
-                for v, r in zip(b["gain"], b.to_dict("records"), strict=True)
+                for v, r in zip(b["gain"], _ends(b, "gain"), strict=True)
             ],
         }
     )
+
+
+def _ends(table: dict[str, list], name: str) -> list[dict[str, float]]:
+    """The ends of a column's interval, row by row, as `bracket` takes them."""
+    names = [c for c in (f"{name}_low", f"{name}_high") if c in table]
+    return [dict(zip(names, row, strict=True)) for row in zip(*(table[c] for c in names), strict=True)] or [
+        {} for _ in table[name]
+    ]
 
 
 def break_even_table(found: serving.Answer) -> pd.DataFrame | None:
@@ -255,11 +264,12 @@ def break_even_table(found: serving.Answer) -> pd.DataFrame | None:
     if len(table) < 2:
         st.caption("Fewer than two configurations reach this loss and fit on these GPUs.")
         return None
+    expansions = table["expansion"].tolist()
     labels = [
-        f"{_named(r.expansion, 'E ')}, {numbers.count(r.n_active)}" + (" (fewest FLOPs)" if r.kind == "fewest FLOPs" else "")
-        for r in table.itertuples()
+        f"{_named(e, 'E ')}, {numbers.count(n)}" + (" (fewest FLOPs)" if kind == "fewest FLOPs" else "")
+        for e, n, kind in zip(expansions, table["n_active"].tolist(), table["kind"], strict=True)
     ]
-    first = [i for i, r in enumerate(table.itertuples()) if r.expansion in (found.question.expansion, found.question.reference)]
+    first = [i for i, e in enumerate(expansions) if e in (found.question.expansion, found.question.reference)]
     default = [labels[i] for i in dict.fromkeys([0, *first])]
     chosen = st.multiselect(
         "Configurations",
@@ -287,11 +297,11 @@ def _break_even(tokens: np.ndarray, i: int, j: int) -> str:
     return f"up to {numbers.count(tokens[j, i])}" if np.isfinite(tokens[j, i]) and tokens[j, i] > 0 else "never"
 
 
-def _served_on(row) -> str:
+def _served_on(gpu_hours: float, n_gpus: float, batch: float, step: float) -> str:
     """GPUs of a copy, batch and pace."""
-    if not np.isfinite(row.gpu_hours):
+    if not np.isfinite(gpu_hours):
         return "does not fit"
-    return f"{row.n_gpus:g} GPU{'s' if row.n_gpus > 1 else ''}, batch {row.batch:,.0f}, {row.step * 1e3:.0f} ms a token"
+    return f"{n_gpus:g} GPU{'s' if n_gpus > 1 else ''}, batch {batch:,.0f}, {step * 1e3:.0f} ms a token"
 
 
 def _as_optimum(q: serving.Question, row: pd.Series) -> lawlib.Optimum:

@@ -48,6 +48,11 @@ def toolbar() -> None:
                 _share(shown, address())
 
 
+def is_open() -> bool:
+    """Whether either of the two is open."""
+    return bool(st.session_state.get(EXPORT) or st.session_state.get(SHARE))
+
+
 def _export(analysis: export.Analysis) -> None:
     """One file for everything, and each of its parts; of a page without laws its tables and pictures."""
     look, name = style(), file_name(" ".join([analysis.title, *(p.label for p in analysis.parts[:1])]))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.basedatatypes import BaseTraceType
 
@@ -15,6 +16,13 @@ _NESTED = ("title", "margin", "font", "line", "marker", "minor", "legend")
 
 Trace = dict[str, Any]
 """A trace's properties under plotly's names."""
+
+
+def split(table: pd.DataFrame, by: str) -> dict[float, dict[str, np.ndarray]]:
+    """The rows of each value of a column, as arrays by name: pandas takes a tenth of a millisecond for every column asked for."""
+    columns = {str(name): table[name].to_numpy() for name in table}
+    rows = table.groupby(by).indices
+    return {float(value): {name: all_of[at] for name, all_of in columns.items()} for value, at in rows.items()}
 
 
 def scatter(**properties: Any) -> Trace:

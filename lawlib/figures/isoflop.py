@@ -7,7 +7,7 @@ import pandas as pd
 
 from .. import numbers
 from ..approaches import slice_labels
-from .draft import Draft, Figure, scatter
+from .draft import Draft, Figure, scatter, split
 from .labels import End, name_ends
 from .optimum import marker, measured
 from .palette import fade, ramp_colors
@@ -30,8 +30,7 @@ def isoflop_figure(
     `tables.optimal_path` along the budgets that can be chosen: the axes hold them all, so that nothing jumps between them.
     """
     fig = figure(style, "active parameters N", "loss (nats per token)", height=height)
-    columns = {name: curves[name].to_numpy() for name in curves}
-    parts = {c: {name: v[rows] for name, v in columns.items()} for c, rows in curves.groupby("flops").indices.items()}
+    parts = split(curves, "flops")
     colors = dict(zip(parts, ramp_colors(style, len(parts)), strict=True))
     colors |= {budget: style.accent for budget in parts if np.isclose(budget, chosen)}
     for budget, part in parts.items():

@@ -19,8 +19,6 @@ HOVER = (
 
 
 _WRITERS = {
-    "n_active": numbers.count,
-    "tokens": numbers.count,
     "flops": numbers.flops,
     "n_experts": numbers.plain,
     "expansion": numbers.plain,
@@ -32,6 +30,7 @@ def hover_data(runs: pd.DataFrame) -> np.ndarray:
     """Every quantity of every run, written for people, for `HOVER`; shape `(n_runs, 7)`."""
     ids = runs["run_id"] if "run_id" in runs else runs["name"]
     columns = [[escape(name or f"run {i}") for name, i in zip(runs["name"], ids, strict=True)]]
+    columns += [numbers.counts(runs[c]) for c in ("n_active", "tokens")]
     columns += [[write(v) for v in runs[c].to_numpy(dtype=float).tolist()] for c, write in _WRITERS.items()]
     return np.array(columns, dtype=str).T
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from .. import numbers
-from .draft import Draft, Figure, scatter
+from .draft import Draft, Figure, scatter, split
 from .labels import End, name_ends
 from .palette import expansion_color, fade
 from .style import Style, band, figure, finish, line, set_decades, split_line, vertical
@@ -23,15 +23,14 @@ def _name(expansion: float, equals: str = " = ") -> str:
     return "dense" if expansion == 1 else f"E{equals}{expansion:g}"
 
 
-def _hover(part: pd.DataFrame, *more: list[str]) -> np.ndarray:
+def _hover(part: dict[str, np.ndarray], *more: list[str]) -> np.ndarray:
     """N, D and further texts of every row, for the hover box; shape `(n_rows, n_texts)`."""
-    counts = ([numbers.count(v) for v in part[c].to_numpy().tolist()] for c in ("n_active", "tokens"))
-    return np.array([*counts, *more], dtype=str).T
+    return np.array([numbers.counts(part["n_active"]), numbers.counts(part["tokens"]), *more], dtype=str).T
 
 
-def _by_expansion(curves: pd.DataFrame, price: str) -> dict[float, pd.DataFrame]:
+def _by_expansion(curves: pd.DataFrame, price: str) -> dict[float, dict[str, np.ndarray]]:
     """The rows of each E that have a price in this column; an E without any is left out."""
-    return {float(e): part for e, part in curves[np.isfinite(curves[price])].groupby("expansion")}
+    return split(curves[np.isfinite(curves[price].to_numpy())], "expansion")
 
 
 def _price_axis(fig: Draft, axis: str = "y") -> None:
@@ -52,8 +51,9 @@ def trilemma_figure(
     _price_axis(fig, "x")
     parts = _by_expansion(curves, "gpu_hours")
     colors = _colors([*parts], style, chosen)
-    known = optima.set_index("expansion")[["gpu_hours", "loss"]].to_dict("index")
-    ends = []
+    best = zip(*(optima[c].tolist() for c in ("expansion", "gpu_hours", "loss")), strict=True)
+    known = {e: (hours * price, loss) for e, hours, loss in best}
+    ends, dots = [], [e for e in parts if np.isfinite(known[e][0])]
     for e, part in parts.items():
         fig.add_trace(
             scatter(
@@ -68,38 +68,36 @@ def trilemma_figure(
                 " · tokens %{customdata[1]}<br>%{customdata[3]} GPUs a copy<extra>%{fullData.name}</extra>",
             )
         )
-        ends.append(End(part["gpu_hours"].iloc[-1] * price, part["loss"].iloc[-1], _name(e, " "), colors[e]))
-        best = known[e]
-        if np.isfinite(best["gpu_hours"]):
+        ends.append(End(float(part["gpu_hours"][-1]) * price, float(part["loss"][-1]), _name(e, " "), colors[e]))
+    fig.add_trace(
+        scatter(
+            x=[known[e][0] for e in dots],
+            y=[known[e][1] for e in dots],
+            mode="markers",
+            marker={"color": [colors[e] for e in dots], "size": 8, "line": {"width": 1, "color": style.page}},
+            showlegend=False,
+            hovertemplate="loss-optimal: %{y:.4f} nats at USD %{x:.3g} a million<extra></extra>",
+        )
+    )
+    cost, loss = known[reference]
+    if np.isfinite(cost):
+        look = {"color": style.muted, "width": 1, "dash": "dot"}
+        fig.add_vline(x=cost, line=look)
+        fig.add_hline(y=loss, line=look)
+    for hours, y, kind, symbol in zip(picks["gpu_hours"], picks["loss"], picks["kind"], ("diamond", "square"), strict=True):
+        if np.isfinite(hours):
             fig.add_trace(
                 scatter(
-                    x=[best["gpu_hours"] * price],
-                    y=[best["loss"]],
+                    x=[hours * price],
+                    y=[y],
                     mode="markers",
-                    marker={"color": colors[e], "size": 8, "line": {"width": 1, "color": style.page}},
-                    showlegend=False,
-                    hovertemplate="loss-optimal: %{y:.4f} nats at USD %{x:.3g} a million<extra></extra>",
-                )
-            )
-    at = known[reference]
-    if np.isfinite(at["gpu_hours"]):
-        dots = {"color": style.muted, "width": 1, "dash": "dot"}
-        fig.add_vline(x=at["gpu_hours"] * price, line=dots)
-        fig.add_hline(y=at["loss"], line=dots)
-    for row, symbol in zip(picks.itertuples(), ("diamond", "square"), strict=False):
-        if np.isfinite(row.gpu_hours):
-            fig.add_trace(
-                scatter(
-                    x=[row.gpu_hours * price],
-                    y=[row.loss],
-                    mode="markers",
-                    name=str(row.kind),
+                    name=str(kind),
                     marker={"color": style.accent, "size": 11, "symbol": symbol, "line": {"width": 1.5, "color": style.page}},
-                    hovertemplate="%{y:.4f} nats at USD %{x:.3g} a million<extra>" + str(row.kind) + "</extra>",
+                    hovertemplate="%{y:.4f} nats at USD %{x:.3g} a million<extra>" + str(kind) + "</extra>",
                 )
             )
-    shown = curves[(curves["share"] >= 0.1) & np.isfinite(curves["gpu_hours"])]
-    low, high = optima["loss"].min(), max(shown.loc[shown["expansion"].isin([chosen, reference]), "loss"].max(), at["loss"])
+    worst = [parts[e]["loss"][parts[e]["share"] >= 0.1].max(initial=loss) for e in (chosen, reference) if e in parts]
+    low, high = optima["loss"].min(), max(worst, default=loss)
     fig.update_yaxes(range=[low - 0.06 * (high - low), high + 0.05 * (high - low)], type="linear", dtick=None, tickformat=".2f")
     name_ends(fig, ends, style)
     return finish(fig)
@@ -117,15 +115,25 @@ def equal_loss_figure(curves: pd.DataFrame, style: Style, price: float, chosen: 
             scatter(
                 x=part["flops"],
                 y=part["serve"] * price,
-                mode="lines+markers",
+                mode="lines",
                 name=_name(e),
                 line={"color": colors[e], "width": 3 if e == chosen else 1.5},
-                marker={"size": np.where(part["optimal"], 8, 0), "color": colors[e]},
                 customdata=_hover(part),
                 hovertemplate="%{x:.2e} FLOPs, USD %{y:.3g} a million<br>N active %{customdata[0]} · tokens %{customdata[1]}"
                 "<extra>%{fullData.name}</extra>",
             )
         )
+    dots = [(e, part["flops"][part["optimal"]], part["serve"][part["optimal"]] * price) for e, part in parts.items()]
+    fig.add_trace(
+        scatter(
+            x=np.concatenate([x for _, x, _ in dots] or [[]]),
+            y=np.concatenate([y for _, _, y in dots] or [[]]),
+            mode="markers",
+            marker={"size": 8, "color": [colors[e] for e, x, _ in dots for _ in x]},
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    )
     return finish(fig)
 
 
@@ -133,7 +141,8 @@ def over_training_figure(
     curves: pd.DataFrame, style: Style, price: float, chosen: float, region: tuple[float, float], interval: str = ""
 ) -> Figure:
     """Loss (above) and serving price (below) of one E against size at one budget, with the recommended region shaded."""
-    part = curves[(curves["expansion"] == chosen) & np.isfinite(curves["gpu_hours"])]
+    known = curves[(curves["expansion"] == chosen) & np.isfinite(curves["gpu_hours"])]
+    part = {str(name): known[name].to_numpy() for name in known}
     fig = figure(style, "active parameters", "loss (nats)", height=420)
     fig.update_layout(
         yaxis={"domain": [0.52, 1], "type": "linear", "tickformat": ".2f", "dtick": None},
@@ -168,11 +177,11 @@ def over_training_figure(
             showarrow=False,
             font={"size": 11, "color": style.text},
         )
-    worst = part.loc[part["share"] >= 0.06, "loss"].max()
-    best = part["loss"].min()
-    fig.update_yaxes(range=[best - 0.08 * (worst - best), worst])
     fig.update_layout(hovermode="x unified")
-    fig.update_xaxes(range=[np.log10(part["n_active"].min()), np.log10(part["n_active"].max())])
+    if len(known):
+        best, worst = part["loss"].min(), part["loss"][part["share"] >= 0.06].max()
+        fig.update_yaxes(range=[best - 0.08 * (worst - best), worst])
+        fig.update_xaxes(range=[np.log10(part["n_active"].min()), np.log10(part["n_active"].max())])
     return finish(fig)
 
 
@@ -198,8 +207,8 @@ def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: fl
             "line": {"color": colors[e], "width": 3 if e == chosen else 1.5},
             "customdata": _hover(
                 part,
-                [f"{v:.2g}" for v in part["serve"] * price],
-                [numbers.money(v) for v in part["total"] * price],
+                [f"{v:.2g}" for v in (part["serve"] * price).tolist()],
+                [numbers.money(v) for v in (part["total"] * price).tolist()],
             ),
             "hovertemplate": "%{customdata[3]} in all<br>N active %{customdata[0]} on %{customdata[1]} tokens, "
             "USD %{customdata[2]} a million<extra>%{fullData.name}</extra>",
@@ -207,16 +216,17 @@ def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: fl
         fig.add_trace(scatter(y=part["total"] * price, **common))
         fig.add_trace(scatter(y=part["ratio"], yaxis="y2", showlegend=False, **common))
     best = curves[curves["best"] & np.isfinite(curves["total"])].sort_values("served")
-    for _, group in best.groupby((best["expansion"] != best["expansion"].shift()).cumsum()):
-        middle = group.iloc[len(group) // 2]
+    along, winners = best["served"].to_numpy(), best["expansion"].to_numpy()
+    for stretch in np.split(np.arange(len(best)), np.flatnonzero(np.diff(winners)) + 1) if len(best) else []:
+        middle = stretch[len(stretch) // 2]
         fig.add_annotation(
-            x=np.log10(middle["served"]),
+            x=np.log10(along[middle]),
             y=-0.01,
             yref="y2",
-            text=_name(middle["expansion"], " "),
+            text=_name(winners[middle], " "),
             showarrow=False,
             yanchor="top",
-            font={"size": 11, "color": colors[middle["expansion"]]},
+            font={"size": 11, "color": colors[winners[middle]]},
         )
     set_decades(fig, curves["served"])
     fig.add_vline(served, yref="y2 domain", line={"color": style.accent, "width": 1, "dash": "dot"})

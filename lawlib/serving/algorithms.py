@@ -7,7 +7,7 @@ to serve. Everything takes the law's samples as a first axis where it is an ense
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from ..architecture import Array
 from ..errors import OptimumError
 from ..laws import FittedLaw
-from ..optimum import check_law, compute_optimal, expansion_of, log_loss_at, log_loss_of, log_tokens_of_budget, solve
+from ..optimum import check_law, check_optimum, expansion_of, log_loss_at, log_loss_of, log_tokens_of_budget, solve
 from .cost import COUNTS, Service, Workload, cheapest, least_gpu_hours
 from .roofline import Machine
 from .roots import root
@@ -58,7 +58,7 @@ class Sized:
     """Models at one budget; arrays of the shape of E, samples first. NaN where there is none that meets the demand.
 
     n_active in the law's count; optimal: that of the loss-optimal model of this E; gap: relative error of the equality that
-    the algorithm demands.
+    the algorithm demands. reference_n_active, reference_loss: the reference E's loss-optimal model, one number or one a sample.
     """
 
     expansion: Array
@@ -67,6 +67,8 @@ class Sized:
     loss: Array
     optimal: Array
     gap: Array
+    reference_n_active: Array = field(default_factory=lambda: np.asarray(np.nan))
+    reference_loss: Array = field(default_factory=lambda: np.asarray(np.nan))
 
     @property
     def shrink(self) -> Array:
@@ -81,9 +83,9 @@ def bounded_loss(
 
     A root in ln N below the optimum of each E, where the loss falls with size. NaN where even the optimum of that E is worse.
     """
-    e, g, best_u, best_loss = optima(law, budget, expansions, granularity)
+    e, g, best_u, best_loss, known = _optima(law, budget, expansions, reference, granularity)
     log_c = np.log(budget)
-    target = _reference_loss(law, budget, reference, granularity)[..., None]
+    target = np.log(known["reference_loss"])[..., None]
 
     log_loss = log_loss_of(law, e, g, e.ndim)
 
@@ -93,7 +95,7 @@ def bounded_loss(
     same, never = np.abs(best_loss - target) <= 1e-12, best_loss > target
     u = root(excess, np.where(same | never, best_u, SMALLEST), best_u)
     u = np.where(same, best_u, np.where(never, np.nan, u))
-    return _sized(law, u, best_u, log_c, e, g, np.expm1(excess(u)))
+    return replace(_sized(law, u, best_u, log_c, e, g, np.expm1(excess(u))), **known)
 
 
 def bounded_cost(
@@ -109,10 +111,9 @@ def bounded_cost(
     A root in ln N from 100 parameters up to ten times the reference's size: larger ones cost more. D = B / (FLOPs per
     token). NaN where no size costs as much.
     """
-    e, g, best_u, _ = optima(law, budget, expansions, granularity)
-    reference_e = np.asarray([reference], dtype=float)
-    _, reference_g, reference_u, _ = optima(law, budget, reference_e, granularity)
-    target = price(reference_u, reference_e, reference_g)
+    e, g, best_u, _, known = _optima(law, budget, expansions, reference, granularity)
+    reference_u = np.log(known["reference_n_active"])[..., None]
+    target = price(reference_u, np.asarray([reference], dtype=float), g[:1])
 
     def excess(u: Array) -> Array:
         return np.log(price(u, e, g) / target)
@@ -123,7 +124,7 @@ def bounded_cost(
         u = root(excess, low, high)
         gap = np.expm1(excess(u))
     u, gap = np.where(never, np.nan, u), np.where(never, np.nan, gap)
-    return _sized(law, u, best_u, np.log(budget), e, g, gap)
+    return replace(_sized(law, u, best_u, np.log(budget), e, g, gap), **known)
 
 
 def equal_loss_budget(law: FittedLaw, loss: ArrayLike, expansions: ArrayLike, granularity: float | None = None) -> Array:
@@ -172,8 +173,12 @@ def expansions_of(law: FittedLaw, expansions: ArrayLike, granularity: float | No
     return e, np.full(e.shape, np.nan if granularity is None else granularity)
 
 
-def _reference_loss(law: FittedLaw, budget: float, reference: float, granularity: float | None) -> Array:
-    return np.log(np.asarray(compute_optimal(law, budget, reference, granularity).loss))
+def _optima(law: FittedLaw, budget: float, expansions: ArrayLike, reference: float, granularity: float | None):
+    """`optima` of these E, and size and loss of the reference E's, as `Sized` has them."""
+    e, g, u, log_loss = optima(law, budget, [*np.atleast_1d(np.asarray(expansions, dtype=float)), reference], granularity)
+    check_optimum(law, u[..., -1])
+    known = {"reference_n_active": np.exp(u[..., -1]), "reference_loss": np.exp(log_loss[..., -1])}
+    return e[:-1], g[:-1], u[..., :-1], log_loss[..., :-1], known
 
 
 def _sized(law: FittedLaw, u: Array, best_u: Array, log_c, e: Array, g: Array, gap: Array) -> Sized:

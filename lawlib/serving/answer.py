@@ -63,6 +63,7 @@ def answer(question: Question, served: float, samples: Ensemble | None = None) -
     optima = tables.optima_table(question, few)
     loss = float(optima.loc[optima["expansion"] == question.expansion, "loss"].iloc[0])
     fewest = tables.fewest_flops_of(question, loss)
+    lifetimes = tables.lifetime_curves(question, loss, np.unique([*tables.SERVED, served]), fewest)
     return Answer(
         question=question,
         served=served,
@@ -72,7 +73,7 @@ def answer(question: Question, served: float, samples: Ensemble | None = None) -
         equal_cost=tables.algorithm_table(question, "equal cost", few),
         sizes=tables.size_curves(question, few),
         at_loss=tables.equal_loss_curves(question, loss, fewest),
-        lifetimes=tables.lifetime_curves(question, loss, fewest=fewest),
-        configurations=tables.configurations(question, loss, served, fewest),
+        lifetimes=lifetimes,
+        configurations=tables.configurations(question, loss, served, fewest, lifetimes),
         loss=loss,
     )

@@ -6,6 +6,7 @@ FLOPs (2 N a token served); with a `Server` they are GPU-hours. Tokens served ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,8 +82,10 @@ def lifetime_optimal(
     e, g, top = e[:, None, None], g[:, None, None], top[:, None, None]
     tokens = served[None, :, None]
 
+    training = _training(law, loss, e, g)
+
     def total(u: Array, steps: Array) -> Array:
-        flops, _ = _training(law, u, loss, e, g)
+        flops, _ = training(u)
         cost = train_rate * flops + price(u, e, g) * steps / 1e6
         return np.where(np.isfinite(cost), cost, np.inf)
 
@@ -133,26 +136,31 @@ def fewest_flops(law: FittedLaw, loss: float, expansions: ArrayLike, granularity
     """
     e, g = expansions_of(law, expansions, granularity)
     e, g = e[:, None], g[:, None]
+    training = _training(law, loss, e, g)
     u, width = np.broadcast_to(np.linspace(*_SIZES, _POINTS), (len(e), _POINTS)), (_SIZES[1] - _SIZES[0]) / (_POINTS - 1)
     for _ in range(2 * _ZOOMS):
-        flops = _training(law, u, loss, e, g)[0]
+        flops, _ = training(u)
         best = np.take_along_axis(u, np.argmin(flops, axis=-1)[:, None], axis=-1)
         u, width = best + np.linspace(-width, width, _ZOOM_POINTS), 2 * width / (_ZOOM_POINTS - 1)
-    return np.where(np.isfinite(_training(law, best, loss, e, g)[0]), best, np.nan)[:, 0]
+    return np.where(np.isfinite(training(best)[0]), best, np.nan)[:, 0]
 
 
-def _training(law: FittedLaw, u: Array, loss: float, e: Array, g: Array) -> tuple[Array, Array]:
-    """(FLOPs, tokens) that bring models of u = ln N_active to the loss."""
-    v = log_tokens_of_loss(law, u, np.log(loss), e, g)
-    per_token = law.flops_rule.log_per_token(u, log_ratio_of(law, e, g))[0]
-    with np.errstate(over="ignore"):
-        return np.exp(per_token + v), np.exp(v)
+def _training(law: FittedLaw, loss: float, e: Array, g: Array) -> Callable[[Array], tuple[Array, Array]]:
+    """(FLOPs, tokens) that bring models to the loss, as a function of u = ln N_active with as many axes as E."""
+    log_tokens, log_loss, log_ratio = log_tokens_of_loss(law, e, g, e.ndim), np.log(loss), log_ratio_of(law, e, g)
+
+    def flops_and_tokens(u: Array) -> tuple[Array, Array]:
+        v = log_tokens(u, log_loss)
+        with np.errstate(over="ignore"):
+            return np.exp(law.flops_rule.log_per_token(u, log_ratio)[0] + v), np.exp(v)
+
+    return flops_and_tokens
 
 
 def _lifetime(
     law: FittedLaw, u: Array, loss: float, e: Array, g: Array, price: Price, train_rate: float, served: Array
 ) -> Lifetime:
-    flops, tokens = _training(law, u, loss, e, g)
+    flops, tokens = _training(law, loss, e, g)(u)
     flops, tokens = (np.where(np.isnan(u), np.nan, a) for a in (flops, tokens))
     columns = (e, np.exp(u), tokens, flops, train_rate * flops, price(u, e, g), served)
     return Lifetime(*np.broadcast_arrays(*columns))

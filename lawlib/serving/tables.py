@@ -71,14 +71,16 @@ def size_curves(q: Question, samples: Ensemble | None = None) -> pd.DataFrame:
     """
     target = compute_optimal(q.law, q.budget, q.reference, q.granularity)
     cost = q.server.service(q.law, target.n_active, q.reference, _g(q)).gpu_hours
-    found = pd.DataFrame({name: np.ravel(values) for name, values in _along(q, q.law, q.expansions).items()})
+    found = {name: np.ravel(values) for name, values in _along(q, q.law, q.expansions).items()}
     if samples is not None:
         many, chosen = _along(q, samples.law, [q.expansion]), found["expansion"] == q.expansion
         for name in ("loss", "gpu_hours"):
             for column, values in _interval(name, many[name][:, 0]).items():
-                found.loc[chosen, column] = values
+                found[column] = np.full(chosen.shape, np.nan)
+                found[column][chosen] = values
     slack = 1 + 1e-9
-    return found.assign(better=found["loss"] <= target.loss * slack, cheaper=found["gpu_hours"] <= float(cost) * slack)
+    found |= {"better": found["loss"] <= target.loss * slack, "cheaper": found["gpu_hours"] <= float(cost) * slack}
+    return pd.DataFrame(found)
 
 
 def fewest_flops_of(q: Question, loss: float) -> Array:
@@ -108,11 +110,17 @@ def lifetime_curves(q: Question, loss: float, served: ArrayLike = SERVED, fewest
     return frame.assign(best=known & (frame["total"] == best), ratio=(frame["total"] / best).where(known))
 
 
-def configurations(q: Question, loss: float, served: float, fewest: Array | None = None) -> pd.DataFrame:
-    """Models that reach `loss`, to be compared over their lifetime: of each E the one of fewest FLOPs and the cheapest at `served`."""
+def configurations(
+    q: Question, loss: float, served: float, fewest: Array | None = None, lifetimes: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Models that reach `loss`, to be compared over their lifetime: of each E the one of fewest FLOPs and the cheapest at `served`.
+
+    fewest: `fewest_flops_of` the question, lifetimes: `lifetime_curves` through `served`, where they are known.
+    """
     u = fewest_flops_of(q, loss) if fewest is None else fewest
     trained = _lifetime_frame(at_loss(q.law, loss, np.exp(u), q.expansions, *_prices(q), q.granularity))
-    cheapest = _lifetime_frame(lifetime_optimal(q.law, loss, [served], q.expansions, *_prices(q), q.granularity, u))
+    along = lifetime_curves(q, loss, [served], u) if lifetimes is None else lifetimes
+    cheapest = along.loc[along["served"] == served, trained.columns]
     frame = pd.concat([trained.assign(kind="fewest FLOPs"), cheapest.assign(kind="lifetime")], ignore_index=True)
     frame["served"] = served
     frame["total"] = frame["train"] + frame["serve"] * served / 1e6
@@ -161,8 +169,7 @@ def _sized(q: Question, law: FittedLaw, kind: str) -> dict:
         found = bounded_cost(law, q.budget, e, q.reference, q.server.price(law), q.granularity)
     else:
         raise ValueError(f'kind must be "equal loss" or "equal cost"; got {kind!r}.')
-    reference = compute_optimal(law, q.budget, q.reference, q.granularity)
-    price = q.server.service(law, np.asarray(reference.n_active)[..., None], q.reference, _g(q)).gpu_hours
+    price = q.server.price(law)(np.log(found.reference_n_active)[..., None], np.asarray([q.reference]), np.asarray([_g(q)]))
     service = q.server.service(law, found.n_active, e, _g(q))
     hours = np.where(np.isnan(found.n_active), np.nan, service.gpu_hours)
     with np.errstate(invalid="ignore"):  # neither fits: no ratio
@@ -176,7 +183,7 @@ def _sized(q: Question, law: FittedLaw, kind: str) -> dict:
         "gpu_hours": hours,
         "n_gpus": service.n_gpus,
         "cost_ratio": ratio,
-        "gain": np.asarray(reference.loss)[..., None] - found.loss,
+        "gain": found.reference_loss[..., None] - found.loss,
         "inside": _inside(law, q.budget, e, found.n_active, found.tokens),
     }
 
