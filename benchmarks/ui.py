@@ -33,16 +33,24 @@ SMALL = 40
 PAGES = {"/isoflop": "budget", "/dense_vs_moe": "e", "/granularity": "budget", "/serving": "budget"}
 """Page and the slider that is dragged there; Serving has four charts and no live curves."""
 WATCH = """
-window.sent = 0; window.changed = 0;
+window.sent = 0; window.changed = 0; window.unseen = new Set();
 const Socket = WebSocket;
 window.WebSocket = class extends Socket {
   send(data) { window.sent = performance.now(); return super.send(data); }
 };
 document.addEventListener("DOMContentLoaded", () => new MutationObserver((all) => {
-  // What lies in a canvas is not on the screen: a table's copy for screen readers, which follows a tenth of a second later.
-  if (all.some(({ target }) => !(target.closest ? target : target.parentElement)?.closest("canvas"))) window.changed = performance.now(); })
+  // What lies in a canvas is not on the screen: a table's copy for screen readers, which follows a tenth of a second later. Nor
+  // are elements below the fold, whose charts are drawn when those in sight are done.
+  const onScreen = (e) => e?.isConnected && !e.closest("canvas") && !window.unseen.has(e.closest('[data-testid="stElementContainer"]'));
+  if (all.some(({ target }) => onScreen(target.closest ? target : target.parentElement))) window.changed = performance.now(); })
   .observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true }));
 """
+
+
+FOLD = """() => { window.sent = 0; window.unseen = new Set([...document.querySelectorAll('[data-testid="stElementContainer"]')].filter((e) => {
+  const { top, bottom } = e.getBoundingClientRect();
+  return bottom < 0 || top > innerHeight; })); }"""
+"""Before each move: which elements lie outside of the window."""
 
 
 class Wire:
@@ -119,7 +127,7 @@ def answers(page: Page, wire: Wire, field: str, n: int) -> tuple[np.ndarray, np.
     slider = page.locator(f".st-key-w_{field} input[type=range]")
     slider.focus()
     for i in range(n + 2):
-        page.evaluate("window.sent = 0")
+        page.evaluate(FOLD)
         page.keyboard.press("ArrowRight" if i % 6 < 3 else "ArrowLeft")
         page.wait_for_timeout(1800)
         sent, changed = page.evaluate("[window.sent, window.changed]")

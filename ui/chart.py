@@ -21,7 +21,8 @@ _PLOTLY = Path(os.environ.get("LAWLIB_PLOTLY", _FOLDER.parent / "static" / "plot
 """The drawing library, which the page loads from its own server; put there by tools/environment.py."""
 _CHART = st.components.v2.component(
     "chart",
-    html='<div class="chart" role="figure" tabindex="0"></div>',
+    html='<div class="chart" role="figure" tabindex="0" aria-description="Arrow keys move the axes, plus and minus zoom, 0 shows all.">'
+    "</div>",
     js=(_FOLDER / "js" / "chart.js").read_text("utf-8"),
     isolate_styles=False,
 )

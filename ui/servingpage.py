@@ -264,26 +264,29 @@ def break_even_table(found: serving.Answer) -> pd.DataFrame | None:
     if len(table) < 2:
         st.caption("Fewer than two configurations reach this loss and fit on these GPUs.")
         return None
-    expansions = table["expansion"].tolist()
-    labels = [
-        f"{_named(e, 'E ')}, {numbers.count(n)}" + (" (fewest FLOPs)" if kind == "fewest FLOPs" else "")
-        for e, n, kind in zip(expansions, table["n_active"].tolist(), table["kind"], strict=True)
+    best, q = table["expansion"].iloc[0], found.question
+    table = table.sort_values(["expansion", "kind"])
+    # Named by what stays when a slider moves, so that what was chosen stays chosen.
+    names = [
+        _named(e, "E ") + (", fewest FLOPs" if kind == "fewest FLOPs" else "")
+        for e, kind in zip(table["expansion"], table["kind"], strict=True)
     ]
-    first = [i for i, e in enumerate(expansions) if e in (found.question.expansion, found.question.reference)]
-    default = [labels[i] for i in dict.fromkeys([0, *first])]
+    default = [name for name, e in zip(names, table["expansion"], strict=True) if e in (best, q.expansion, q.reference)]
     chosen = st.multiselect(
         "Configurations",
-        labels,
+        names,
         default=default,
-        key=f"configurations_{hash(tuple(labels))}",
+        key=f"configurations_{best:g}_{q.expansion:g}_{q.reference:g}_{len(names)}",
         help="All reach the same loss: of each E the one of fewest training FLOPs, and the one that is cheapest for the tokens to serve.",
     )
-    rows = [labels.index(c) for c in chosen]
+    rows = [names.index(c) for c in chosen]
     if len(rows) < 2:
         return None
     tokens = break_even(table["train"].to_numpy()[rows], table["serve"].to_numpy()[rows])
     words = [[_break_even(tokens, i, j) for j in range(len(rows))] for i in range(len(rows))]
-    return pd.DataFrame(words, columns=chosen).assign(**{"is cheaper than": chosen}).set_index("is cheaper than").reset_index()
+    sizes = numbers.counts(table["n_active"])
+    shown = [f"{names[i]}, {sizes[i]}" for i in rows]
+    return pd.DataFrame(words, columns=shown).assign(**{"is cheaper than": shown}).set_index("is cheaper than").reset_index()
 
 
 def _break_even(tokens: np.ndarray, i: int, j: int) -> str:

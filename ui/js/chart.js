@@ -71,9 +71,8 @@ async function draw(chart, data) {
 }
 
 export default function ({ parentElement, data }) {
-  const chart = parentElement.querySelector(".chart");
+  const chart = parentElement.querySelector(".chart"), { top, bottom } = chart.getBoundingClientRect();
   chart.setAttribute("aria-label", data.title);
-  chart.setAttribute("aria-description", "Arrow keys move the axes, plus and minus zoom, 0 shows all.");
   chart.style.minHeight = `${data.height}px`;
   if (chart.spec !== data.figure) {
     if (chart.spec === undefined) {
@@ -82,8 +81,9 @@ export default function ({ parentElement, data }) {
     }
     chart.spec = data.figure;
     delete chart.dataset.drawn;
-    const next = () => draw(chart, data);
-    chart.drawing = (chart.drawing ?? Promise.resolve()).then(next, next);  // one after the other
+    // One after the other, and what is out of sight when the rest is done.
+    const turn = () => bottom < 0 || top > innerHeight ? new Promise((done) => requestIdleCallback(done, { timeout: 500 })) : 0;
+    chart.drawing = (chart.drawing ?? Promise.resolve()).then(turn, turn).then(() => draw(chart, data));
   }
   return () => setTimeout(() => chart.isConnected || window.Plotly?.purge(chart));
 }
