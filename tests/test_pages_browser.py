@@ -4,6 +4,7 @@ import re
 
 import pandas as pd
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser import ROOT, settle
@@ -30,7 +31,12 @@ TITLES = re.findall(r'st\.Page\("pages/\w+\.py", title="([^"]+)"', (ROOT / "app.
 MARIN = "?dataset=marin-moe-v16"
 """The published runs, where a test counts on their numbers."""
 PLOTLY_BLUES = {"rgb(31, 119, 180)", "rgb(99, 110, 250)"}  # what charts show that took no colours from the theme
+SCHEMES, WIDTHS = ("light", "dark"), (1440, 1024)
+GRAVE = {"serious", "critical"}
 
+FITS = """width => innerWidth === width && [...document.querySelectorAll('.js-plotly-plot')].every(
+    chart => Math.abs(chart._fullLayout.width - chart.clientWidth) < 2)"""
+"""Whether all charts have taken the room they have now."""
 CHARTS = """() => Object.fromEntries([...document.querySelectorAll('[class*="st-key-"] .js-plotly-plot')].map(chart => {
     const key = [...chart.closest('[class*="st-key-"]').classList].find(c => c.startsWith('st-key-')).slice(7);
     const drawn = chart.querySelectorAll('.trace path, .legend path, text');
@@ -56,37 +62,53 @@ def answer(page: Page) -> str:
     return page.locator(".st-key-answer").inner_text()
 
 
+def violations(page: Page) -> list[str]:
+    """What axe-core finds grave, as sentences."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{v['impact']} {v['id']}: {n['html'][:120]} {[c['message'] for c in n['any']][:1]}"
+        for v in found
+        if v["impact"] in GRAVE
+        for n in v["nodes"]
+    ]
+
+
 def lightness(colour: str) -> float:
     """0 for black, 1 for white, of "rgb(12, 17, 21)"."""
     return sum(float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]) / 765
 
 
 @pytest.mark.parametrize(
-    "page",
-    [{"color_scheme": scheme, "width": width} for scheme in ("light", "dark") for width in (1440, 1024)],
-    indirect=True,
-    ids=["light-1440", "light-1024", "dark-1440", "dark-1024"],
+    "page", [{"color_scheme": scheme, "width": WIDTHS[0]} for scheme in SCHEMES], indirect=True, ids=list(SCHEMES)
 )
-def test_every_page_is_drawn_in_the_system_s_colours(page, request):
-    scheme, width = request.node.callspec.id.split("-")
-    for path, keys in PAGES.items():
+@pytest.mark.parametrize("half", [0, 1], ids=["first half", "second half"])
+def test_every_page_is_drawn_in_the_system_s_colours_and_accessible(page, half, request):
+    """Opened once a theme, which is what takes the time: as wide and as narrow windows show it, and before axe-core."""
+    scheme = request.node.callspec.params["page"]["color_scheme"]
+    for path, keys in list(PAGES.items())[half::2]:
+        page.set_viewport_size({"width": WIDTHS[0], "height": 900})
         page.goto(path)
         settle(page)
         page.guard.check()
         assert answer(page).strip(), path
-        charts = page.evaluate(CHARTS)
-        assert set(charts) == set(keys), path
         background = page.locator('[data-testid="stApp"]').evaluate("e => getComputedStyle(e).backgroundColor")
         assert (lightness(background) < 0.2) == (scheme == "dark"), background
-        for key, chart in charts.items():
-            where = f"{path} {key}: {chart}"
-            assert chart["width"] > 300, where
-            assert chart["height"] > 200, where
-            assert chart["right"] <= int(width), where
-            assert chart["traces"] or chart["canvases"], where
-            assert not PLOTLY_BLUES & set(chart["colours"]), where
-            assert chart["ticks"], where
-            assert all((lightness(c) > 0.5) == (scheme == "dark") for c in chart["ticks"]), where
+        assert violations(page) == [], path
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_function(FITS, arg=width)
+            settle(page)
+            charts = page.evaluate(CHARTS)
+            assert set(charts) == set(keys), path
+            for key, chart in charts.items():
+                where = f"{path} {key}: {chart}"
+                assert chart["width"] > 300, where
+                assert chart["height"] > 200, where
+                assert chart["right"] <= width, where
+                assert chart["traces"] or chart["canvases"], where
+                assert not PLOTLY_BLUES & set(chart["colours"]), where
+                assert chart["ticks"], where
+                assert all((lightness(c) > 0.5) == (scheme == "dark") for c in chart["ticks"]), where
 
 
 # Sliders, the URL, pages
