@@ -25,9 +25,9 @@ def split(table: pd.DataFrame, by: str) -> dict[float, dict[str, np.ndarray]]:
     return {float(value): {name: all_of[at] for name, all_of in columns.items()} for value, at in rows.items()}
 
 
-def scatter(**properties: Any) -> Trace:
-    """A scatter trace whose properties are taken as they are."""
-    return {"type": "scatter"} | {name: _array(value) for name, value in properties.items()}
+def scatter(type: str = "scatter", **properties: Any) -> Trace:
+    """A trace of points or lines (or of another `type`) whose properties are taken as they are."""
+    return {"type": type} | {name: _array(value) for name, value in properties.items()}
 
 
 class Figure(go.Figure):

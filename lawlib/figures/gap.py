@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from .. import numbers
-from .draft import Figure, scatter
+from .draft import Figure, scatter, split
 from .labels import End, name_ends
 from .palette import expansion_color
 from .style import Style, band, figure, finish, follow, line, set_decades, split_line, unnamed, vertical
@@ -15,17 +15,16 @@ from .style import Style, band, figure, finish, follow, line, set_decades, split
 def losses_figure(curves: pd.DataFrame, style: Style, budget: float, chosen: float) -> Figure:
     """Optimal loss against compute, dense in grey, each E in its colour. curves: `tables.gap_curves`."""
     fig = figure(style, "training compute C (FLOPs)", "compute-optimal loss (nats per token)")
-    expansions = sorted(curves["expansion"].unique())
-    dense = curves[curves["expansion"] == chosen]
+    parts = split(curves, "expansion")
+    dense = parts[chosen]
     fig.add_trace(line(dense["flops"], dense["loss_dense"], style.dense, "dense", showlegend=False))
-    ends = [End(dense["flops"].iloc[-1], dense["loss_dense"].iloc[-1], "dense", style.dense)]
-    for e in expansions:
-        part = curves[curves["expansion"] == e]
+    ends = [End(float(dense["flops"][-1]), float(dense["loss_dense"][-1]), "dense", style.dense)]
+    for e, part in parts.items():
         color = style.accent if e == chosen else expansion_color(style, e)
         sliders, own = (("e", "g"), {}) if e == chosen else (("g",), {"e": e})
         recipe = follow(*sliders, along="flops", y="loss", **own)
         fig.add_traces(unnamed(split_line(part["flops"], part["loss_moe"], part["inside"], color, f"E = {e:g}", meta=recipe)))
-        ends.append(End(part["flops"].iloc[-1], part["loss_moe"].iloc[-1], f"E {e:g}", color, sliders))
+        ends.append(End(float(part["flops"][-1]), float(part["loss_moe"][-1]), f"E {e:g}", color, sliders))
     set_decades(fig, curves["flops"])
     vertical(fig, budget, style, numbers.flops(budget), live="budget")
     name_ends(fig, ends, style)
@@ -38,20 +37,18 @@ def gap_figure(
     """Dense over MoE FLOPs at equal loss along budgets, the chosen E with its interval; measured gaps as points."""
     fig = figure(style, "MoE training compute C (FLOPs)", "dense FLOPs / MoE FLOPs at equal loss", log_y=True)
     fig.update_yaxes(exponentformat="none", tickformat="~g", dtick="D2", ticksuffix="x")
-    expansions = sorted(curves["expansion"].unique())
     ends = []
-    for e in expansions:
-        part = curves[(curves["expansion"] == e) & np.isfinite(curves["gap"])]
+    for e, part in split(curves[np.isfinite(curves["gap"].to_numpy())], "expansion").items():
         is_chosen = e == chosen
         color = style.accent if is_chosen else expansion_color(style, e)
         if is_chosen and "gap_low" in part:
-            ok = part[np.isfinite(part["gap_high"])]
-            fig.add_traces(band(ok["flops"], ok["gap_low"], ok["gap_high"], color, interval, on=("e", "g")))
+            ok = np.isfinite(part["gap_high"])
+            low, high = part["gap_low"][ok], part["gap_high"][ok]
+            fig.add_traces(band(part["flops"][ok], low, high, color, interval, on=("e", "g")))
         sliders, own = (("e", "g"), {}) if is_chosen else (("g",), {"e": e})
         recipe = follow(*sliders, along="flops", y="gap", **own)
         fig.add_traces(unnamed(split_line(part["flops"], part["gap"], part["inside"], color, f"E = {e:g}", meta=recipe)))
-        if len(part):
-            ends.append(End(part["flops"].iloc[-1], part["gap"].iloc[-1], f"E {e:g}", color, sliders))
+        ends.append(End(float(part["flops"][-1]), float(part["gap"][-1]), f"E {e:g}", color, sliders))
     if measured is not None and len(measured):
         colors = [style.accent if e == chosen else expansion_color(style, e) for e in measured["expansion"]]
         fig.add_trace(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from .. import numbers
 from ..approaches import slice_labels
-from .draft import Figure, scatter
+from .draft import Figure, scatter, split
 from .labels import End, name_ends
 from .optimum import hover_data
 from .palette import ramp_colors
@@ -19,14 +18,12 @@ def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: s
     """Loss above the budget's best G, against G, a line a budget. curves: `tables.granularity_curves`."""
     fig = figure(style, "granularity G (experts per feed-forward width)", "loss above the best G (nats)")
     fig.update_xaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
-    budgets = sorted(curves["flops"].unique())
-    colors = ramp_colors(style, len(budgets))
-    top = 1.15 * float(curves.loc[np.isclose(curves["flops"], chosen), "excess"].max())
+    parts = split(curves, "flops")
+    top = 1.15 * max(float(part["excess"].max()) for budget, part in parts.items() if np.isclose(budget, chosen))
     ends = []
-    for budget, ramp in zip(budgets, colors, strict=True):
-        part = curves[curves["flops"] == budget]
+    for (budget, part), ramp in zip(parts.items(), ramp_colors(style, len(parts)), strict=True):
         is_chosen = bool(np.isclose(budget, chosen))
-        seen = part[part["excess"] <= top].iloc[-1]
+        seen = np.flatnonzero(part["excess"] <= top)[-1]
         color = style.accent if is_chosen else ramp
         if is_chosen and "excess_low" in part:
             fig.add_traces(
@@ -43,10 +40,10 @@ def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: s
                 marker={"size": 7 if is_chosen else 4, "color": color},
                 customdata=np.stack(
                     [
-                        [numbers.count(v) for v in part["n_active"]],
-                        [numbers.count(v) for v in part["tokens"]],
-                        [numbers.loss(v) for v in part["loss"]],
-                        [f"{v:.1%}" for v in part["router_share"]],
+                        numbers.counts(part["n_active"]),
+                        numbers.counts(part["tokens"]),
+                        [numbers.loss(v) for v in part["loss"].tolist()],
+                        [f"{v:.1%}" for v in part["router_share"].tolist()],
                     ],
                     axis=1,
                 ),
@@ -55,7 +52,8 @@ def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: s
                 "<br>router %{customdata[3]} of FLOPs<extra>%{fullData.name}</extra>",
             )
         )
-        ends.append(End(seen["granularity"], seen["excess"], numbers.flops(budget), color, ("budget", "e")))
+        at = float(part["granularity"][seen]), float(part["excess"][seen])
+        ends.append(End(*at, numbers.flops(budget), color, ("budget", "e")))
     fig.update_yaxes(range=[-0.035 * top, top])
     name_ends(fig, ends, style)
     return finish(fig)
@@ -95,10 +93,11 @@ def router_figure(curves: pd.DataFrame, style: Style, chosen: float) -> Figure:
     fig.update_yaxes(tickformat=".0%", rangemode="tozero")
     colors = [style.accent if best else style.series[0] for best in part["best"]]
     fig.add_trace(
-        go.Bar(
+        scatter(
+            type="bar",
             x=[f"{g:g}" for g in part["granularity"]],
             y=part["router_share"],
-            marker_color=colors,
+            marker={"color": colors},
             meta=follow("budget", "e", along="granularity", y="router_share"),
             showlegend=False,
             hovertemplate="G %{x}: %{y:.1%}<extra></extra>",

@@ -71,11 +71,15 @@ def size_curves(q: Question, samples: Ensemble | None = None) -> pd.DataFrame:
     """
     target = compute_optimal(q.law, q.budget, q.reference, q.granularity)
     cost = q.server.service(q.law, target.n_active, q.reference, _g(q)).gpu_hours
-    found = {name: np.ravel(values) for name, values in _along(q, q.law, q.expansions).items()}
+    found = {name: np.ravel(values) for name, values in _along(q).items()}
     if samples is not None:
-        many, chosen = _along(q, samples.law, [q.expansion]), found["expansion"] == q.expansion
-        for name in ("loss", "gpu_hours"):
-            for column, values in _interval(name, many[name][:, 0]).items():
+        many, chosen = (
+            over_training(samples.law, q.budget, SHARES, [q.expansion], q.granularity),
+            found["expansion"] == q.expansion,
+        )
+        hours = q.server.price(q.law)(np.log(many.n_active), np.asarray(q.expansion), np.asarray(_g(q)))
+        for name, of_samples in (("loss", many.loss), ("gpu_hours", hours)):
+            for column, values in _interval(name, of_samples[:, 0]).items():
                 found[column] = np.full(chosen.shape, np.nan)
                 found[column][chosen] = values
     slack = 1 + 1e-9
@@ -188,11 +192,11 @@ def _sized(q: Question, law: FittedLaw, kind: str) -> dict:
     }
 
 
-def _along(q: Question, law: FittedLaw, expansions: ArrayLike) -> dict:
-    """The over-training curve of each E: arrays `(n_expansions, n_shares)`, samples first."""
-    found = over_training(law, q.budget, SHARES, expansions, q.granularity)
-    e = np.asarray(expansions, dtype=float)[:, None]
-    service = q.server.service(law, found.n_active, e, _g(q))
+def _along(q: Question) -> dict:
+    """The over-training curve of each E: arrays `(n_expansions, n_shares)`."""
+    found = over_training(q.law, q.budget, SHARES, q.expansions, q.granularity)
+    e = q.expansions[:, None]
+    service = q.server.service(q.law, found.n_active, e, _g(q))
     return {
         "expansion": np.broadcast_to(e, (len(e), len(SHARES))),
         "share": np.broadcast_to(SHARES, (len(e), len(SHARES))),
@@ -201,7 +205,7 @@ def _along(q: Question, law: FittedLaw, expansions: ArrayLike) -> dict:
         "loss": found.loss,
         "gpu_hours": service.gpu_hours,
         "n_gpus": service.n_gpus,
-        "inside": _inside(law, q.budget, e, found.n_active, found.tokens),
+        "inside": _inside(q.law, q.budget, e, found.n_active, found.tokens),
     }
 
 

@@ -55,8 +55,8 @@ async function amend(chart, before, { data, layout }) {
   // One after the other, as plotly brings those it draws beside each other.
   const traces = [...data.keys()].slice(changed[0] ?? data.length, changed.at(-1) + 1);
   const atOnce = { mode: "immediate", transition: { duration: 0 }, frame: { duration: 0, redraw: false } };
-  if (traces.length) await window.Plotly.animate(chart, { data: traces.map((i) => data[i]), traces }, atOnce);
-  if (Object.keys(touched).length) await window.Plotly.relayout(chart, touched);
+  const drawn = traces.length && window.Plotly.animate(chart, { data: traces.map((i) => data[i]), traces }, atOnce);
+  await Promise.all([drawn, Object.keys(touched).length && window.Plotly.relayout(chart, touched)]);  // drawn is said a frame later
   return true;
 }
 
