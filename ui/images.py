@@ -13,6 +13,13 @@ WIDTH, HEIGHT, SCALE = 900, 520, 2
 _BUTTONS = st.components.v2.component(
     "chart_images",
     html="<div class='images'></div>",
+    css="""
+.images > div {display: flex; gap: 0.5rem; align-items: center; font-size: 0.9rem; padding: 0.15rem 0;}
+.images span {flex: 1;}
+.images button {
+  font: inherit; font-size: 0.85rem; padding: 0.15rem 0.6rem; cursor: pointer; color: var(--st-text-color); background: transparent;
+  border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius);
+}""",
     js=(Path(__file__).parent / "js" / "images.js").read_text("utf-8"),
     isolate_styles=False,
 )

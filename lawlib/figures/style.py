@@ -4,8 +4,8 @@ Points are measured, lines fitted, dashes extrapolated or published beyond their
 
 A trace that follows the sliders carries a recipe, plain data in its `meta`, from which the page redraws it while they move:
 `on`, the sliders it depends on ("budget", "e", "g"); `along`, what its x is ("flops", "n_active", "granularity"); `y`, the
-quantity there; `mark`, the two quantities of a single point. Values of its own instead of a slider's: `budget`, `e`, `g`
-("best" for the best), `times`, a multiple of the budget. A recipe of `on` alone hides what only the server can draw, bands first.
+quantity there; `mark`, the two quantities of a point. Values of its own instead of a slider's: `budget` (of marks also several),
+`e`, `g` ("best" for the best), `times`, a multiple of the budget. A recipe of `on` alone hides what only the server can draw, bands first.
 """
 
 from __future__ import annotations

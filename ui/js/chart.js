@@ -1,11 +1,18 @@
 // A chart in the page: one Plotly.react on one element, so that zoom, legend and selection stay when its data change.
 // Keys, once it has the focus: arrows move, + and - zoom, 0 or Home shows all.
 
+// Plotly looks for the arrays in every trace each time it draws, a millisecond a trace: traces of one form have the same ones.
+const form = (value) => (ArrayBuffer.isView(value) || Array.isArray(value) ? "[]" : Object.keys(value).map((key) =>
+  (value[key] && typeof value[key] === "object" && key[0] !== "_" ? `${key}{${form(value[key])}}` : "")).join(""));
+function remember(schema, known = {}) {
+  const look = schema.findArrayAttributes;
+  schema.findArrayAttributes = (trace) => [...(known[trace.type + form(trace)] ??= look(trace))];
+}
+
 const plotly = () => (window.lawlibPlotly ??= new Promise((done, fail) => {
-  if (window.Plotly) return done(window.Plotly);
   const script = document.createElement("script");
   script.src = new URL("app/static/plotly.min.js", document.baseURI).href;
-  script.onload = () => done(window.Plotly);
+  script.onload = () => [remember(window.Plotly.PlotSchema), done(window.Plotly)];
   script.onerror = () => fail(new Error(`${script.src} could not be loaded`));
   document.head.append(script);
 }));
@@ -52,8 +59,7 @@ async function amend(chart, before, { data, layout }) {
     Object.assign(chart.layout[words][i], item);
     touched[`${words}[${i}].opacity`] = item.opacity ?? 1;  // what plotly draws alone
   });
-  // One after the other, as plotly brings those it draws beside each other.
-  const traces = [...data.keys()].slice(changed[0] ?? data.length, changed.at(-1) + 1);
+  const traces = [...data.keys()].slice(changed[0] ?? data.length, changed.at(-1) + 1);  // else those drawn come on top
   const atOnce = { mode: "immediate", transition: { duration: 0 }, frame: { duration: 0, redraw: false } };
   const drawn = traces.length && window.Plotly.animate(chart, { data: traces.map((i) => data[i]), traces }, atOnce);
   await Promise.all([drawn, Object.keys(touched).length && window.Plotly.relayout(chart, touched)]);  // drawn is said a frame later

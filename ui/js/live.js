@@ -136,18 +136,18 @@ function* follow(chart, at) {
     hide(chart, node);
     if (trace.visible !== true) continue;
     const point = { c: recipe.budget ?? at.budget * (recipe.times ?? 1), e: recipe.e ?? at.e, g: recipe.g === "best" ? null : recipe.g ?? at.g };
-    if (recipe.mark) mark(chart, i, trace, recipe, point);
+    if (recipe.mark) [point.c].flat().forEach((c, k) => mark(chart, `${i}_${k}`, trace, recipe, { ...point, c }, [trace.marker.color].flat()[k]));
     else if (trace.type === "bar") yield* barred(chart, i, trace, recipe, point, node);
     else if (recipe.y) yield* line(chart, i, trace, recipe, point);
     yield;
   }
 }
 
-function mark(chart, i, trace, recipe, point) {
+function mark(chart, i, trace, recipe, point, color) {
   const { xaxis, yaxis } = chart._fullLayout, [x, y] = recipe.mark.map((name) => quantity(name, point));
   const px = xaxis.d2p(x), py = yaxis.d2p(y);
   if (!Number.isFinite(px) || !Number.isFinite(py)) return;
-  const open = trace.marker.symbol.endsWith("-open"), r = trace.marker.size * 0.65, color = trace.marker.color;
+  const open = trace.marker.symbol.endsWith("-open"), r = trace.marker.size * 0.65;
   element(chart, `mark${i}`, "path", {
     d: `M${px},${py - r}L${px + r},${py}L${px},${py + r}L${px - r},${py}Z`, fill: open ? "none" : color,
     stroke: open ? color : trace.marker.line.color, "stroke-width": open ? 1 : 1.5,

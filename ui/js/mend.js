@@ -1,5 +1,4 @@
-// Streamlit's page menu puts the headings of its sections into its lists, so that no list is one to a screen reader (axe: list,
-// listitem). The menu is a <nav> of links; the broken list roles are taken off it.
+// Streamlit's page menu, a <nav>, has headings in its lists, which are then none to screen readers (axe: list, listitem): no lists.
 export default function () {
   const broken = '[data-testid="stSidebarNav"] :is(ul, li):not([role])';
   const mend = () => document.querySelectorAll(broken).forEach((e) => e.setAttribute("role", "none"));
