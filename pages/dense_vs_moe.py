@@ -19,6 +19,7 @@ def explorer() -> None:
     optimum = ui.optimum(duel.moe, point)
     gap = figures.gap_figure(curves, style, point.budget, point.expansion, duel.interval, ui.measured_gaps(duel))
     losses = figures.losses_figure(curves, style, point.budget, point.expansion)
+    ui.write(gap, losses)
 
     template = (
         "At **{flops:flops} FLOPs** a MoE with **E = {expansion:plain}**"

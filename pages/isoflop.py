@@ -31,6 +31,8 @@ def explorer() -> None:
         for quantity in ("n_active", "tokens")
     )
 
+    ui.write(slices, size, tokens)
+
     template = (
         "At **{flops:flops} FLOPs** the loss is lowest at **{n_active:count} "
         f"{ui.active(optimum)}**"

@@ -24,6 +24,7 @@ def explorer() -> None:
     loss = figures.loss_frontier(path, own, style, point.budget, choice.interval)
     slices = figures.isoflop_figure(curves, same, style, point.budget, choice.interval, 380, others, reach=path)
     paths = ui.compared_paths(choice, point, path)
+    ui.write(loss, slices)
 
     template = (
         "At **{flops:flops} FLOPs** the optimum has **{n_active:count} "

@@ -24,6 +24,7 @@ def explorer() -> None:
     sizes = figures.over_training_figure(found.sizes, style, price, e, found.region, found.interval)
     lifetime = figures.lifetime_figure(found.lifetimes, style, price, e, found.served)
     ladder = ui.serving.ladder(found, price)
+    ui.write(trilemma, at_loss, sizes, lifetime)
 
     template = (
         "At **{flops:flops} FLOPs** the loss-optimal model"

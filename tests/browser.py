@@ -169,14 +169,18 @@ def settle(page: Page, seconds: float = PAGE_SECONDS) -> None:
     For a page just opened. After a click wait for what it should change (`expect(...)`, `page.wait_for_url`): the rerun
     may not have begun when this looks.
     """
+    page.evaluate("window.calm = 0")
     page.wait_for_function(
-        """() => document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState === 'notRunning'
+        """() => {
+            const calm = document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState === 'notRunning'
                  && document.querySelector('[data-testid="stElementContainer"]')  // before the first run there are none
                  && !document.documentElement.dataset.live  // a slider's exact answer is still to come
-                 && !document.querySelector('[data-testid="stSkeleton"], [data-testid="stSpinner"], [data-stale="true"], .chart:not([data-drawn])')""",
+                 && !document.querySelector('[data-testid="stSkeleton"], [data-testid="stSpinner"], [data-stale="true"], .chart:not([data-drawn])');
+            window.calm = calm ? (window.calm ?? 0) + 1 : 0;
+            return window.calm > 3;  // frames: a chart is told of its new data after the frame in which the script is said to be done
+        }""",
         timeout=1000 * seconds,
     )
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 @pytest.fixture(scope="session")

@@ -65,7 +65,15 @@ def chart(fig: figures.Figure, key: str, title: str, table: pd.DataFrame | None 
         )
     config = figures.CONFIG | {"responsive": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
     height = int(fig.parts["layout"]["height"])
-    return _CHART(key=key, data={"figure": _spec(fig), "title": title, "height": height, "config": config}, height=height)
+    return _CHART(
+        key=key, data={"figure": fig.written or _spec(fig), "title": title, "height": height, "config": config}, height=height
+    )
+
+
+def write(*drawn: figures.Figure) -> None:
+    """Makes the JSON of figures before anything is sent: Streamlit sends what there is every 10 ms, and the page redraws for each."""
+    for fig in drawn:
+        fig.written = fig.written or _spec(fig)
 
 
 def _spec(fig: figures.Figure) -> str:

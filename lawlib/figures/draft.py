@@ -31,7 +31,12 @@ def scatter(type: str = "scatter", **properties: Any) -> Trace:
 
 
 class Figure(go.Figure):
-    """plotly's Figure, unchecked, and made only when something of it is asked for: a page needs nothing but its `parts`."""
+    """plotly's Figure, unchecked, and made only when something of it is asked for: a page needs nothing but its `parts`.
+
+    written: its JSON, where a page has it already; for figures that are not changed any more.
+    """
+
+    written = ""
 
     def __init__(self, parts: dict[str, Any]):
         self._parts = parts

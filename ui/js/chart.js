@@ -72,8 +72,7 @@ async function draw(chart, data) {
   const figure = JSON.parse(data.figure);
   if (!(await amend(chart, chart.wanted, figure))) await Plotly.react(chart, figure.data, figure.layout, data.config);
   chart.wanted = JSON.parse(data.figure);
-  chart.dataset.drawn = "true";
-  chart.dispatchEvent(new CustomEvent("drawn", { bubbles: true }));
+  if (chart.spec === data.figure) chart.dataset.drawn = chart.dispatchEvent(new CustomEvent("drawn", { bubbles: true }));  // else one waits
 }
 
 export default function ({ parentElement, data }) {
