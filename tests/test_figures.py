@@ -1,6 +1,8 @@
 """Every figure from tables of a real law, light and dark: what is drawn, on which axes, in whose colours, and whose words."""
 
+import copy
 import json
+import pickle
 import re
 import tomllib
 from pathlib import Path
@@ -673,3 +675,26 @@ class TestManyRuns:
         fig = figures.runs_figure(runs, "flops", "n_active", figures.LIGHT)
         assert len(fig.data) == 1
         assert fig.data[0].marker.colorbar.title.text == "active parameters N"
+
+
+def test_a_figure_is_plotly_s_when_something_of_it_is_asked_for():
+    def fresh():
+        return figures.Figure(
+            {
+                "data": [{"type": "scatter", "x": [1, 2], "y": [3, 4]}],
+                "layout": {"height": 300, "template": {}, "title": {"text": "t"}},
+            }
+        )
+
+    fig = fresh()
+    assert fig.parts["layout"]["height"] == 300
+    assert "_data" not in vars(fig)  # not made yet
+    assert fig.data[0].y == (3, 4)
+    assert fig.layout.title.text == "t"
+    fig.update_layout(height=200)
+    assert fig.parts["layout"]["height"] == 200
+    for made in (copy.deepcopy(fresh()), pickle.loads(pickle.dumps(fresh()))):
+        assert made.to_json() == fresh().to_json()
+    assert go.Figure(fresh()).data == go.Figure(fresh().parts).data
+    with pytest.raises(AttributeError):
+        _ = fig.nothing
