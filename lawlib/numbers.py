@@ -30,13 +30,14 @@ def counts(values: ArrayLike, digits: int = 3) -> list[str]:
     with np.errstate(divide="ignore", invalid="ignore"):
         parts = values / sizes[step]
         decimals = np.maximum(digits - 1 - np.floor(np.log10(np.abs(parts)) + 1e-12), 0)
-    known = np.isfinite(values) & (parts != 0)
-    rows = zip(parts.tolist(), np.where(known, decimals, 0).astype(int).tolist(), step.tolist(), strict=True)
+    known = np.isfinite(values)
+    decimals = np.where(known & (parts != 0), decimals, 0).astype(int)
     letters = ["", *(letter for _, letter in reversed(_STEPS))]
-    texts = [(f"{part:.{n}f}".rstrip("0").rstrip(".") if n else f"{part:.0f}") + letters[at] for part, n, at in rows]
-    return (
-        texts if np.isfinite(values).all() else [t if good else "–" for t, good in zip(texts, np.isfinite(values), strict=True)]
-    )
+    texts = []
+    for part, n, at, good in zip(parts.tolist(), decimals.tolist(), step.tolist(), known.tolist(), strict=True):
+        text = f"{part:.{n}f}"
+        texts.append((text.rstrip("0").rstrip(".") if n else text) + letters[at] if good else "–")
+    return texts
 
 
 @lru_cache(maxsize=1 << 16)

@@ -246,7 +246,8 @@ def log_tokens_of_budget(law: FittedLaw, u: Array, log_c: ArrayLike, e: Array, g
 def log_tokens_of_loss(law: FittedLaw, e: Array, g: Array, ndim: int) -> Callable[[Array, ArrayLike], Array]:
     """v = ln D at which models of u = ln N_active reach a loss, as a function of (u, ln L); infinite where they never do.
 
-    Samples first; ndim: axes of u beside theirs. Closed form: one term holds D, what the others leave of the loss is its. Raises OptimumError for a law with more.
+    Samples first; ndim: axes of u beside theirs. Closed form: one term holds D, what the others leave of the loss is its.
+    Raises OptimumError for a law with more.
     """
     with_d = {entry.term for entry in law.law.entries if "D" in entry.variables}
     if len(with_d) != 1:

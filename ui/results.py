@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,13 +116,17 @@ def exponents(choice: Choice, point: Point) -> dict[str, Bounded]:
     def both(law: lawlib.FittedLaw) -> np.ndarray:
         return np.stack(lawlib.allocation_exponents(law, point.budget, point.expansion, point.granularity), axis=-1)
 
+    ends = (np.ravel(part).tolist() for part in _bounded(choice, both))
+    return {name: Bounded(*three) for name, *three in zip(("n_active", "tokens"), *ends, strict=True)}
+
+
+def _bounded(choice: Choice, of: Callable[[lawlib.FittedLaw], np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(value, low, high) of something worked out from a law: law and samples in one computation; NaN ends without samples."""
     if choice.samples is None:
-        values, (low, high) = both(choice.law), np.full((2, 2), np.nan)
-    else:
-        values, *many = both(choice.samples.with_point)  # law and samples in one computation
-        low, high = central(np.array(many), tables.LEVEL)
-    ends = zip(("n_active", "tokens"), values.tolist(), low, high, strict=True)
-    return {name: Bounded(value, float(least), float(most)) for name, value, least, most in ends}
+        value = of(choice.law)
+        return value, np.full(value.shape, np.nan), np.full(value.shape, np.nan)
+    value, *many = of(choice.samples.with_point)
+    return value, *central(many, tables.LEVEL)
 
 
 def approaches(choice: Choice, own: pd.DataFrame | None, fitted: dict[str, Bounded]) -> pd.DataFrame | None:
@@ -249,11 +254,7 @@ def gain(choice: Choice, point: Point, coarse: float) -> Bounded:
     def of(law: lawlib.FittedLaw) -> np.ndarray:
         return np.asarray(lawlib.granularity_gain(law, point.budget, point.expansion, coarse))
 
-    if choice.samples is None:
-        return Bounded(float(of(choice.law)), np.nan, np.nan)
-    value, *many = of(choice.samples.with_point).tolist()  # law and samples in one computation
-    low, high = central(many, tables.LEVEL)
-    return Bounded(value, float(low), float(high))
+    return Bounded(*map(float, _bounded(choice, of)))
 
 
 def switches(law: lawlib.FittedLaw, expansion: float | None) -> pd.DataFrame:

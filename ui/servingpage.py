@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -238,24 +239,22 @@ def ladder(found: serving.Answer, price: float) -> pd.DataFrame:
             "served on": [_served_on(*copy) for copy in copies],
             "same loss: size": [_percent(v) for v in a["shrink"]],
             "same loss: price": [
-                numbers.times(v) + bracket(r, "cost_ratio", numbers.times)
-                for v, r in zip(a["cost_ratio"], _ends(a, "cost_ratio"), strict=True)
+                numbers.times(v) + ends
+                for v, ends in zip(a["cost_ratio"], _brackets(a, "cost_ratio", numbers.times), strict=True)
             ],
             "same price: size": [_percent(v) for v in b["shrink"]],
             "same price: nats gained": [
-                ("–" if not np.isfinite(v) else f"{v:+.3f}") + bracket(r, "gain", numbers.loss)
-                for v, r in zip(b["gain"], _ends(b, "gain"), strict=True)
+                ("–" if not np.isfinite(v) else f"{v:+.3f}") + ends
+                for v, ends in zip(b["gain"], _brackets(b, "gain", numbers.loss), strict=True)
             ],
         }
     )
 
 
-def _ends(table: dict[str, list], name: str) -> list[dict[str, float]]:
-    """The ends of a column's interval, row by row, as `bracket` takes them."""
-    names = [c for c in (f"{name}_low", f"{name}_high") if c in table]
-    return [dict(zip(names, row, strict=True)) for row in zip(*(table[c] for c in names), strict=True)] or [
-        {} for _ in table[name]
-    ]
+def _brackets(table: dict[str, list], name: str, write: Callable[[float], str]) -> list[str]:
+    """A column's intervals, row by row."""
+    ends = {c: table[c] for c in (f"{name}_low", f"{name}_high") if c in table}
+    return [bracket({c: values[row] for c, values in ends.items()}, name, write) for row in range(len(table[name]))]
 
 
 def break_even_table(found: serving.Answer) -> pd.DataFrame | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from .. import numbers
-from .draft import Draft, Figure, scatter, split
+from .draft import Draft, Figure, arrays, scatter, split
 from .labels import End, name_ends
 from .palette import expansion_color, fade
 from .style import Style, band, figure, finish, line, set_decades, split_line, vertical
@@ -142,7 +142,7 @@ def over_training_figure(
 ) -> Figure:
     """Loss (above) and serving price (below) of one E against size at one budget, with the recommended region shaded."""
     known = curves[(curves["expansion"] == chosen) & np.isfinite(curves["gpu_hours"])]
-    part = {str(name): known[name].to_numpy() for name in known}
+    part = arrays(known)
     fig = figure(style, "active parameters", "loss (nats)", height=420)
     fig.update_layout(
         yaxis={"domain": [0.52, 1], "type": "linear", "tickformat": ".2f", "dtick": None},

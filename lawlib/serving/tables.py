@@ -73,10 +73,8 @@ def size_curves(q: Question, samples: Ensemble | None = None) -> pd.DataFrame:
     cost = q.server.service(q.law, target.n_active, q.reference, _g(q)).gpu_hours
     found = {name: np.ravel(values) for name, values in _along(q).items()}
     if samples is not None:
-        many, chosen = (
-            over_training(samples.law, q.budget, SHARES, [q.expansion], q.granularity),
-            found["expansion"] == q.expansion,
-        )
+        chosen = found["expansion"] == q.expansion
+        many = over_training(samples.law, q.budget, SHARES, [q.expansion], q.granularity)
         hours = q.server.price(q.law)(np.log(many.n_active), np.asarray(q.expansion), np.asarray(_g(q)))
         for name, of_samples in (("loss", many.loss), ("gpu_hours", hours)):
             for column, values in _interval(name, of_samples[:, 0]).items():
