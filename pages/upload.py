@@ -5,36 +5,36 @@ import streamlit as st
 import ui
 
 ui.begin("Upload", "Which runs do you want to look at?", filters=False)
-# Each part in a container of its own: what comes and goes in one does not move the next, which would stand there twice meanwhile.
-with st.container():
+# What comes and goes in one part does not move the next, which would stand there twice meanwhile.
+stored, place, files, public, server, fixes, read, consent, form, own = (st.container() for _ in range(10))
+with stored:
     ui.stored()
-place = st.container()
-with st.container():
+with files:
     table = ui.file_at_hand()
-with st.container():
+with public:
     table = ui.catalogue(table)
-with st.container():
+with server:
     table = ui.tracking_server(table)
 if table is None:
     with place:
         ui.answer("Drop a run log: it is read on this machine, shown to you, and **stored only when you say so**.")
 else:
-    mapping = ui.mapping_of(table)
-    with st.container():
+    with fixes:
+        mapping = ui.mapping_of(table)
         found = ui.built(table, mapping)
-    with place:
-        ui.answer(ui.import_summary(found, mapping) if found else "The file was read, but no runs were found in it.")
-    with st.container():
         if found:
             ui.suggestions(found)
-    ui.understood(table, mapping, found)
-    ui.corrections(table, mapping)
-    ui.presets(table, mapping)
+    with read:
+        ui.understood(table, mapping, found)
+        ui.corrections(table, mapping)
+        ui.presets(table, mapping)
+    with place:
+        ui.answer(ui.import_summary(found, mapping) if found else "The file was read, but no runs were found in it.")
     if found:
-        with st.container():
+        with consent:
             agreed = ui.problems(table, found)
-        with st.container():
+        with form:
             ui.store_form(table, mapping, found, agreed)
-with st.container():
+with own:
     ui.own_datasets()
 ui.finish()

@@ -45,6 +45,21 @@ FLAGS = [
 ]
 BASE_PATH_PROBE = re.compile(r"/\w+/_stcore/(health|host-config)")
 """What Streamlit's page asks for first when it is opened at /runs: it tries whether the server lies there. The 404 is its no."""
+WATCH_PLACES = """(() => {
+    window.twice = new Set();
+    new MutationObserver((changes) => {
+        if (!changes.some((c) => [...c.addedNodes].some((e) => e.dataset?.testid?.startsWith("st")))) return;
+        const seen = new Map();
+        for (const e of document.querySelectorAll('[class*="st-key-"]')) {
+            const key = [...e.classList].find((c) => c.startsWith("st-key-"));
+            const block = e.parentElement.closest('[data-testid$="Block"]');
+            if ((seen.get(key) ?? block) !== block) window.twice.add(key);
+            seen.set(key, block);
+        }
+    }).observe(document, { childList: true, subtree: true });
+})()"""
+"""Notes the keys that stand in two blocks of the page, even for a moment. Where a part that came or went moves what follows, Streamlit shows
+that beside its old self until the run ends, and sometimes for good."""
 START_SECONDS = 60
 PAGE_SECONDS = 60
 """What a page may take before a test gives up waiting, no measure of its speed: the first one of a new server is slow where two
@@ -110,7 +125,7 @@ class Guard:
     """What went wrong on a page since it was opened; `check` raises it as one AssertionError.
 
     Counted: console errors, uncaught JavaScript errors, requests and websockets to anywhere but the page's own server,
-    lost WebGL contexts, exceptions shown on the page, tracebacks in the server's log.
+    lost WebGL contexts, exceptions shown on the page, elements that stood there twice, tracebacks in the server's log.
     `allow(pattern)` lets through what a test provokes on purpose.
     """
 
@@ -134,6 +149,7 @@ class Guard:
         for event, listener in self.listeners.items():
             context.on(event, listener)
         self.page.on("websocket", lambda socket: self.request(socket.url))
+        self.page.add_init_script(WATCH_PLACES)
 
     def leave(self, context: BrowserContext) -> None:
         """Looks no longer; the context is another test's next."""
@@ -156,6 +172,8 @@ class Guard:
             self.page.wait_for_timeout(50)  # lets the last events arrive
             shown = self.page.locator('[data-testid="stException"]').all_inner_texts()
             self.problems += [f"exception on the page: {text}" for text in shown]
+            twice = self.page.evaluate("[...(window.twice ?? [])]")  # none on a page that was never opened
+            self.problems += [f"stood there twice: {key}" for key in twice]
         log = self.server.log()[self.log_start :]
         if "Traceback (most recent call last)" in log:
             self.problems.append(f"traceback in the server's log:\n{log}")

@@ -9,6 +9,8 @@ from tests.browser import running, settle
 pytestmark = pytest.mark.browser
 
 APP = """
+    import time
+
     import streamlit as st
 
     st.button("rerun")
@@ -23,6 +25,16 @@ APP = """
     }
     if what in scripts:
         st.html(f"<script>{scripts[what]}</script>", unsafe_allow_javascript=True)
+    if what == "twice":
+        first = st.session_state.setdefault("first", True)
+        st.session_state["first"] = False
+        if first:
+            st.write("only at first")
+        with st.container():
+            st.button("moves up", key="planted")
+        time.sleep(0.5)  # or the page is sent when all is over
+        if first:
+            st.rerun()
     st.write("end of the page")
 """
 
@@ -44,6 +56,7 @@ def planted(tmp_path_factory):
         ("uncaught", "JavaScript error: .*planted"),
         ("outside", "request that leaves the app: http://127.0.0.1:9/planted"),
         ("socket", "request that leaves the app: ws://127.0.0.1:9/planted"),
+        ("twice", "stood there twice: st-key-planted"),
     ],
 )
 def test_the_guard_finds_planted_trouble(planted, new_page, what, found):

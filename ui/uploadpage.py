@@ -195,7 +195,7 @@ def own_datasets() -> None:
     if own.empty:
         st.caption("None yet. What you store is kept in the workspace file, apart from the bundled data.")
     for row in own.itertuples():
-        with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
+        with st.container(border=True, horizontal=True, vertical_alignment="bottom", key=f"own_{row.dataset}"):
             key = f"title_{row.dataset}"
             st.text_input(
                 f"{row.dataset}: {row.n_runs:,} runs, {row.n_curve_points:,} curve points",
@@ -214,7 +214,7 @@ def own_datasets() -> None:
                 icon=":material/delete:",
             )
     for row in store.deleted().itertuples():
-        with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(horizontal=True, vertical_alignment="center", key=f"deleted_{row.dataset}"):
             st.caption(f"Deleted: {plain(row.title)} ({row.n_runs:,} runs)")
             st.button("Undo", key=f"undo_{row.dataset}", on_click=_undo, args=(row.dataset,), icon=":material/undo:")
     left, right = st.columns(2)
