@@ -122,13 +122,21 @@ def frames(browser: Browser, page: Page, field: str) -> tuple[float, float]:
 
 
 def answers(page: Page, wire: Wire, field: str, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Milliseconds from the message of a moved slider to the last byte of the server's answer, and to the last change on the screen."""
+    """Milliseconds from the message of a moved slider to the last byte of the server's answer, and to the last change on the screen.
+
+    Each move is to a value that was not there before, as far as the slider has that many: nothing of the answer is remembered.
+    """
     server, screen = [], []
     slider = page.locator(f".st-key-w_{field} input[type=range]")
     slider.focus()
+    key, other = (
+        ("ArrowRight", "ArrowLeft") if slider.evaluate("e => e.value - e.min < e.max - e.value") else ("ArrowLeft", "ArrowRight")
+    )
     for i in range(n + 2):
+        if slider.evaluate("(e, end) => e.value === e[end]", "max" if key == "ArrowRight" else "min"):
+            key, other = other, key
         page.evaluate(FOLD)
-        page.keyboard.press("ArrowRight" if i % 6 < 3 else "ArrowLeft")
+        page.keyboard.press(key)
         page.wait_for_timeout(1800)
         sent, changed = page.evaluate("[window.sent, window.changed]")
         assert sent, "the slider stands at its end"

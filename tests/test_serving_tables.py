@@ -1,5 +1,7 @@
 """The frames of the Serving page, its figures, calibration, and released models beside the laws."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,37 @@ LAW = lawlib.published("ludziejewski2025")
 SERVER = serving.Server(serving.Machine(serving.gpu("H100 SXM"), compute=0.5, bandwidth=0.7), serving.Workload(1024, 256, 256))
 Q = tables.Question(LAW, SERVER, 1e22, 16.0)
 SAMPLES = LAW.rounding(20)
+EARLIER = serving.answer(Q, 1e12, SAMPLES)
+
+
+@pytest.mark.parametrize(
+    ("change", "served", "samples"),
+    [
+        ({}, 3e11, SAMPLES),
+        ({}, float(tables.SERVED[7]), SAMPLES),
+        ({"expansion": 8.0}, 1e12, SAMPLES),
+        ({"expansion": 8.0}, 3e11, SAMPLES),
+        ({"expansion": 12.0}, 1e12, SAMPLES),
+        ({"budget": 3e22}, 1e12, SAMPLES),
+        ({"reference": 4.0}, 1e12, SAMPLES),
+        ({"reference": 5.0}, 1e12, SAMPLES),
+        ({"utilisation": 0.3}, 1e12, SAMPLES),
+        ({"server": serving.Server(SERVER.machine, serving.Workload(512, 256, 256))}, 1e12, SAMPLES),
+        ({"server": serving.Server(serving.Machine(serving.gpu("H100 SXM"), compute=0.4), SERVER.work)}, 1e12, SAMPLES),
+        ({"law": dataclasses.replace(LAW, theta=LAW.theta * 0.999)}, 1e12, SAMPLES),
+        ({}, 1e12, LAW.rounding(30)),
+        ({}, 1e12, None),
+    ],
+)
+def test_what_is_taken_from_an_earlier_answer_is_what_would_come_out_anew(change, served, samples):
+    """`earlier` holds another question's tables: every one that the change reaches is worked out again."""
+    q = dataclasses.replace(Q, **change)
+    again, anew = serving.answer(q, served, samples, EARLIER), serving.answer(q, served, samples)
+    for name in ("optima", "equal_loss", "equal_cost", "sizes", "at_loss", "lifetimes", "configurations"):
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(anew, name), rtol=1e-12)
+    assert again.loss == anew.loss
+    assert again.interval == anew.interval
+    assert (again.question, again.served) == (q, served)
 
 
 def test_the_region_is_better_and_cheaper_than_the_reference():

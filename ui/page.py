@@ -54,16 +54,17 @@ def begin(title: str, question: str, *, filters: bool = True) -> None:
     except StoreError as error:
         st.error(str(error), icon=":material/database_off:")
         st.stop()
-    for warning in store.warnings:
-        st.warning(plain(warning), icon=":material/lock:")
-    _notices(store.notices)
     link.settle()
     _dataset_menu(filters)
-    link.notices()
-    if filters and data.passing().empty:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.warning("No run of this data set passes the filters.", icon=":material/filter_alt_off:")
-            st.button("Clear the filters", key="clear_all", on_click=_clear_filters)
+    with st.container():  # what is read and clicked away here does not move the page's charts
+        for warning in store.warnings:
+            st.warning(plain(warning), icon=":material/lock:")
+        _notices(store.notices)
+        link.notices()
+        if filters and data.passing().empty:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.warning("No run of this data set passes the filters.", icon=":material/filter_alt_off:")
+                st.button("Clear the filters", key="clear_all", on_click=_clear_filters)
 
 
 def _notices(notices: list[str]) -> None:

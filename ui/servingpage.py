@@ -20,6 +20,7 @@ from .markup import plain
 from .words import bracket
 
 _OFFERED = "number_formats_offered"
+_ANSWER = "serving_answer"
 LENGTHS = tuple(float(2**k) for k in range(4, 18))
 _SERVED = tuple(float(f"{v:.2g}") for v in np.geomspace(1e9, 1e16, 43))
 
@@ -140,15 +141,20 @@ def server() -> serving.Server:
 
 
 def results(choice: Choice, point: Point, optimum: lawlib.Optimum) -> serving.Answer:
-    """Everything the page shows, computed once for each setting; stops the page with the reason where there is nothing."""
+    """Everything the page shows, computed once for each setting; stops the page with the reason where there is nothing.
+
+    What the moved slider does not change is taken from what this session was shown last.
+    """
     g = float(optimum.granularity) if np.isfinite(optimum.granularity) else None
     q = serving.Question(choice.law, server(), point.budget, point.expansion or 1.0, state.get("reference"), g, state.get("mfu"))
     key = ("serving", q.server, q.budget, q.expansion, q.reference, g, q.utilisation, state.get("served"), state.get("unit"))
     try:
-        found = data.remember(choice.law, key, lambda: serving.answer(q, state.get("served"), choice.samples))
+        earlier = st.session_state.get(_ANSWER)
+        found = data.remember(choice.law, key, lambda: serving.answer(q, state.get("served"), choice.samples, earlier))
     except lawlib.OptimumError as error:
         st.warning(plain(error))
         st.stop()
+    st.session_state[_ANSWER] = found
     collected.serving(found, price())
     return found
 

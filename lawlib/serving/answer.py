@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 
+from ..architecture import Array
 from ..ensemble import Ensemble
 from . import tables
 from .tables import Question
@@ -17,11 +18,14 @@ N_SAMPLES = 100
 
 @dataclass(frozen=True)
 class Answer:
-    """The tables. `picks` are the algorithms' models of the chosen E; `loss` is that of the chosen E's optimum; served in tokens."""
+    """The tables. `picks` are the algorithms' models of the chosen E; `loss` is that of the chosen E's optimum; served in tokens.
+
+    samples: the ensemble behind the intervals, as it was given.
+    """
 
     question: Question
     served: float
-    interval: str
+    samples: Ensemble | None
     optima: pd.DataFrame
     equal_loss: pd.DataFrame
     equal_cost: pd.DataFrame
@@ -30,6 +34,12 @@ class Answer:
     lifetimes: pd.DataFrame
     configurations: pd.DataFrame
     loss: float
+    fewest: Array
+
+    @property
+    def interval(self) -> str:
+        """What the intervals are, "" where there are none."""
+        return f"95 %, {self.samples.label}" if self.samples is not None else ""
 
     def row(self, frame: pd.DataFrame, expansion: float | None = None) -> pd.Series:
         """The row of an E, by default the chosen one."""
@@ -53,27 +63,50 @@ class Answer:
         return float(np.nanmax([low, -np.inf])), float(np.nanmin([high, part["n_active"].max()]))
 
 
-def answer(question: Question, served: float, samples: Ensemble | None = None) -> Answer:
+def answer(question: Question, served: float, samples: Ensemble | None = None, earlier: Answer | None = None) -> Answer:
     """Everything about a question. served: tokens to serve; samples: of the question's law, for intervals.
+
+    earlier: an answer to another question, or for other tokens to serve; what does not depend on the difference is taken from it.
 
     Raises:
         OptimumError: the law has no optimum at the question's budget.
     """
     few = samples.first(N_SAMPLES) if samples is not None else None
-    optima = tables.optima_table(question, few)
+    kept = earlier if earlier is not None and earlier.samples is samples else None
+    ladder = kept if kept is not None and _alike(kept.question, question, "expansion") else None
+    sized = kept if kept is not None and _alike(kept.question, question) else None
+
+    optima = ladder.optima if ladder else tables.optima_table(question, few)
     loss = float(optima.loc[optima["expansion"] == question.expansion, "loss"].iloc[0])
-    fewest = tables.fewest_flops_of(question, loss)
-    lifetimes = tables.lifetime_curves(question, loss, np.unique([*tables.SERVED, served]), fewest)
+    fewest = sized.fewest if sized else tables.fewest_flops_of(question, loss)
+    lifetimes = _lifetimes(question, loss, served, fewest, sized)
     return Answer(
         question=question,
         served=served,
-        interval=f"95 %, {few.label}" if few is not None else "",
+        samples=samples,
         optima=optima,
-        equal_loss=tables.algorithm_table(question, "equal loss", few),
-        equal_cost=tables.algorithm_table(question, "equal cost", few),
-        sizes=tables.size_curves(question, few),
-        at_loss=tables.equal_loss_curves(question, loss, fewest),
+        equal_loss=ladder.equal_loss if ladder else tables.algorithm_table(question, "equal loss", few),
+        equal_cost=ladder.equal_cost if ladder else tables.algorithm_table(question, "equal cost", few),
+        sizes=sized.sizes if sized else tables.size_curves(question, few),
+        at_loss=sized.at_loss if sized else tables.equal_loss_curves(question, loss, fewest),
         lifetimes=lifetimes,
         configurations=tables.configurations(question, loss, served, fewest, lifetimes),
         loss=loss,
+        fewest=fewest,
     )
+
+
+def _lifetimes(q: Question, loss: float, served: float, fewest: Array, same: Answer | None) -> pd.DataFrame:
+    """The lifetime curves, with a point at `served`. same: an answer to the same question."""
+    along = same.lifetimes if same else tables.lifetime_curves(q, loss, tables.SERVED, fewest)
+    along = along[along["served"].isin(tables.SERVED)]
+    if served not in tables.SERVED:
+        along = pd.concat([along, tables.lifetime_curves(q, loss, [served], fewest)])
+    return along.sort_values(["expansion", "served"], ignore_index=True)
+
+
+def _alike(a: Question, b: Question, *but: str) -> bool:
+    """Whether two questions are of the same law and have the same ladder of E and the same rest, whatever these fields hold."""
+    if a.law is not b.law or not np.array_equal(a.expansions, b.expansions):
+        return False
+    return all(getattr(a, f.name) == getattr(b, f.name) for f in fields(Question) if f.name not in ("law", *but))
