@@ -18,7 +18,7 @@ LAW = lawlib.published("ludziejewski2025")
 SERVER = serving.Server(serving.Machine(serving.gpu("H100 SXM"), compute=0.5, bandwidth=0.7), serving.Workload(1024, 256, 256))
 Q = tables.Question(LAW, SERVER, 1e22, 16.0)
 SAMPLES = LAW.rounding(20)
-EARLIER = serving.answer(Q, 1e12, SAMPLES)
+EARLIER = serving.answer(dataclasses.replace(Q, expansion=10.0), 1e12, SAMPLES), serving.answer(Q, 1e12, SAMPLES)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,7 @@ EARLIER = serving.answer(Q, 1e12, SAMPLES)
         ({"expansion": 8.0}, 1e12, SAMPLES),
         ({"expansion": 8.0}, 3e11, SAMPLES),
         ({"expansion": 12.0}, 1e12, SAMPLES),
+        ({"expansion": 12.0, "budget": 3e22}, 1e12, SAMPLES),
         ({"budget": 3e22}, 1e12, SAMPLES),
         ({"reference": 4.0}, 1e12, SAMPLES),
         ({"reference": 5.0}, 1e12, SAMPLES),
@@ -40,10 +41,11 @@ EARLIER = serving.answer(Q, 1e12, SAMPLES)
         ({}, 1e12, None),
     ],
 )
-def test_what_is_taken_from_an_earlier_answer_is_what_would_come_out_anew(change, served, samples):
+@pytest.mark.parametrize("earlier", EARLIER, ids=["E = 10", "E = 16"])
+def test_what_is_taken_from_an_earlier_answer_is_what_would_come_out_anew(change, served, samples, earlier):
     """`earlier` holds another question's tables: every one that the change reaches is worked out again."""
     q = dataclasses.replace(Q, **change)
-    again, anew = serving.answer(q, served, samples, EARLIER), serving.answer(q, served, samples)
+    again, anew = serving.answer(q, served, samples, earlier), serving.answer(q, served, samples)
     for name in ("optima", "equal_loss", "equal_cost", "sizes", "at_loss", "lifetimes", "configurations"):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(anew, name), rtol=1e-12)
     assert again.loss == anew.loss

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from ..architecture import Array
 from ..ensemble import Ensemble
@@ -76,7 +78,16 @@ def answer(question: Question, served: float, samples: Ensemble | None = None, e
     ladder = kept if kept is not None and _alike(kept.question, question, "expansion") else None
     sized = kept if kept is not None and _alike(kept.question, question) else None
 
-    optima = ladder.optima if ladder else tables.optima_table(question, few)
+    def every_e(name: str, rows: Callable[[ArrayLike], pd.DataFrame]) -> pd.DataFrame:
+        if ladder is None:
+            return rows(question.expansions)
+        known = getattr(ladder, name)
+        known = known[known["expansion"].isin(question.expansions)]
+        missing = np.setdiff1d(question.expansions, known["expansion"])
+        parts = [known, rows(missing)] if len(missing) else [known]
+        return pd.concat(parts).sort_values("expansion", ignore_index=True)
+
+    optima = every_e("optima", lambda e: tables.optima_table(question, few, e))
     loss = float(optima.loc[optima["expansion"] == question.expansion, "loss"].iloc[0])
     fewest = sized.fewest if sized else tables.fewest_flops_of(question, loss)
     lifetimes = _lifetimes(question, loss, served, fewest, sized)
@@ -85,8 +96,8 @@ def answer(question: Question, served: float, samples: Ensemble | None = None, e
         served=served,
         samples=samples,
         optima=optima,
-        equal_loss=ladder.equal_loss if ladder else tables.algorithm_table(question, "equal loss", few),
-        equal_cost=ladder.equal_cost if ladder else tables.algorithm_table(question, "equal cost", few),
+        equal_loss=every_e("equal_loss", lambda e: tables.algorithm_table(question, "equal loss", few, e)),
+        equal_cost=every_e("equal_cost", lambda e: tables.algorithm_table(question, "equal cost", few, e)),
         sizes=sized.sizes if sized else tables.size_curves(question, few),
         at_loss=sized.at_loss if sized else tables.equal_loss_curves(question, loss, fewest),
         lifetimes=lifetimes,
@@ -106,7 +117,6 @@ def _lifetimes(q: Question, loss: float, served: float, fewest: Array, same: Ans
 
 
 def _alike(a: Question, b: Question, *but: str) -> bool:
-    """Whether two questions are of the same law and have the same ladder of E and the same rest, whatever these fields hold."""
-    if a.law is not b.law or not np.array_equal(a.expansions, b.expansions):
-        return False
-    return all(getattr(a, f.name) == getattr(b, f.name) for f in fields(Question) if f.name not in ("law", *but))
+    """Whether two questions differ in nothing else."""
+    same = (getattr(a, f.name) == getattr(b, f.name) for f in fields(Question) if f.name not in ("law", *but))
+    return a.law is b.law and all(same)

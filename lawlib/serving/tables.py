@@ -49,19 +49,21 @@ class Question:
         return np.array(sorted({*map(float, EXPANSIONS), self.expansion, self.reference}))
 
 
-def optima_table(q: Question, samples: Ensemble | None = None) -> pd.DataFrame:
-    """The loss-optimal model of each E at the budget and what it costs to serve: a row an E."""
-    return _bounded(lambda law: _optimal(q, law), q, samples, ("n_active", "loss", "gpu_hours"))
+def optima_table(q: Question, samples: Ensemble | None = None, expansions: ArrayLike | None = None) -> pd.DataFrame:
+    """The loss-optimal model of each E at the budget and what it costs to serve: a row an E, by default of the question's."""
+    e = q.expansions if expansions is None else np.asarray(expansions, dtype=float)
+    return _bounded(lambda law: _optimal(q, law, e), q, samples, ("n_active", "loss", "gpu_hours"))
 
 
-def algorithm_table(q: Question, kind: str, samples: Ensemble | None = None) -> pd.DataFrame:
-    """Yun 2024's algorithms at the budget against the reference E's loss-optimal model, a row an E.
+def algorithm_table(q: Question, kind: str, samples: Ensemble | None = None, expansions: ArrayLike | None = None) -> pd.DataFrame:
+    """Yun 2024's algorithms at the budget against the reference E's loss-optimal model, a row an E, by default of the question's.
 
     kind: "equal loss" (Algorithm 1) or "equal cost" (Algorithm 2). shrink: size over the loss-optimal one of that E.
     cost_ratio: serving cost over the reference's; gain: nats below the reference's loss.
     """
     bounded = ("n_active", "loss", "gpu_hours", "shrink", "cost_ratio", "gain")
-    return _bounded(lambda law: _sized(q, law, kind), q, samples, bounded)
+    e = q.expansions if expansions is None else np.asarray(expansions, dtype=float)
+    return _bounded(lambda law: _sized(q, law, kind, e), q, samples, bounded)
 
 
 def size_curves(q: Question, samples: Ensemble | None = None) -> pd.DataFrame:
@@ -143,8 +145,8 @@ def _bounded(
     return pd.DataFrame(frame)
 
 
-def _optimal(q: Question, law: FittedLaw) -> dict:
-    e, g, u, log_loss = optima(law, q.budget, q.expansions, q.granularity)
+def _optimal(q: Question, law: FittedLaw, expansions: Array) -> dict:
+    e, g, u, log_loss = optima(law, q.budget, expansions, q.granularity)
     tokens = np.exp(log_tokens_of_budget(law, u, np.log(q.budget), e, g))
     service = q.server.service(law, np.exp(u), e, _g(q))
     model = law_footprint(law, np.exp(u), e, _g(q), q.server.queries_per_key)
@@ -163,8 +165,7 @@ def _optimal(q: Question, law: FittedLaw) -> dict:
     }
 
 
-def _sized(q: Question, law: FittedLaw, kind: str) -> dict:
-    e = q.expansions
+def _sized(q: Question, law: FittedLaw, kind: str, e: Array) -> dict:
     if kind == "equal loss":
         found: Sized = bounded_loss(law, q.budget, e, q.reference, q.granularity)
     elif kind == "equal cost":
