@@ -200,17 +200,13 @@ def without_embeddings(n_active_with_embeddings: ArrayLike, expansion: ArrayLike
     """(N_active, N_total, N_total with embeddings) of Ludziejewski's shape with this many active parameters.
 
     N_active with embeddings = 2 d V + 13 n d^2, N_total = 2 d V + (4 + 9 E) n d^2, V = 50257, d = 64 n (arXiv:2502.05172).
-    The width solves a cubic; Newton's method from the embedding-free width converges from above.
+    The width solves a cubic with one real root, Vieta's hyperbolic form of it.
     """
     target = np.asarray(n_active_with_embeddings, dtype=float)
-    n = np.cbrt(target / (13 * KRAJEWSKI_ASPECT**2))
     linear, cubic = 2 * KRAJEWSKI_ASPECT * LUDZIEJEWSKI_VOCABULARY, 13 * KRAJEWSKI_ASPECT**2
-    for _ in range(60):
-        step = (linear * n + cubic * n**3 - target) / (linear + 3 * cubic * n**2)
-        n = n - step
-        if np.all(np.abs(step) <= 1e-15 * n):
-            break
-    active = cubic * n**3
+    unit = 2 * np.sqrt(linear / cubic / 3)
+    n = unit * np.sinh(np.arcsinh(target * 3 / (linear * unit)) / 3)
+    active = cubic * n * n * n
     total = active * (4 + 9 * np.asarray(expansion, dtype=float)) / 13
     return active, total, total + linear * n
 

@@ -25,6 +25,8 @@ EXPANSIONS = (1, 2, 4, 8, 16, 32, 64)
 """The expert counts (by E) that are compared."""
 SMALLEST = np.log(1e2)
 """ln of the smallest N_active searched."""
+GRID = 129
+"""Sizes between which models of one price are looked for."""
 Price = Callable[[Array, Array, Array], Array]
 """(u = ln N_active, E, G) -> serving cost; it must rise with u."""
 
@@ -118,11 +120,15 @@ def bounded_cost(
     def excess(u: Array) -> Array:
         return np.log(price(u, e, g) / target)
 
-    low, high = np.full(best_u.shape, SMALLEST), np.broadcast_to(reference_u + np.log(10.0), best_u.shape)
+    # A price is the same function for every sample: one grid of it says between which sizes each root lies.
+    most = reference_u + np.log(10.0)
+    grid = np.linspace(SMALLEST, np.nanmax(most, initial=SMALLEST + 1.0), GRID)
+    cheaper = np.sum(price(grid, e[:, None], g[:, None]) < target[..., None], axis=-1)
+    inside = np.clip(cheaper, 1, GRID - 1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        never = ~(excess(low) < 0) | ~(excess(high) > 0) | ~np.isfinite(target)
-        u = root(excess, low, high)
+        u = root(excess, grid[inside - 1], grid[inside])
         gap = np.expm1(excess(u))
+    never = (cheaper != inside) | ~np.isfinite(target) | ~(u < most)
     u, gap = np.where(never, np.nan, u), np.where(never, np.nan, gap)
     return replace(_sized(law, u, best_u, np.log(budget), e, g, gap), **known)
 

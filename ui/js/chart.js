@@ -76,7 +76,7 @@ async function draw(chart, data) {
 }
 
 export default function ({ parentElement, data }) {
-  const chart = parentElement.querySelector(".chart"), { top, bottom } = chart.getBoundingClientRect();
+  const chart = parentElement.querySelector(".chart");
   chart.setAttribute("aria-label", data.title);
   chart.style.minHeight = `${data.height}px`;
   if (chart.spec !== data.figure) {
@@ -84,6 +84,7 @@ export default function ({ parentElement, data }) {
       chart.addEventListener("keydown", (event) => chart.wanted && keyed(chart, event));
       new ResizeObserver(() => chart.dataset.drawn && chart.clientWidth && window.Plotly.Plots.resize(chart)).observe(chart);
     }
+    const { top, bottom } = chart.getBoundingClientRect();
     chart.spec = data.figure;
     delete chart.dataset.drawn;
     // One after the other, and what is out of sight when the rest is done.
