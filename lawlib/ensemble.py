@@ -118,6 +118,11 @@ class Ensemble:
         return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
 
 
+def interval_words(samples: Ensemble | None) -> str:
+    """What the bands and brackets of pages and figures are; "" where there are none."""
+    return f"95 %, {samples.label}" if samples is not None else ""
+
+
 def bootstrap(
     fit: FittedLaw,
     n_resamples: int = 1000,

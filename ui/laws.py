@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 import lawlib
+from lawlib.ensemble import interval_words
 from lawlib.laws import COUNTS, MARKS
 
 from . import collected, data, state
@@ -33,8 +34,7 @@ class Choice:
     @property
     def interval(self) -> str:
         """What the bands of this law mean."""
-        samples = self.samples
-        return f"95 %, {samples.label}" if samples else ""
+        return interval_words(self.samples)
 
 
 def has(law: lawlib.FittedLaw | lawlib.Law, need: str) -> bool:

@@ -11,6 +11,7 @@ import streamlit as st
 
 import lawlib
 from lawlib import figures, selection, tables
+from lawlib.ensemble import interval_words
 from lawlib.identification import WEAK, gap_error
 from lawlib.percentiles import central
 
@@ -192,7 +193,7 @@ class Duel:
 
     @property
     def interval(self) -> str:
-        return f"95 %, {self.samples[0].label}" if self.samples else ""
+        return interval_words(self.samples[0] if self.samples else None)
 
     @property
     def meaning(self) -> str:

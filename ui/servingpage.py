@@ -148,8 +148,8 @@ def results(choice: Choice, point: Point, optimum: lawlib.Optimum) -> serving.An
     g = float(optimum.granularity) if np.isfinite(optimum.granularity) else None
     q = serving.Question(choice.law, server(), point.budget, point.expansion or 1.0, state.get("reference"), g, state.get("mfu"))
     key = ("serving", q.server, q.budget, q.expansion, q.reference, g, q.utilisation, state.get("served"), state.get("unit"))
+    earlier = st.session_state.get(_ANSWER)
     try:
-        earlier = st.session_state.get(_ANSWER)
         found = data.remember(choice.law, key, lambda: serving.answer(q, state.get("served"), choice.samples, earlier))
     except lawlib.OptimumError as error:
         st.warning(plain(error))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..ensemble import interval_words
 from ..figures import AXES
 from ..laws import published
 from .analysis import Analysis, Chart
@@ -41,8 +42,7 @@ def _label(analysis: Analysis) -> str:
 
 
 def _interval(analysis: Analysis) -> str:
-    samples = analysis.parts[0].samples
-    return f"95 %, {samples.label}" if samples is not None else ""
+    return interval_words(analysis.parts[0].samples)
 
 
 def _samples(analysis: Analysis) -> str:
@@ -133,7 +133,7 @@ def _compared(analysis: Analysis, chart: Chart) -> Lines:
     budgets = [float(v) for v in np.unique(chart.table["flops"])]
     drawn = n.samples if samples is not None else "None"
     at = f"{n.law}_optimum.expansion, {n.law}_optimum.granularity"
-    interval = f"95 %, {samples.label}" if samples is not None else ""
+    interval = interval_words(samples)
     return [
         f"curves = tables.isoflop_curves({n.law}, {budgets!r}, {expansion!r}, {granularity!r}, {drawn})",
         f"same, others = at_point({n.runs}, {at})" if n.runs else "same = others = None",

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..architecture import Array
-from ..ensemble import Ensemble
+from ..ensemble import Ensemble, interval_words
 from . import tables
 from .tables import Question
 
@@ -41,7 +41,7 @@ class Answer:
     @property
     def interval(self) -> str:
         """What the intervals are, "" where there are none."""
-        return f"95 %, {self.samples.label}" if self.samples is not None else ""
+        return interval_words(self.samples)
 
     def row(self, frame: pd.DataFrame, expansion: float | None = None) -> pd.Series:
         """The row of an E, by default the chosen one."""
@@ -74,9 +74,7 @@ def answer(question: Question, served: float, samples: Ensemble | None = None, e
         OptimumError: the law has no optimum at the question's budget.
     """
     few = samples.first(N_SAMPLES) if samples is not None else None
-    kept = earlier if earlier is not None and earlier.samples is samples else None
-    ladder = kept if kept is not None and _alike(kept.question, question, "expansion") else None
-    sized = kept if kept is not None and _alike(kept.question, question) else None
+    ladder, sized = _of(earlier, question, samples, "expansion"), _of(earlier, question, samples)
 
     def every_e(name: str, rows: Callable[[ArrayLike], pd.DataFrame]) -> pd.DataFrame:
         if ladder is None:
@@ -116,7 +114,9 @@ def _lifetimes(q: Question, loss: float, served: float, fewest: Array, same: Ans
     return along.sort_values(["expansion", "served"], ignore_index=True)
 
 
-def _alike(a: Question, b: Question, *but: str) -> bool:
-    """Whether two questions differ in nothing else."""
-    same = (getattr(a, f.name) == getattr(b, f.name) for f in fields(Question) if f.name not in ("law", *but))
-    return a.law is b.law and all(same)
+def _of(earlier: Answer | None, q: Question, samples: Ensemble | None, *but: str) -> Answer | None:
+    """`earlier` where it is of these samples and its question differs in nothing but these fields."""
+    if earlier is None or earlier.samples is not samples or earlier.question.law is not q.law:
+        return None
+    same = (getattr(earlier.question, f.name) == getattr(q, f.name) for f in fields(q) if f.name not in ("law", *but))
+    return earlier if all(same) else None

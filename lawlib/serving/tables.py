@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -51,8 +52,7 @@ class Question:
 
 def optima_table(q: Question, samples: Ensemble | None = None, expansions: ArrayLike | None = None) -> pd.DataFrame:
     """The loss-optimal model of each E at the budget and what it costs to serve: a row an E, by default of the question's."""
-    e = q.expansions if expansions is None else np.asarray(expansions, dtype=float)
-    return _bounded(lambda law: _optimal(q, law, e), q, samples, ("n_active", "loss", "gpu_hours"))
+    return _bounded(_optimal, q, samples, expansions, ("n_active", "loss", "gpu_hours"))
 
 
 def algorithm_table(q: Question, kind: str, samples: Ensemble | None = None, expansions: ArrayLike | None = None) -> pd.DataFrame:
@@ -62,8 +62,7 @@ def algorithm_table(q: Question, kind: str, samples: Ensemble | None = None, exp
     cost_ratio: serving cost over the reference's; gain: nats below the reference's loss.
     """
     bounded = ("n_active", "loss", "gpu_hours", "shrink", "cost_ratio", "gain")
-    e = q.expansions if expansions is None else np.asarray(expansions, dtype=float)
-    return _bounded(lambda law: _sized(q, law, kind, e), q, samples, bounded)
+    return _bounded(partial(_sized, kind=kind), q, samples, expansions, bounded)
 
 
 def size_curves(q: Question, samples: Ensemble | None = None) -> pd.DataFrame:
@@ -133,12 +132,17 @@ def configurations(
 
 
 def _bounded(
-    compute: Callable[[FittedLaw], dict], q: Question, samples: Ensemble | None, bounded: tuple[str, ...]
+    compute: Callable[[Question, FittedLaw, Array], dict],
+    q: Question,
+    samples: Ensemble | None,
+    expansions: ArrayLike | None,
+    bounded: tuple[str, ...],
 ) -> pd.DataFrame:
     """What `compute` gives for the law, a row an E, with the intervals of some columns: law and samples in one computation."""
+    e = q.expansions if expansions is None else np.asarray(expansions, dtype=float)
     if samples is None:
-        return pd.DataFrame(compute(q.law))
-    found = compute(samples.with_point)
+        return pd.DataFrame(compute(q, q.law, e))
+    found = compute(q, samples.with_point, e)
     frame = {name: values[0] if np.ndim(values) == 2 else values for name, values in found.items()}
     for name in bounded:
         frame |= _interval(name, found[name][1:])
@@ -165,7 +169,7 @@ def _optimal(q: Question, law: FittedLaw, expansions: Array) -> dict:
     }
 
 
-def _sized(q: Question, law: FittedLaw, kind: str, e: Array) -> dict:
+def _sized(q: Question, law: FittedLaw, e: Array, kind: str) -> dict:
     if kind == "equal loss":
         found: Sized = bounded_loss(law, q.budget, e, q.reference, q.granularity)
     elif kind == "equal cost":

@@ -174,7 +174,6 @@ export function inside(law, model, quantities = law.checked) {
 // Active parameters without embeddings, of Ludziejewski's shape (13 n d^2 + 2 d V, d = 64 n, V = 50257).
 export function withoutEmbeddings(n_active) {
   const linear = 2 * 64 * 50257, cubic = 13 * 64 ** 2;
-  let n = Math.cbrt(n_active / cubic);
-  for (let i = 0; i < 60; i++) n -= (linear * n + cubic * n ** 3 - n_active) / (linear + 3 * cubic * n * n);
-  return cubic * n ** 3;
+  const unit = 2 * Math.sqrt(linear / cubic / 3);  // the one real root, Vieta's hyperbolic form
+  return cubic * (unit * Math.sinh(Math.asinh((3 * n_active) / (linear * unit)) / 3)) ** 3;
 }
