@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -66,7 +67,7 @@ class Ensemble:
         refits = None if self.refits is None else self.refits.first(n)
         return replace(self, law=self.law.first(n), refits=refits)
 
-    @property
+    @cached_property
     def with_point(self) -> FittedLaw:
         """The point as sample 0 and the samples behind it, as one law: both in one computation."""
         theta = np.concatenate([self.point.theta[None], self.law.theta])

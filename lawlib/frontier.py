@@ -10,7 +10,7 @@ from .equal_loss import log_budget_of
 from .errors import OptimumError
 from .laws import FittedLaw
 from .laws.law import Array
-from .optimum import GRANULARITIES, compute_optimal, expansion_of, granularities_of, log_n, log_ratio_of, log_total, solve
+from .optimum import GRANULARITIES, compute_optimal, expansion_of, granularities_of, log_n, log_ratio_of, log_total, size_growth, solve
 
 
 def granularity_frontier(
@@ -116,13 +116,13 @@ def allocation_exponents(
 ) -> tuple[Array, Array]:
     """(d ln N_opt / d ln C, d ln D_opt / d ln C) at a budget and fixed G (the best one there unless given); samples first.
 
-    Central differences over a factor of 1.02 in C. They add up to one only where FLOPs are 6 N D.
+    The derivative itself (`optimum.size_growth`). They add up to one only where FLOPs are 6 N D.
     """
     if granularity is None and "G" in law.law.variables:
         granularity = float(np.median(np.asarray(compute_optimal(law, budget, expansion).granularity)))
-    ends = compute_optimal(law, np.asarray(budget, dtype=float)[..., None] * [1 / 1.01, 1.01], expansion, granularity)
-    n, d = (np.diff(np.log(np.asarray(value)))[..., 0] for value in (ends.n_active, ends.tokens))
-    return n / (2 * np.log(1.01)), d / (2 * np.log(1.01))
+    best = compute_optimal(law, budget, expansion, granularity)
+    g = np.asarray(np.nan if granularity is None else granularity, dtype=float)
+    return size_growth(law, np.log(best.n_active), np.log(budget), expansion_of(law, expansion), g)
 
 
 def granularity_gain(law: FittedLaw, budget: float, expansion: float | None = None, coarse: float = 1.0) -> float | Array:

@@ -52,6 +52,10 @@ class Optimum:
         """E·G; G counts as 1 where the law has none."""
         return self.expansion * np.where(np.isnan(self.granularity), 1.0, self.granularity)  # type: ignore[return-value]
 
+    def sample(self, i: int) -> Optimum:
+        """That of one sample, of an ensemble's optimum."""
+        return Optimum(**{name: value[i] if name != "count" else value for name, value in vars(self).items()})
+
 
 def compute_optimal(
     law: FittedLaw, budget: ArrayLike, expansion: ArrayLike | None = None, granularity: ArrayLike | None = None
@@ -179,11 +183,8 @@ def solve(law: FittedLaw, log_c: Array, e: Array, g: Array, batch_in_front: bool
             f"The {law.name} law takes the total size, FLOPs need the active one, and the data do not relate them: "
             "add n_active, or expansion, to the runs."
         )
-    r0, r1 = law.total_rule.affine(e) if law.law.count == "n_total" else (0.0, 1.0)
-    const, slope_n, slope_d = _affine(law, e, g, ndim)
+    const, slope_n, slope_d = _affine_in_active(law, e, g, ndim)
     log_ratio = log_ratio_of(law, e, g)
-    const = const + slope_n * r0
-    slope_n = slope_n * r1
     u = np.empty(full)
     lo, hi = np.full(full, _BRACKET[0]), np.full(full, _BRACKET[1])
     log_c = np.asarray(log_c, dtype=float)
@@ -218,6 +219,19 @@ def solve(law: FittedLaw, log_c: Array, e: Array, g: Array, batch_in_front: bool
             break
     log_loss = balance(u)[0]
     return np.where(inside, u, np.nan), np.where(inside, log_loss, np.nan)
+
+
+def size_growth(law: FittedLaw, u: Array, log_c: Array, e: Array, g: Array) -> tuple[Array, Array]:
+    """(d ln N_opt / d ln C, d ln D_opt / d ln C) at the optima u = ln N_active of `solve`, E and G held; samples first.
+
+    The optimum is where h(u, ln C) = d ln L / du is zero, so u moves with ln C by -h_C / h_u.
+    """
+    const, slope_n, slope_d = _affine_in_active(law, e, g, np.ndim(u) - law.theta.ndim + 1)
+    log_f, f1, f2 = law.flops_rule.log_per_token(u, log_ratio_of(law, e, g))
+    z = const + slope_n * u + slope_d * (np.asarray(log_c, dtype=float) - log_f)
+    weight, dz = np.exp(z - z.max(axis=0)), slope_n - slope_d * f1
+    n = -(weight * slope_d * dz).sum(axis=0) / (weight * (dz**2 - slope_d * f2)).sum(axis=0)
+    return n, 1 - f1 * n
 
 
 def log_loss_at(law: FittedLaw, u: Array, v: Array, e: Array, g: Array) -> Array:
@@ -264,6 +278,13 @@ def log_tokens_of_loss(law: FittedLaw, e: Array, g: Array, ndim: int) -> Callabl
         return np.where(np.isfinite(left), found, np.inf)
 
     return log_tokens
+
+
+def _affine_in_active(law: FittedLaw, e: Array, g: Array, ndim: int) -> tuple[Array, Array, Array]:
+    """`_affine` with ln N_active in the place of the law's ln N."""
+    r0, r1 = law.total_rule.affine(e) if law.law.count == "n_total" else (0.0, 1.0)
+    const, slope_n, slope_d = _affine(law, e, g, ndim)
+    return const + slope_n * r0, slope_n * r1, slope_d
 
 
 def _affine(law: FittedLaw, e: Array, g: Array, ndim: int) -> tuple[Array, Array, Array]:

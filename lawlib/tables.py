@@ -17,7 +17,7 @@ from .extrapolation import inside, within
 from .frontier import isoflop, isoflop_losses, router_share
 from .gap import dense_point, efficiency_gap
 from .laws import FittedLaw
-from .optimum import Optimum, compute_optimal, granularities_of
+from .optimum import Optimum, check_optimum, compute_optimal, granularities_of
 from .percentiles import central
 
 LEVEL = 0.95
@@ -32,15 +32,12 @@ def optimal_path(
     level: float = LEVEL,
 ) -> pd.DataFrame:
     """The compute-optimal model along budgets: flops, n_active, n_total, tokens, granularity, loss with intervals, inside."""
-    budgets = np.asarray(budgets, dtype=float)
-    opt = compute_optimal(law, budgets, expansion, granularity)
+    opt, many = _optima(law, samples, np.asarray(budgets, dtype=float), expansion, granularity)
     frame = _frame(opt) | {"inside": inside(law, opt)}
-    if samples is not None:
-        many = compute_optimal(samples.law, budgets, expansion, granularity)
-        frame |= _interval("tokens_per_parameter", np.asarray(many.tokens_per_parameter), level)
-        frame |= _interval("granularity", np.asarray(many.granularity), level) if "G" in law.law.variables else {}
-        for column in ("n_active", "tokens", "loss"):
-            frame |= _interval(column, np.asarray(getattr(many, column)), level)
+    if many is not None:
+        columns = ["tokens_per_parameter", *(["granularity"] if "G" in law.law.variables else []), "n_active", "tokens", "loss"]
+        low, high = central(np.stack([np.asarray(getattr(many, c))[1:] for c in columns], axis=1), level)
+        frame |= {f"{c}_{end}": bound[i] for i, c in enumerate(columns) for end, bound in (("low", low), ("high", high))}
     return pd.DataFrame(frame)
 
 
@@ -76,7 +73,7 @@ def granularity_curves(
     """The optimum at every (budget, G) with the loss's interval, the excess over the budget's best G, and the router's share."""
     budgets = np.atleast_1d(np.asarray(budgets, dtype=float))
     options = granularities_of(law) if granularities is None else np.asarray(granularities, dtype=float)
-    opt = compute_optimal(law, budgets[:, None], expansion, options[None, :])
+    opt, all_of = _optima(law, samples, budgets[:, None], expansion, options[None, :])
     loss = np.asarray(opt.loss)
     best = loss.min(axis=1, keepdims=True)
     frame = {k: np.broadcast_to(v, loss.shape).ravel() for k, v in _frame(opt).items()}
@@ -84,8 +81,8 @@ def granularity_curves(
     frame["excess"] = (loss - best).ravel()
     frame["router_share"] = router_share(law, np.asarray(opt.n_active), opt.expansion, options[None, :]).ravel()
     frame["inside"] = inside(law, opt).ravel()
-    if samples is not None:
-        many = np.asarray(compute_optimal(samples.law, budgets[:, None], expansion, options[None, :]).loss)
+    if all_of is not None:
+        many = np.asarray(all_of.loss)[1:]
         frame |= {k: v.ravel() for k, v in _interval("loss", many, level).items()}
         excess = many - many.min(axis=2, keepdims=True)
         frame |= {k: v.ravel() for k, v in _interval("excess", excess, level).items()}
@@ -115,6 +112,16 @@ def gap_curves(
             frame |= _interval("gap", gaps, level)
         blocks.append(pd.DataFrame(frame))
     return pd.concat(blocks, ignore_index=True)
+
+
+def _optima(law: FittedLaw, samples: Ensemble | None, *question: ArrayLike | None) -> tuple[Optimum, Optimum | None]:
+    """The law's optimum, and that of law and samples (the law first) in one computation; None without samples."""
+    if samples is None:
+        return compute_optimal(law, *question), None  # type: ignore[arg-type]
+    many = compute_optimal(samples.with_point, *question)  # type: ignore[arg-type]
+    opt = many.sample(0)
+    check_optimum(law, np.asarray(opt.n_active))
+    return opt, many
 
 
 def _frame(opt: Optimum) -> dict:

@@ -12,14 +12,15 @@ duel = ui.choose_pair()
 @ui.explore
 def explorer() -> None:
     place = st.container()
-    point = ui.controls(duel.moe)
+    point = ui.standing(duel.moe)
+    optimum = ui.optimum(duel.moe, point)
     style = ui.style()
     curves = ui.gaps(duel, point)
     at = ui.gaps(duel, point, [point.budget]).query("expansion == @point.expansion").iloc[0]
-    optimum = ui.optimum(duel.moe, point)
     gap = figures.gap_figure(curves, style, point.budget, point.expansion, duel.interval, ui.measured_gaps(duel))
     losses = figures.losses_figure(curves, style, point.budget, point.expansion)
     ui.write(gap, losses)
+    ui.controls(duel.moe)
 
     template = (
         "At **{flops:flops} FLOPs** a MoE with **E = {expansion:plain}**"

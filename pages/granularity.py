@@ -14,12 +14,12 @@ measured = figures.measured_granularity(runs, style) if runs["granularity"].nuni
 @ui.explore
 def explorer() -> None:
     place = st.container()
-    point = ui.controls(law)
+    point = ui.standing(law)
+    optimum = ui.optimum(law, point)
     budgets = ui.decades(law, point.budget)
     curves = tables.granularity_curves(law, budgets, point.expansion, choice.samples)
     chosen = curves[curves["flops"] == point.budget]
     best = chosen[chosen["best"]].iloc[0]
-    optimum = ui.optimum(law, point)
     at = ui.path(choice, point, [point.budget], best_granularity=True).iloc[0]
     coarse = chosen[chosen["granularity"] == chosen["granularity"].min()].iloc[0]
 
@@ -29,6 +29,7 @@ def explorer() -> None:
     finest = figures.best_figure(ui.path(choice, point, best_granularity=True), switches, style, point.budget)
     router = figures.router_figure(curves, style, point.budget) if law.flops_rule.has_router else None
     ui.write(*(figure for figure in (excess, finest, router, measured) if figure is not None))
+    ui.controls(law)
 
     template = (
         "At **{flops:flops} FLOPs** the best MoE"

@@ -13,14 +13,14 @@ law, runs = choice.law, ui.selection()
 @ui.explore
 def explorer() -> None:
     place = st.container()
-    point = ui.controls(law)
+    point = ui.standing(law)
     optimum = ui.optimum(law, point)
     style = ui.style()
     own = runs if law.fit is not None else None
     same, others = ui.at_point(law, own, optimum)
     curves = ui.isoflops(choice, point, own)
     path = ui.path(choice, point)
-    exponents = ui.exponents(choice, point)
+    exponents = ui.exponents(choice, point, optimum)
     at = ui.path(choice, point, [point.budget]).iloc[0]
     found = ui.isoflop_optima(law, same)
     minima = found.slices if found else None
@@ -32,6 +32,7 @@ def explorer() -> None:
     )
 
     ui.write(slices, size, tokens)
+    ui.controls(law)
 
     template = (
         "At **{flops:flops} FLOPs** the loss is lowest at **{n_active:count} "

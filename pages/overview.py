@@ -13,7 +13,7 @@ law, runs = choice.law, ui.selection()
 @ui.explore
 def explorer() -> None:
     place = st.container()
-    point = ui.controls(law)
+    point = ui.standing(law)
     optimum = ui.optimum(law, point)
     path = ui.path(choice, point)
     at = ui.path(choice, point, [point.budget]).iloc[0]
@@ -25,6 +25,7 @@ def explorer() -> None:
     slices = figures.isoflop_figure(curves, same, style, point.budget, choice.interval, 380, others, reach=path)
     paths = ui.compared_paths(choice, point, path)
     ui.write(loss, slices)
+    ui.controls(law)
 
     template = (
         "At **{flops:flops} FLOPs** the optimum has **{n_active:count} "

@@ -13,8 +13,7 @@ ui.serving.options()
 @ui.explore
 def explorer() -> None:
     place = st.container()
-    point = ui.controls(choice.law)
-    ui.serving.controls()
+    point = ui.standing(choice.law)
     style = ui.style()
     optimum = ui.optimum(choice.law, point)
     found = ui.serving.results(choice, point, optimum)
@@ -25,6 +24,8 @@ def explorer() -> None:
     lifetime = figures.lifetime_figure(found.lifetimes, style, price, e, found.served)
     ladder = ui.serving.ladder(found, price)
     ui.write(trilemma, at_loss, sizes, lifetime)
+    ui.controls(choice.law)
+    ui.serving.controls()
 
     template = (
         "At **{flops:flops} FLOPs** the loss-optimal model"

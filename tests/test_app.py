@@ -17,6 +17,7 @@ from lawlib import numbers, serving
 from lawlib.runs import as_runs
 from tests import planted
 from ui import sharing
+from ui.controls import TYPE
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
@@ -254,6 +255,8 @@ def test_more_experts_save_more_compute_up_to_the_laws_data():
 @pytest.mark.parametrize("typed", ["3e21", "3000000000000000000000", " 3e21 "])
 def test_a_typed_budget_is_taken(typed):
     at = open_page()
+    at.session_state[TYPE] = True
+    clean(at.run())
     clean(at.text_input(key="typed_budget").set_value(typed).run())
     assert "At **3e21 FLOPs**" in answer(at)
 
@@ -262,6 +265,8 @@ def test_a_typed_budget_is_taken(typed):
 def test_a_typed_budget_that_is_none_changes_nothing(typed):
     at = open_page()
     before = answer(at)
+    at.session_state[TYPE] = True
+    clean(at.run())
     clean(at.text_input(key="typed_budget").set_value(typed).run())
     assert answer(at) == before
     assert ["nothing was changed" in t.value for t in at.toast] == [True]

@@ -292,7 +292,7 @@ def test_a_chart_s_numbers_can_be_downloaded(page):
         page.locator(".st-key-csv_runs button:visible").click()
     assert len(pd.read_csv(download.value.path())) == 47
     with page.expect_download() as download:
-        page.locator(".st-key-csv_all_runs button:visible").click()
+        page.locator(".st-key-all_runs_csv button:visible").click()
     assert len(pd.read_csv(download.value.path())) == 47
 
 

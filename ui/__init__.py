@@ -1,4 +1,4 @@
-"""What pages share. A page reads: `ui.begin`, `ui.choose`, `ui.controls`, tables, `ui.answer`, `ui.chart`, `ui.finish`."""
+"""What pages share. A page reads: `ui.begin`, `ui.choose`, `ui.standing`, tables, `ui.controls`, `ui.answer`, `ui.chart`, `ui.finish`."""
 
 from . import compare
 from . import servingpage as serving
@@ -6,7 +6,7 @@ from .benchmarkpanel import show_benchmarks
 from .calibrationpanel import calibration
 from .catalogue import catalogue
 from .chart import chart, style, write
-from .controls import Point, budget_range, controls
+from .controls import Point, budget_range, controls, standing
 from .curvespanel import curves
 from .data import N_RESAMPLES, datasets, ensemble, fit, health, passing, progress, runs, selection, store, too_many
 from .duel import choose_pair, leverage, measured_gaps

@@ -15,14 +15,15 @@ from lawlib import figures
 from lawlib.export import safe_csv
 
 from . import collected, state
+from .markup import unmarked
 
 _FOLDER = Path(__file__).parent
 _PLOTLY = Path(os.environ.get("LAWLIB_PLOTLY", _FOLDER.parent / "static" / "plotly.min.js"))
 """The drawing library, which the page loads from its own server; put there by tools/environment.py."""
 _CHART = st.components.v2.component(
     "chart",
-    html='<div class="chart" role="figure" tabindex="0" aria-description="Arrow keys move the axes, plus and minus zoom, 0 shows all.">'
-    "</div>",
+    html='<div class="chart-title"></div>'
+    '<div class="chart" role="figure" tabindex="0" aria-description="Arrow keys move the axes, plus and minus zoom, 0 shows all."></div>',
     js=(_FOLDER / "js" / "chart.js").read_text("utf-8"),
     isolate_styles=False,
 )
@@ -40,20 +41,21 @@ def chart(fig: figures.Figure, key: str, title: str, table: pd.DataFrame | None 
     time, where points of it are chosen (`on_select`), or where static/plotly.min.js is missing.
     """
     collected.chart(key, title, fig, table)
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    drawn_by_streamlit = "on_select" in options or not _PLOTLY.exists()
+    if drawn_by_streamlit:
         st.markdown(f"**{title}**")
-        if table is not None:
-            st.download_button(
-                "CSV",
-                data=lambda: safe_csv(table),
-                file_name=f"{key}.csv",
-                mime="text/csv",
-                on_click="ignore",
-                type="tertiary",
-                key=f"csv_{key}",
-                help=f"The numbers of “{title}”",
-            )
-    if "on_select" in options or not _PLOTLY.exists():
+    if table is not None:  # laid over the title's line by `look`
+        st.download_button(
+            "CSV",
+            data=lambda: safe_csv(table),
+            file_name=f"{key}.csv",
+            mime="text/csv",
+            on_click="ignore",
+            type="tertiary",
+            key=f"csv_{key}",
+            help=f"The numbers of “{title}”",
+        )
+    if drawn_by_streamlit:
         return st.plotly_chart(
             fig,
             key=key,
@@ -65,9 +67,8 @@ def chart(fig: figures.Figure, key: str, title: str, table: pd.DataFrame | None 
         )
     config = figures.CONFIG | {"responsive": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
     height = int(fig.parts["layout"]["height"])
-    return _CHART(
-        key=key, data={"figure": fig.written or _spec(fig), "title": title, "height": height, "config": config}, height=height
-    )
+    data = {"figure": fig.written or _spec(fig), "title": unmarked(title), "height": height, "config": config}
+    return _CHART(key=key, data=data, height="content")
 
 
 def write(*drawn: figures.Figure) -> None:

@@ -14,6 +14,8 @@ from lawlib.runs import parse_number
 from . import collected, laws, state
 
 PER_DECADE = 10
+TYPE = "type_open"
+"""Whether the fields for typed values are open, in the session: a slider sends them again only while they are."""
 BEYOND = 3
 """Decades of budget that the slider runs past the data."""
 
@@ -27,20 +29,18 @@ class Point:
     granularity: float | None
 
 
-def controls(law: lawlib.FittedLaw, *, granularity: bool = True) -> Point:
-    """Draws the sliders for a law and returns the point they stand at."""
-    columns = st.columns([5, 4, 4, 2] if granularity else [5, 4, 2], vertical_alignment="bottom")
+def controls(law: lawlib.FittedLaw) -> None:
+    """Draws the sliders for a law, once the answer at `standing` is worked out: the page is then drawn anew in one go."""
+    columns = st.columns([5, 4, 4, 2], vertical_alignment="bottom")
     with columns[0]:
-        budget = budget_slider(law)
+        budget_slider(law)
     with columns[1]:
-        expansion = _expansion(law)
+        _expansion(law)
     with columns[2]:
-        g = _granularity(law) if granularity else None
+        _granularity(law)
     with columns[-1]:
         _typed(law)
-    point = Point(budget, expansion, g)
-    collected.point(point)
-    return point
+    collected.point(standing(law))
 
 
 def budget_range(law: lawlib.FittedLaw) -> tuple[float, float]:
@@ -94,7 +94,7 @@ def budget_slider(law: lawlib.FittedLaw) -> float:
     return value
 
 
-def _expansion(law: lawlib.FittedLaw) -> float | None:
+def _expansion(law: lawlib.FittedLaw) -> None:
     words = "Expert count, by E"
     if not laws.has(law, "E"):
         fixed = law.expansion
@@ -107,7 +107,7 @@ def _expansion(law: lawlib.FittedLaw) -> float | None:
         st.select_slider(
             words, [shown, " "], value=shown, disabled=True, key="e_off", help=f"{reason} Laws with E: joint, sparsity."
         )
-        return fixed
+        return
     value = chosen_expansion(law)
     assert value is not None
     values = sorted(_expansions(law) | {value})
@@ -119,10 +119,9 @@ def _expansion(law: lawlib.FittedLaw) -> float | None:
         help="E is the expansion rate; a layer has E·G experts.",
         **state.bound("e", value),
     )
-    return value
 
 
-def _granularity(law: lawlib.FittedLaw) -> float | None:
+def _granularity(law: lawlib.FittedLaw) -> None:
     words = "Granularity G"
     if not laws.has(law, "G"):
         st.select_slider(
@@ -133,7 +132,7 @@ def _granularity(law: lawlib.FittedLaw) -> float | None:
             key="g_off",
             help="This law has no granularity: its runs do not vary it. Laws with G: fine-grained, joint fine-grained.",
         )
-        return None
+        return
     values: list[float | str] = ["best", *sorted({1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0} | {state.get("g") or 1.0})]
     collected.slider("g", values)
     st.select_slider(
@@ -142,7 +141,6 @@ def _granularity(law: lawlib.FittedLaw) -> float | None:
         format_func=lambda v: v if isinstance(v, str) else f"{v:g}",
         **state.bound("g", state.get("g") or "best", lambda v: state.put("g", None if v == "best" else v)),
     )
-    return state.get("g")
 
 
 def _typed(law: lawlib.FittedLaw) -> None:
@@ -151,7 +149,12 @@ def _typed(law: lawlib.FittedLaw) -> None:
         *([("e", "E")] if laws.has(law, "E") else []),
         *([("g", "G")] if laws.has(law, "G") else []),
     ]
-    with st.popover("Type", help="Type exact values, also beyond the sliders", width="stretch"):
+    folded = st.popover(
+        "Type", help="Type exact values, also beyond the sliders", width="stretch", key=TYPE, on_change="rerun"
+    )
+    if not folded.open:
+        return
+    with folded:
         for field, words in fields:
             key = f"typed_{field}"
             st.text_input(words, key=key, on_change=_store_typed, args=(field, key), placeholder=f"{state.get(field) or ''}")

@@ -23,14 +23,15 @@ html[data-live] .st-key-below_answer {opacity: 0.4;}
 [class*="st-key-answer"] strong {font-variant-numeric: tabular-nums;}
 [data-testid="stMainBlockContainer"] {padding: 4.25rem 2.5rem 4rem;}
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {opacity: 1; color: MUTED;}
+[data-testid="stMarkdownContainer"] table {font-size: 0.9rem;}
 [data-testid="stCaptionContainer"] .stMarkdownColoredText {opacity: 1;}
 .katex-display {overflow: visible !important;}
 .katex-display > .katex {white-space: normal;}
 .katex-display > .katex > .katex-html > .base {margin: 0.2em 0;}
 .st-key-health [data-testid="stAlertContainer"] {padding: 0.5rem 0.75rem;}
 .st-key-health [data-testid="stAlertContainer"] p {font-size: 0.9rem; line-height: 1.45;}
-[data-testid="stHorizontalBlock"]:has(> [class*="st-key-csv_"]) {flex-wrap: nowrap; column-gap: 0.5rem;}
-[data-testid="stHorizontalBlock"]:has(> [class*="st-key-csv_"]) > [class*="st-key-csv_"] {flex: none;}
+.chart-title {font-weight: 600; line-height: 1.5; min-height: 2.5rem; padding: 0.5rem 4rem 0.5rem 0;}
+[class*="st-key-csv_"] {align-self: flex-end; width: auto; margin-bottom: -3.5rem; z-index: 1;}
 .st-key-head + [data-testid="stElementContainer"] {margin-top: -0.6rem;}
 [class*="_off"] [data-testid="stMarkdownContainer"] p {opacity: 1; color: MUTED;}
 [data-testid="stSliderThumbValue"] p, [data-testid="stSliderTickBar"] p, button[data-selected="true"] p {color: TEXT;}

@@ -16,7 +16,7 @@ from lawlib.identification import WEAK, gap_error
 from lawlib.percentiles import central
 
 from . import data, state
-from .controls import Point, budget_range
+from .controls import Point, budget_range, controls
 from .laws import Choice, label
 from .markup import plain
 
@@ -30,6 +30,7 @@ def optimum(law: lawlib.FittedLaw, point: Point) -> lawlib.Optimum:
     try:
         return lawlib.compute_optimal(law, point.budget, point.expansion, point.granularity)
     except lawlib.OptimumError as error:
+        controls(law)  # the way out
         st.warning(plain(error))
         st.stop()
 
@@ -111,11 +112,12 @@ class Bounded:
         return f"{self.value:.3f}{inner}"
 
 
-def exponents(choice: Choice, point: Point) -> dict[str, Bounded]:
-    """The exponents of N_opt and D_opt at the budget, with the law's interval."""
+def exponents(choice: Choice, point: Point, optimum: lawlib.Optimum) -> dict[str, Bounded]:
+    """The exponents of N_opt and D_opt at the budget and the optimum's G, with the law's interval."""
+    g = optimum.granularity if np.isfinite(optimum.granularity) else None
 
     def both(law: lawlib.FittedLaw) -> np.ndarray:
-        return np.stack(lawlib.allocation_exponents(law, point.budget, point.expansion, point.granularity), axis=-1)
+        return np.stack(lawlib.allocation_exponents(law, point.budget, point.expansion, g), axis=-1)
 
     ends = (np.ravel(part).tolist() for part in _bounded(choice, both))
     return {name: Bounded(*three) for name, *three in zip(("n_active", "tokens"), *ends, strict=True)}

@@ -172,7 +172,7 @@ def run_table(runs: pd.DataFrame, event, marks: pd.DataFrame, pulls: pd.Series |
         on_click="ignore",
         type="tertiary",
         icon=":material/download:",
-        key="csv_all_runs",
+        key="all_runs_csv",
     )
     if len(everything) > len(runs):
         st.caption(

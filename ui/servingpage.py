@@ -15,6 +15,7 @@ from lawlib.serving.lifetime import break_even
 
 from . import collected, data, state
 from .controls import Point
+from .controls import controls as law_controls
 from .laws import Choice
 from .markup import plain
 from .words import bracket
@@ -152,6 +153,8 @@ def results(choice: Choice, point: Point, optimum: lawlib.Optimum) -> serving.An
     try:
         found = data.remember(choice.law, key, lambda: serving.answer(q, state.get("served"), choice.samples, earlier))
     except lawlib.OptimumError as error:
+        law_controls(choice.law)  # the way out
+        controls()
         st.warning(plain(error))
         st.stop()
     st.session_state[_ANSWER] = found

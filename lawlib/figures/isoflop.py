@@ -32,10 +32,11 @@ def isoflop_figure(
     fig = figure(style, "active parameters N", "loss (nats per token)", height=height)
     parts = split(curves, "flops")
     colors = dict(zip(parts, ramp_colors(style, len(parts)), strict=True))
-    colors |= {budget: style.accent for budget in parts if np.isclose(budget, chosen)}
+    is_chosen = {budget: bool(np.isclose(budget, chosen)) for budget in parts}
+    colors |= {budget: style.accent for budget in parts if is_chosen[budget]}
     for budget, part in parts.items():
-        _curve(fig, part, budget, style, colors[budget], interval if np.isclose(budget, chosen) else None)
-    _best_of_others(fig, {c: part for c, part in parts.items() if not np.isclose(c, chosen)}, colors)
+        _curve(fig, part, budget, style, colors[budget], interval if is_chosen[budget] else None)
+    _best_of_others(fig, {c: part for c, part in parts.items() if not is_chosen[c]}, colors)
     if others is not None and len(others):
         fig.add_trace(measured(others, "n_active", style, name="runs at other E or G", color=fade(style.muted, 0.25), size=5))
     if runs is not None and len(runs):
@@ -44,21 +45,18 @@ def isoflop_figure(
         nearest = budgets[np.argmin(np.abs(np.log(known["flops"].to_numpy()[:, None] / budgets)), axis=1)]
         points = measured(known, "n_active", style, "runs at these E and G", color=[colors[b] for b in nearest])
         fig.add_trace(points | {"showlegend": False})
-    top = float(curves.loc[curves["optimal"], "loss"].max())
-    low = float(curves["loss"].min())
-    measured_top = float(runs["loss"].quantile(0.98)) if runs is not None and len(runs) else top
+    best = [{name: part[name][np.argmax(part["optimal"])] for name in ("n_active", "loss")} for part in parts.values()]
+    top = float(np.nanmax([at["loss"] for at in best]))
+    low = min(float(np.nanmin(part["loss"])) for part in parts.values())
+    measured_top = float(np.nanquantile(runs["loss"].to_numpy(dtype=float), 0.98)) if runs is not None and len(runs) else top
     ceiling = max(top, measured_top)
     if reach is not None:
         low = min(low, float(reach["loss"].min()))
-        sizes = [*reach["n_active"], *curves.loc[curves["optimal"], "n_active"]]
+        sizes = [*reach["n_active"], *(at["n_active"] for at in best)]
         fig.update_xaxes(range=[np.log10(np.nanmin(sizes)) - 0.7, np.log10(np.nanmax(sizes)) + 0.7])
     ceiling += 0.12 * (ceiling - low)
     fig.update_yaxes(range=[low - 0.06 * (ceiling - low), ceiling])
-    name_ends(
-        fig,
-        [_end(part, budget, colors[budget], bool(np.isclose(budget, chosen)), ceiling) for budget, part in parts.items()],
-        style,
-    )
+    name_ends(fig, [_end(part, budget, colors[budget], is_chosen[budget], ceiling) for budget, part in parts.items()], style)
     return finish(fig)
 
 

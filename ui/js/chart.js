@@ -61,8 +61,11 @@ async function amend(chart, before, { data, layout }) {
   });
   const traces = [...data.keys()].slice(changed[0] ?? data.length, changed.at(-1) + 1);  // else those drawn come on top
   const atOnce = { mode: "immediate", transition: { duration: 0 }, frame: { duration: 0, redraw: false } };
-  const drawn = traces.length && window.Plotly.animate(chart, { data: traces.map((i) => data[i]), traces }, atOnce);
-  await Promise.all([drawn, Object.keys(touched).length && window.Plotly.relayout(chart, touched)]);  // drawn is said a frame later
+  const drawn = traces.length && new Promise((done, fail) => {
+    chart.once("plotly_transitioning", done);  // it draws in the same breath; its own promise waits for another frame
+    window.Plotly.animate(chart, { data: traces.map((i) => data[i]), traces }, atOnce).catch(fail);
+  });
+  await Promise.all([drawn, Object.keys(touched).length && window.Plotly.relayout(chart, touched)]);
   return true;
 }
 
@@ -77,6 +80,7 @@ async function draw(chart, data) {
 
 export default function ({ parentElement, data }) {
   const chart = parentElement.querySelector(".chart");
+  parentElement.querySelector(".chart-title").textContent = data.title;
   chart.setAttribute("aria-label", data.title);
   chart.style.minHeight = `${data.height}px`;
   if (chart.spec !== data.figure) {

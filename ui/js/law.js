@@ -70,26 +70,27 @@ function affine(law, e, g) {
   });
 }
 
-// {u, logLoss, bend} at the optimum of ln C, NaN where there is none; bend = d ln L / d ln C along the optima (envelope).
+// {u, logLoss, bend, growth} at the optimum of ln C, NaN where there is none; along the optima bend = d ln L / d ln C (envelope)
+// and growth = d u / d ln C (the derivative by u stays zero).
 // Convex in u: Newton's method on ln(rising / falling part of the derivative), nearly a line, within a bracket.
 function solve(law, terms, lnC, e, g, start) {
-  let logLoss, tilt, slope, bend;
+  let logLoss, tilt, slope, bend, growth;
   const balance = (u) => {
     const [f, f1, f2] = perToken(law, u, e, g);
     const z = terms.map(([a, n, d]) => a + n * u + d * (lnC - f)), top = Math.max(...z);
-    let sum = 0, rise = 0, fall = 0, riseBend = 0, fallBend = 0;
+    let sum = 0, rise = 0, fall = 0, riseBend = 0, fallBend = 0, cross = 0;
     bend = 0;
     terms.forEach(([, n, d], k) => {
       const w = Math.exp(z[k] - top), dz = n - d * f1, pull = w * dz, second = pull * dz - w * d * f2;
-      sum += w; bend += w * d;
+      sum += w; bend += w * d; cross += pull * d;
       if (dz > 0) { rise += pull; riseBend += second; } else { fall -= pull; fallBend -= second; }
     });
-    logLoss = top + Math.log(sum); bend /= sum;
+    logLoss = top + Math.log(sum); bend /= sum; growth = cross / (fallBend - riseBend);
     tilt = Math.log(rise / fall); slope = riseBend / rise - fallBend / fall;
     return tilt;
   };
   let [lo, hi] = BRACKET;
-  if (!(balance(lo) < 0 && balance(hi) > 0)) return { u: NaN, logLoss: NaN, bend: NaN };
+  if (!(balance(lo) < 0 && balance(hi) > 0)) return { u: NaN, logLoss: NaN, bend: NaN, growth: NaN };
   let u = Math.min(Math.max(start ?? 0.5 * (lnC - Math.log(120)), lo), hi);
   for (let i = 0; i < 80; i++) {
     balance(u);
@@ -99,7 +100,7 @@ function solve(law, terms, lnC, e, g, start) {
     if (!(moved > 1e-9)) break;
   }
   balance(u);
-  return { u, logLoss, bend };
+  return { u, logLoss, bend, growth };
 }
 
 export const expansionOf = (law, e) => (law.has_e ? e : law.expansion ?? e ?? NaN);
@@ -113,10 +114,10 @@ export function optimum(law, c, e, g = null) {
     const found = solve(law, affine(law, e, option), lnC, e, option, best?.u);
     if (best === null || found.logLoss < best.logLoss || Number.isNaN(best.logLoss)) best = { ...found, g: option };
   }
-  const { u, logLoss, bend, g: granularity } = best ?? { u: NaN, logLoss: NaN, bend: NaN, g: NaN };
+  const { u, logLoss, bend, growth, g: granularity } = best ?? { u: NaN, logLoss: NaN, bend: NaN, growth: NaN, g: NaN };
   const n = Math.exp(u), tokens = Math.exp(lnC - perToken(law, u, e, granularity)[0]);
   return {
-    u, bend, n_active: n, tokens, granularity, expansion: e, flops: c, loss: Math.exp(logLoss), tokens_per_parameter: tokens / n,
+    u, bend, growth, n_active: n, tokens, granularity, expansion: e, flops: c, loss: Math.exp(logLoss), tokens_per_parameter: tokens / n,
     n_experts: e * (granularity > 0 ? granularity : 1), n_total: Math.exp(logTotal(law, u, e)),
   };
 }
@@ -156,11 +157,10 @@ export function gain(law, c, e, coarse) {
   return budgetFor(law, Math.log(optimum(law, c, e).loss), expansionOf(law, e), coarse, c, c * 1e6) / c;
 }
 
-// [d ln N_opt / d ln C, d ln D_opt / d ln C] at fixed G (the best one there): central differences over 1.02 in C.
+// [d ln N_opt / d ln C, d ln D_opt / d ln C] at fixed G (the best one there).
 export function exponents(law, c, e, g) {
-  const fixed = law.has_g ? g ?? optimum(law, c, e).granularity : null;
-  const [high, low] = [1.01, 1 / 1.01].map((f) => optimum(law, c * f, e, fixed)), width = 2 * Math.log(1.01);
-  return [(high.u - low.u) / width, Math.log(high.tokens / low.tokens) / width];
+  const { u, growth, granularity } = optimum(law, c, e, law.has_g ? g : null);
+  return [growth, 1 - perToken(law, u, expansionOf(law, e), granularity)[1] * growth];
 }
 
 // Whether these quantities of a model lie within the law's data, give or take its slack; unknown ranges bound nothing.
