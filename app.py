@@ -5,7 +5,7 @@ import streamlit as st
 import ui
 
 st.set_page_config(page_title="Scaling laws", page_icon=ui.ICON, layout="wide")
-st.navigation(
+ui.menu(
     {
         "": [st.Page("pages/overview.py", title="Overview", icon=":material/dashboard:", default=True)],
         "Data": [
@@ -26,6 +26,5 @@ st.navigation(
             st.Page("pages/planner.py", title="Planner", icon=":material/architecture:"),
         ],
         "Papers": [st.Page("pages/reproductions.py", title="Reproductions", icon=":material/fact_check:")],
-    },
-    expanded=True,
+    }
 ).run()

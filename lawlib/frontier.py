@@ -80,6 +80,13 @@ def isoflop(
     Sizes run `span` decades to both sides of the optimum, which is the row marked `optimal`. Granularity is the best one
     of the budget unless given. For an ensemble use `isoflop_losses`.
     """
+    return pd.DataFrame(isoflop_columns(law, budget, expansion, granularity, span, n_points))
+
+
+def isoflop_columns(
+    law: FittedLaw, budget: ArrayLike, expansion: float | None, granularity: float | None, span: float, n_points: int
+) -> dict[str, Array]:
+    """The columns of `isoflop`, to which others are added before a frame is made of them."""
     budgets = np.atleast_1d(np.asarray(budget, dtype=float))
     opt = compute_optimal(law, budgets, expansion, granularity)
     center = np.log(np.asarray(opt.n_active, dtype=float)).reshape(-1, 1)
@@ -92,7 +99,7 @@ def isoflop(
     middle[:, n_points // 2] = True
     columns = {"flops": budgets[:, None], "n_active": np.exp(u), "n_total": total, "tokens": tokens, "loss": loss}
     columns |= {"granularity": g, "optimal": middle}
-    return pd.DataFrame({k: np.broadcast_to(v, u.shape).ravel() for k, v in columns.items()})
+    return {k: np.broadcast_to(v, u.shape).ravel() for k, v in columns.items()}
 
 
 def isoflop_losses(

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from .ensemble import Ensemble
 from .extrapolation import inside, within
-from .frontier import isoflop, isoflop_losses, router_share
+from .frontier import isoflop_columns, isoflop_losses, router_share
 from .gap import dense_point, efficiency_gap
 from .laws import FittedLaw
 from .optimum import Optimum, check_optimum, compute_optimal, granularities_of
@@ -51,15 +51,15 @@ def isoflop_curves(
     level: float = LEVEL,
 ) -> pd.DataFrame:
     """`frontier.isoflop` for several budgets, with the interval of the loss at every size."""
-    frame = isoflop(law, np.asarray(list(budgets), dtype=float), expansion, granularity, span, n_points=61)
-    columns = {q: frame[q].to_numpy() for q in ("flops", "n_active", "granularity") if q in frame}
-    good = within(law, expansion=np.nan if expansion is None else expansion, **columns)
-    frame = frame.assign(inside=np.broadcast_to(good, len(frame)))
+    columns = isoflop_columns(law, np.asarray(list(budgets), dtype=float), expansion, granularity, span, n_points=61)
+    known = {q: columns[q] for q in ("flops", "n_active", "granularity")}
+    good = within(law, expansion=np.nan if expansion is None else expansion, **known)
+    columns["inside"] = np.broadcast_to(good, len(columns["flops"]))
     if samples is not None:
-        g = frame["granularity"].to_numpy() if "G" in law.law.variables else None
-        _, losses = isoflop_losses(samples.law, frame["flops"].to_numpy(), frame["n_active"].to_numpy(), expansion, g)
-        frame = frame.assign(**_interval("loss", losses, level))
-    return frame
+        g = columns["granularity"] if "G" in law.law.variables else None
+        _, losses = isoflop_losses(samples.law, columns["flops"], columns["n_active"], expansion, g)
+        columns |= _interval("loss", losses, level)
+    return pd.DataFrame(columns)
 
 
 def granularity_curves(

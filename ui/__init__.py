@@ -17,6 +17,7 @@ from .ledgerpanel import pulls as run_pulls
 from .ledgerpanel import show as show_marks
 from .ledgerpanel import summary as marks_summary
 from .live import filled, quantities
+from .menu import menu
 from .mlflowpanel import tracking_server
 from .nextruns import next_runs
 from .overview import approaches_table, next_steps, optimum_menu

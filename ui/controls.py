@@ -149,12 +149,11 @@ def _typed(law: lawlib.FittedLaw) -> None:
         *([("e", "E")] if laws.has(law, "E") else []),
         *([("g", "G")] if laws.has(law, "G") else []),
     ]
-    folded = st.popover(
-        "Type", help="Type exact values, also beyond the sliders", width="stretch", key=TYPE, on_change="rerun"
-    )
+    folded = st.popover("Type", width="stretch", key=TYPE, on_change="rerun")
     if not folded.open:
         return
     with folded:
+        st.caption("Exact values, also beyond the sliders.")
         for field, words in fields:
             key = f"typed_{field}"
             st.text_input(words, key=key, on_change=_store_typed, args=(field, key), placeholder=f"{state.get(field) or ''}")

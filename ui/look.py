@@ -6,7 +6,7 @@ contrast that WCAG AA asks of text; here they get the colours of `lawlib.figures
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import reduce
 
 import streamlit as st
 
@@ -30,6 +30,10 @@ html[data-live] .st-key-below_answer {opacity: 0.4;}
 .katex-display > .katex > .katex-html > .base {margin: 0.2em 0;}
 .st-key-health [data-testid="stAlertContainer"] {padding: 0.5rem 0.75rem;}
 .st-key-health [data-testid="stAlertContainer"] p {font-size: 0.9rem; line-height: 1.45;}
+.st-key-menu {border-bottom: 1px solid BORDER; padding-bottom: 1rem;}
+.st-key-menu a {padding-top: 0.2rem; padding-bottom: 0.2rem;}
+.st-key-menu [data-testid="stCaptionContainer"] {padding: 0.75rem 0 0.15rem;}
+.chart {contain: content;}
 .chart-title {font-weight: 600; line-height: 1.5; min-height: 2.5rem; padding: 0.5rem 4rem 0.5rem 0;}
 [class*="st-key-csv_"] {align-self: flex-end; width: auto; margin-bottom: -3.5rem; z-index: 1;}
 .st-key-head + [data-testid="stElementContainer"] {margin-top: -0.6rem;}
@@ -55,18 +59,10 @@ html[data-live] .st-key-below_answer {opacity: 0.4;}
   [data-testid="stMainBlockContainer"] h1 {font-size: 1.4rem;}
 }
 </style>"""
-_MEND = st.components.v2.component(
-    "mend", html="<span></span>", js=(Path(__file__).parent / "js" / "mend.js").read_text("utf-8"), isolate_styles=False
-)
 
 
 def apply() -> None:
     """Puts the looks into the page, in the colours of its theme."""
     style = figures.style(st.context.theme.type)
-    st.html(_CSS.replace("MUTED", style.muted).replace("TEXT", style.text).replace("WARN", ink(style.accent, style)))
-
-
-def mend() -> None:
-    """Mends what Streamlit's own markup tells screen readers wrongly."""
-    with st.container(height=1, border=False, key="mend"):
-        _MEND(key="mend_roles", data={})
+    colors = {"MUTED": style.muted, "BORDER": style.grid, "TEXT": style.text, "WARN": ink(style.accent, style)}
+    st.html(reduce(lambda css, name: css.replace(name, colors[name]), colors, _CSS))

@@ -101,7 +101,6 @@ def explore(part: Callable[[], None]) -> None:
 def finish() -> None:
     """Ends a page: saved analyses, and where no part of it explores, what it offers to take away or keep."""
     link.saved_menu()
-    look.mend()
     if not collected.now().explored:
         sharing.toolbar()
         state.write_url(link.parameters())

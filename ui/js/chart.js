@@ -86,13 +86,13 @@ export default function ({ parentElement, data }) {
   if (chart.spec !== data.figure) {
     if (chart.spec === undefined) {
       chart.addEventListener("keydown", (event) => chart.wanted && keyed(chart, event));
+      new IntersectionObserver((seen) => { chart.outOfSight = !seen.at(-1).isIntersecting; }).observe(chart);
       new ResizeObserver(() => chart.dataset.drawn && chart.clientWidth && window.Plotly.Plots.resize(chart)).observe(chart);
     }
-    const { top, bottom } = chart.getBoundingClientRect();
     chart.spec = data.figure;
     delete chart.dataset.drawn;
     // One after the other, and what is out of sight when the rest is done.
-    const turn = () => bottom < 0 || top > innerHeight ? new Promise((done) => requestIdleCallback(done, { timeout: 500 })) : 0;
+    const turn = () => chart.outOfSight ? new Promise((done) => requestIdleCallback(done, { timeout: 500 })) : 0;
     chart.drawing = (chart.drawing ?? Promise.resolve()).then(turn, turn).then(() => draw(chart, data));
   }
   return () => setTimeout(() => chart.isConnected || window.Plotly?.purge(chart));

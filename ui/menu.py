@@ -1,0 +1,20 @@
+"""The menu of pages. Our own: Streamlit's draws every link anew five times for a moved slider, a third of all that a page draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+
+def menu(sections: Mapping[str, Sequence[StreamlitPage]]) -> StreamlitPage:
+    """Draws the pages under their sections' names in the sidebar; gives the page that is open."""
+    page = st.navigation(sections, position="hidden")
+    with st.sidebar, st.container(key="menu", gap=None):
+        for name, pages in sections.items():
+            if name:
+                st.caption(name)
+            for one in pages:
+                st.page_link(one, width="stretch")
+    return page
