@@ -108,7 +108,8 @@ def frames(page: Page, field: str) -> tuple[float, float]:
     page.mouse.down()
     page.mouse.move(x + 3, y)
     page.wait_for_timeout(300)
-    assert (browser := page.context.browser)
+    browser = page.context.browser
+    assert browser
     browser.start_tracing(page=page, categories=["cc", "benchmark", "disabled-by-default-devtools.timeline.frame"])
     for i in range(120):
         along = 0.5 - 0.45 * np.cos(2 * np.pi * i / 120)
@@ -207,7 +208,11 @@ def measure(variant: str, n: int, chosen: list[str]) -> dict[str, dict[str, floa
             share, longest = frames(page, field)
             rested(page)
             on_screen = list(moves(page, field, n))
-        with running(Path(tempfile.mkdtemp()), **environment) as server, (wire := Wire(server.url)).url() as url, opened(url) as open_page:
+        with (
+            running(Path(tempfile.mkdtemp()), **environment) as server,
+            (wire := Wire(server.url)).url() as url,
+            opened(url) as open_page,
+        ):
             page = open_page(path)
             rested(page)
             at_server = [1e3 * (wire.answered - wire.asked) for _ in moves(page, field, n)]

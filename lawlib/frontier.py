@@ -10,7 +10,17 @@ from .equal_loss import log_budget_of
 from .errors import OptimumError
 from .laws import FittedLaw
 from .laws.law import Array
-from .optimum import GRANULARITIES, compute_optimal, expansion_of, granularities_of, log_n, log_ratio_of, log_total, size_growth, solve
+from .optimum import (
+    GRANULARITIES,
+    compute_optimal,
+    expansion_of,
+    granularities_of,
+    log_n,
+    log_ratio_of,
+    log_total,
+    size_growth,
+    solve,
+)
 
 
 def granularity_frontier(

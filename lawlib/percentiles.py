@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -18,6 +20,12 @@ def central(values: ArrayLike, level: float) -> tuple[Array, Array]:
     last = np.maximum(np.count_nonzero(~np.isnan(ordered), axis=0) - 1, 0)
     low, high = (_quantile(ordered, last, end) for end in ((1 - level) / 2, (1 + level) / 2))
     return low, high
+
+
+def intervals(values: Mapping[str, Array], level: float) -> dict[str, Array]:
+    """`central` of several quantities of one shape in one go, as columns: `name_low` and `name_high` of each."""
+    low, high = central(np.stack(list(values.values()), axis=1), level)
+    return {f"{name}_{end}": bound[i] for i, name in enumerate(values) for end, bound in (("low", low), ("high", high))}
 
 
 def _quantile(ordered: Array, last: Array, share: float) -> Array:

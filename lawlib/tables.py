@@ -18,7 +18,7 @@ from .frontier import isoflop_columns, isoflop_losses, router_share
 from .gap import dense_point, efficiency_gap
 from .laws import FittedLaw
 from .optimum import Optimum, check_optimum, compute_optimal, granularities_of
-from .percentiles import central
+from .percentiles import intervals
 
 LEVEL = 0.95
 
@@ -36,8 +36,7 @@ def optimal_path(
     frame = _frame(opt) | {"inside": inside(law, opt)}
     if many is not None:
         columns = ["tokens_per_parameter", *(["granularity"] if "G" in law.law.variables else []), "n_active", "tokens", "loss"]
-        low, high = central(np.stack([np.asarray(getattr(many, c))[1:] for c in columns], axis=1), level)
-        frame |= {f"{c}_{end}": bound[i] for i, c in enumerate(columns) for end, bound in (("low", low), ("high", high))}
+        frame |= intervals({c: np.asarray(getattr(many, c))[1:] for c in columns}, level)
     return pd.DataFrame(frame)
 
 
@@ -58,7 +57,7 @@ def isoflop_curves(
     if samples is not None:
         g = columns["granularity"] if "G" in law.law.variables else None
         _, losses = isoflop_losses(samples.law, columns["flops"], columns["n_active"], expansion, g)
-        columns |= _interval("loss", losses, level)
+        columns |= intervals({"loss": losses}, level)
     return pd.DataFrame(columns)
 
 
@@ -83,9 +82,8 @@ def granularity_curves(
     frame["inside"] = inside(law, opt).ravel()
     if all_of is not None:
         many = np.asarray(all_of.loss)[1:]
-        frame |= {k: v.ravel() for k, v in _interval("loss", many, level).items()}
-        excess = many - many.min(axis=2, keepdims=True)
-        frame |= {k: v.ravel() for k, v in _interval("excess", excess, level).items()}
+        bounds = intervals({"loss": many, "excess": many - many.min(axis=2, keepdims=True)}, level)
+        frame |= {name: bound.ravel() for name, bound in bounds.items()}
     return pd.DataFrame(frame)
 
 
@@ -109,7 +107,7 @@ def gap_curves(
         if samples is not None and e in samples:
             many_moe, many_dense = samples[e]
             gaps = np.asarray(efficiency_gap(many_moe.law, many_dense.law, budgets, e, g))
-            frame |= _interval("gap", gaps, level)
+            frame |= intervals({"gap": gaps}, level)
         blocks.append(pd.DataFrame(frame))
     return pd.concat(blocks, ignore_index=True)
 
@@ -127,11 +125,6 @@ def _optima(law: FittedLaw, samples: Ensemble | None, *question: ArrayLike | Non
 def _frame(opt: Optimum) -> dict:
     columns = ("flops", "expansion", "granularity", "n_active", "n_total", "tokens", "loss")
     return {c: np.asarray(getattr(opt, c)) for c in columns}
-
-
-def _interval(name: str, values: np.ndarray, level: float) -> dict:
-    low, high = central(values, level)
-    return {f"{name}_low": low, f"{name}_high": high}
 
 
 def stacked(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

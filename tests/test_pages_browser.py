@@ -223,8 +223,21 @@ def test_runs_chosen_in_the_table_are_forgotten_with_their_table(page):
 
 def go(page: Page, title: str) -> None:
     """To another page, by the sidebar."""
-    page.get_by_test_id("stSidebarNavLink").filter(has_text=title).click()
+    page.locator(".st-key-menu a").filter(has_text=title).click()
     expect(page.get_by_test_id("stHeading").locator("h1")).to_have_text(title)
+    settle(page)
+
+
+@pytest.mark.parametrize("page", [{"width": 390, "height": 800}], indirect=True)
+def test_on_a_phone_the_menu_is_a_landmark_that_makes_way_for_the_page(page):
+    page.goto("/isoflop")
+    settle(page)
+    page.get_by_test_id("stExpandSidebarButton").click()
+    links = page.get_by_role("navigation", name="Pages").get_by_role("link")
+    assert len(links.all()) == len(TITLES)
+    links.filter(has_text="Granularity").click()
+    expect(links.first).not_to_be_in_viewport()
+    expect(page.get_by_test_id("stHeading").locator("h1")).to_have_text("Granularity")
     settle(page)
 
 
@@ -264,7 +277,7 @@ def test_the_budget_survives_other_pages_and_a_reload(page):
 @pytest.mark.parametrize("path", [f"/granularity{MARIN}&budget=3e22&g=4", f"/fit{MARIN}", f"/dense_vs_moe{MARIN}", "/upload"])
 def test_a_deep_link_may_be_the_first_request_of_a_server(fresh_server, new_page, path):
     page = new_page(fresh_server(), path=path)
-    links = page.get_by_test_id("stSidebarNavLink")
+    links = page.locator(".st-key-menu a")
     expect(links).to_have_text([re.compile(re.escape(t) + "$") for t in TITLES])
     assert page.title() == "Scaling laws"
     said = {"fit": "law holds 47 runs", "dense_vs_moe": "a MoE with E = 8", "upload": "stored only when you say so"}

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
+
+_MENU = st.components.v2.component(
+    "menu", html="<span></span>", js=(Path(__file__).parent / "js" / "menu.js").read_text("utf-8"), isolate_styles=False
+)
 
 
 def menu(sections: Mapping[str, Sequence[StreamlitPage]]) -> StreamlitPage:
@@ -17,4 +22,5 @@ def menu(sections: Mapping[str, Sequence[StreamlitPage]]) -> StreamlitPage:
                 st.caption(name)
             for one in pages:
                 st.page_link(one, width="stretch")
+        _MENU(key="menu_landmark", data={})
     return page

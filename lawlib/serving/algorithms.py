@@ -25,6 +25,8 @@ EXPANSIONS = (1, 2, 4, 8, 16, 32, 64)
 """The expert counts (by E) that are compared."""
 SMALLEST = np.log(1e2)
 """ln of the smallest N_active searched."""
+NEAR = 4.0
+"""ln N below a loss-optimal size in which most models of a given loss lie: a fiftieth of it."""
 GRID = 129
 """Sizes between which models of one price are looked for."""
 Price = Callable[[Array, Array, Array], Array]
@@ -95,7 +97,9 @@ def bounded_loss(
         return log_loss(u, log_tokens_of_budget(law, u, log_c, e, g)) - target
 
     same, never = np.abs(best_loss - target) <= 1e-12, best_loss > target
-    u = root(excess, np.where(same | never, best_u, SMALLEST), best_u)
+    near = np.maximum(best_u - NEAR, SMALLEST)
+    low = np.where(excess(near) > 0, near, SMALLEST)
+    u = root(excess, np.where(same | never, best_u, low), best_u)
     u = np.where(same, best_u, np.where(never, np.nan, u))
     return replace(_sized(law, u, best_u, log_c, e, g, np.expm1(excess(u))), **known)
 

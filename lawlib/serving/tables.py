@@ -18,7 +18,7 @@ from ..ensemble import Ensemble
 from ..extrapolation import within
 from ..laws import FittedLaw
 from ..optimum import compute_optimal, log_tokens_of_budget
-from ..percentiles import central
+from ..percentiles import intervals
 from .algorithms import EXPANSIONS, Price, Server, Sized, bounded_cost, bounded_loss, optima, over_training
 from .lifetime import Lifetime, at_loss, fewest_flops, lifetime_optimal, training_rate
 from .sizes import law_footprint
@@ -77,10 +77,9 @@ def size_curves(q: Question, samples: Ensemble | None = None) -> pd.DataFrame:
         chosen = found["expansion"] == q.expansion
         many = over_training(samples.law, q.budget, SHARES, [q.expansion], q.granularity)
         hours = q.server.price(q.law)(np.log(many.n_active), np.asarray(q.expansion), np.asarray(_g(q)))
-        for name, of_samples in (("loss", many.loss), ("gpu_hours", hours)):
-            for column, values in _interval(name, of_samples[:, 0]).items():
-                found[column] = np.full(chosen.shape, np.nan)
-                found[column][chosen] = values
+        for column, values in intervals({"loss": many.loss[:, 0], "gpu_hours": hours[:, 0]}, LEVEL).items():
+            found[column] = np.full(chosen.shape, np.nan)
+            found[column][chosen] = values
     slack = 1 + 1e-9
     found |= {"better": found["loss"] <= target.loss * slack, "cheaper": found["gpu_hours"] <= float(cost) * slack}
     return pd.DataFrame(found)
@@ -144,9 +143,7 @@ def _bounded(
         return pd.DataFrame(compute(q, q.law, e))
     found = compute(q, samples.with_point, e)
     frame = {name: values[0] if np.ndim(values) == 2 else values for name, values in found.items()}
-    for name in bounded:
-        frame |= _interval(name, found[name][1:])
-    return pd.DataFrame(frame)
+    return pd.DataFrame(frame | intervals({name: found[name][1:] for name in bounded}, LEVEL))
 
 
 def _optimal(q: Question, law: FittedLaw, expansions: Array) -> dict:
@@ -233,8 +230,3 @@ def _inside(law: FittedLaw, budget: float, e: ArrayLike, n_active: Array, tokens
 
 def _g(q: Question) -> float:
     return np.nan if q.granularity is None else q.granularity
-
-
-def _interval(name: str, values: Array) -> dict:
-    low, high = central(values, LEVEL)
-    return {f"{name}_low": low, f"{name}_high": high}
