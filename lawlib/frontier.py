@@ -139,7 +139,7 @@ def allocation_exponents(
         granularity = float(np.median(np.asarray(compute_optimal(law, budget, expansion).granularity)))
     best = compute_optimal(law, budget, expansion, granularity)
     g = np.asarray(np.nan if granularity is None else granularity, dtype=float)
-    return size_growth(law, np.log(best.n_active), np.log(budget), expansion_of(law, expansion), g)
+    return size_growth(law, np.log(best.n_active), np.log(np.asarray(budget, dtype=float)), expansion_of(law, expansion), g)
 
 
 def granularity_gain(law: FittedLaw, budget: float, expansion: float | None = None, coarse: float = 1.0) -> float | Array:

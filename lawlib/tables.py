@@ -74,7 +74,7 @@ def granularity_curves(
     options = granularities_of(law) if granularities is None else np.asarray(granularities, dtype=float)
     opt, all_of = _optima(law, samples, budgets[:, None], expansion, options[None, :])
     loss = np.asarray(opt.loss)
-    best = loss.min(axis=1, keepdims=True)
+    best = _least(loss)
     frame = {k: np.broadcast_to(v, loss.shape).ravel() for k, v in _frame(opt).items()}
     frame["best"] = (loss == best).ravel()
     frame["excess"] = (loss - best).ravel()
@@ -82,7 +82,7 @@ def granularity_curves(
     frame["inside"] = inside(law, opt).ravel()
     if all_of is not None:
         many = np.asarray(all_of.loss)[1:]
-        bounds = intervals({"loss": many, "excess": many - many.min(axis=2, keepdims=True)}, level)
+        bounds = intervals({"loss": many, "excess": many - _least(many)}, level)
         frame |= {name: bound.ravel() for name, bound in bounds.items()}
     return pd.DataFrame(frame)
 
@@ -113,13 +113,21 @@ def gap_curves(
 
 
 def _optima(law: FittedLaw, samples: Ensemble | None, *question: ArrayLike | None) -> tuple[Optimum, Optimum | None]:
-    """The law's optimum, and that of law and samples (the law first) in one computation; None without samples."""
+    """The law's optimum, and that of law and samples (the law first) in one computation; None without samples.
+
+    The law is the point that the samples vary around.
+    """
     if samples is None:
         return compute_optimal(law, *question), None  # type: ignore[arg-type]
     many = compute_optimal(samples.with_point, *question)  # type: ignore[arg-type]
     opt = many.sample(0)
     check_optimum(law, np.asarray(opt.n_active))
     return opt, many
+
+
+def _least(loss: np.ndarray) -> np.ndarray:
+    """The lowest loss along the last axis, of the granularities that have an optimum; infinite where none has."""
+    return np.where(np.isnan(loss), np.inf, loss).min(axis=-1, keepdims=True)
 
 
 def _frame(opt: Optimum) -> dict:

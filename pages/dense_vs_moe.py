@@ -1,5 +1,7 @@
 """Dense vs MoE: how much compute a mixture of experts saves, by budget and expert count."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 import ui
@@ -9,18 +11,18 @@ ui.begin("Dense vs MoE", "How much more compute does a dense model need for the 
 duel = ui.choose_pair()
 
 
-@ui.explore
-def explorer() -> None:
+@ui.explore(lambda: ui.controls(duel.moe))
+def explorer(sliders: Callable[[], None]) -> None:
     place = st.container()
     point = ui.standing(duel.moe)
     optimum = ui.optimum(duel.moe, point)
-    style = ui.style()
+    style, measured = ui.style(), ui.measured_gaps()
     curves = ui.gaps(duel, point)
     at = ui.gaps(duel, point, [point.budget]).query("expansion == @point.expansion").iloc[0]
-    gap = figures.gap_figure(curves, style, point.budget, point.expansion, duel.interval, ui.measured_gaps(duel))
+    gap = figures.gap_figure(curves, style, point.budget, point.expansion, duel.interval, measured)
     losses = figures.losses_figure(curves, style, point.budget, point.expansion)
     ui.write(gap, losses)
-    ui.controls(duel.moe)
+    sliders()
 
     template = (
         "At **{flops:flops} FLOPs** a MoE with **E = {expansion:plain}**"
@@ -43,6 +45,8 @@ def explorer() -> None:
     left, right = st.columns(2)
     with left:
         ui.chart(gap, "gap", "Compute that the MoE saves", curves)
+        if measured is None:
+            st.caption(ui.why_no_gaps())
     with right:
         ui.chart(losses, "losses", "Optimal loss of both", curves)
     ui.leverage(point, optimum)

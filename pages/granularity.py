@@ -1,5 +1,7 @@
 """Granularity: how finely to split the experts at each budget, and what it is worth."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 import ui
@@ -11,13 +13,14 @@ law, runs, style = choice.law, ui.selection(), ui.style()
 measured = figures.measured_granularity(runs, style) if runs["granularity"].nunique() > 1 else None
 
 
-@ui.explore
-def explorer() -> None:
+@ui.explore(lambda: ui.controls(law))
+def explorer(sliders: Callable[[], None]) -> None:
     place = st.container()
     point = ui.standing(law)
     optimum = ui.optimum(law, point)
     budgets = ui.decades(law, point.budget)
     curves = tables.granularity_curves(law, budgets, point.expansion, choice.samples)
+    curves = curves[curves.groupby("flops")["best"].transform("any")]  # a neighbour of the budget may be too small for any model
     chosen = curves[curves["flops"] == point.budget]
     best = chosen[chosen["best"]].iloc[0]
     at = ui.path(choice, point, [point.budget], best_granularity=True).iloc[0]
@@ -29,7 +32,7 @@ def explorer() -> None:
     finest = figures.best_figure(ui.path(choice, point, best_granularity=True), switches, style, point.budget)
     router = figures.router_figure(curves, style, point.budget) if law.flops_rule.has_router else None
     ui.write(*(figure for figure in (excess, finest, router, measured) if figure is not None))
-    ui.controls(law)
+    sliders()
 
     template = (
         "At **{flops:flops} FLOPs** the best MoE"

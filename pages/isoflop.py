@@ -1,5 +1,7 @@
 """IsoFLOP: how size trades against tokens at fixed compute, and how the optimum moves with the budget."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 import ui
@@ -10,8 +12,8 @@ choice = ui.choose("D")
 law, runs = choice.law, ui.selection()
 
 
-@ui.explore
-def explorer() -> None:
+@ui.explore(lambda: ui.controls(law))
+def explorer(sliders: Callable[[], None]) -> None:
     place = st.container()
     point = ui.standing(law)
     optimum = ui.optimum(law, point)
@@ -32,7 +34,7 @@ def explorer() -> None:
     )
 
     ui.write(slices, size, tokens)
-    ui.controls(law)
+    sliders()
 
     template = (
         "At **{flops:flops} FLOPs** the loss is lowest at **{n_active:count} "

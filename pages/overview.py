@@ -1,5 +1,7 @@
 """Overview: the chosen data set and law at a glance, and the model to train at a budget."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 import ui
@@ -10,8 +12,8 @@ choice = ui.choose("D")
 law, runs = choice.law, ui.selection()
 
 
-@ui.explore
-def explorer() -> None:
+@ui.explore(lambda: ui.controls(law))
+def explorer(sliders: Callable[[], None]) -> None:
     place = st.container()
     point = ui.standing(law)
     optimum = ui.optimum(law, point)
@@ -25,7 +27,7 @@ def explorer() -> None:
     slices = figures.isoflop_figure(curves, same, style, point.budget, choice.interval, 380, others, reach=path)
     paths = ui.compared_paths(choice, point, path)
     ui.write(loss, slices)
-    ui.controls(law)
+    sliders()
 
     template = (
         "At **{flops:flops} FLOPs** the optimum has **{n_active:count} "

@@ -1,5 +1,7 @@
 """Planner: from budget, memory, data and serving to one configuration that can be trained, and which runs to do next."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 import ui
@@ -10,10 +12,10 @@ choice = ui.choose("D")
 ui.plan_options()
 
 
-@ui.explore
-def explorer() -> None:
+@ui.explore(lambda: ui.plan_inputs(choice.law))
+def explorer(sliders: Callable[[], None]) -> None:
     place = st.container()
-    ui.plan_inputs(choice.law)
+    sliders()
     found = ui.plan(choice)
     changes, neighbours = ui.plan_changes(found), ui.plan_neighbours(found)
     with place:

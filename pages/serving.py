@@ -1,5 +1,7 @@
 """Serving: how many experts, and how small, when the model is also served."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 import ui
@@ -10,8 +12,13 @@ choice = ui.choose("ED", "law_e")
 ui.serving.options()
 
 
-@ui.explore
-def explorer() -> None:
+def controls() -> None:
+    ui.controls(choice.law)
+    ui.serving.controls()
+
+
+@ui.explore(controls)
+def explorer(sliders: Callable[[], None]) -> None:
     place = st.container()
     point = ui.standing(choice.law)
     style = ui.style()
@@ -24,8 +31,7 @@ def explorer() -> None:
     lifetime = figures.lifetime_figure(found.lifetimes, style, price, e, found.served)
     ladder = ui.serving.ladder(found, price)
     ui.write(trilemma, at_loss, sizes, lifetime)
-    ui.controls(choice.law)
-    ui.serving.controls()
+    sliders()
 
     template = (
         "At **{flops:flops} FLOPs** the loss-optimal model"

@@ -252,6 +252,12 @@ def test_more_experts_save_more_compute_up_to_the_laws_data():
     assert gaps[0] > 1
 
 
+@pytest.mark.parametrize(("page", "budget"), [("isoflop", 1e6), ("overview", 1e6), ("granularity", 1e6), ("isoflop", 2e6)])
+def test_where_there_is_no_optimum_the_sliders_stay(page, budget):
+    at = open_page(page, dataset="marin-moe-v16", budget=budget, law="besiroglu2024" if page != "granularity" else "")
+    assert [s.key for s in at.select_slider if s.key == "w_budget"] == ["w_budget"]
+
+
 @pytest.mark.parametrize("typed", ["3e21", "3000000000000000000000", " 3e21 "])
 def test_a_typed_budget_is_taken(typed):
     at = open_page()

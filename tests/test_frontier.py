@@ -149,14 +149,14 @@ def test_coarse_experts_may_never_get_there():
     assert granularity_gain(steep, 1e20, 64) == np.inf
 
 
-@pytest.mark.parametrize("budget", [1e18, 1e22, np.array([1e17, 1e20, 1e25])])
+@pytest.mark.parametrize("budget", [1e18, 10**22, np.array([1e17, 1e20, 1e25])])
 @pytest.mark.parametrize("name", ["hoffmann2022", "besiroglu2024"])
 def test_allocation_exponents_are_hoffmanns_closed_form(name, budget):
     law = lawlib.published(name)
     alpha, beta = law.params["alpha"], law.params["beta"]
     n, d = allocation_exponents(law, budget)
-    np.testing.assert_allclose(n, np.broadcast_to(beta / (alpha + beta), np.shape(budget)), rtol=1e-6)
-    np.testing.assert_allclose(d, np.broadcast_to(alpha / (alpha + beta), np.shape(budget)), rtol=1e-6)
+    np.testing.assert_allclose(n, np.broadcast_to(beta / (alpha + beta), np.shape(budget)), rtol=1e-10)
+    np.testing.assert_allclose(d, np.broadcast_to(alpha / (alpha + beta), np.shape(budget)), rtol=1e-10)
 
 
 def test_allocation_exponents_of_an_ensemble_are_those_of_its_samples():
@@ -165,6 +165,24 @@ def test_allocation_exponents_of_an_ensemble_are_those_of_its_samples():
     assert n.shape == d.shape == (6, 2)
     p = many.params
     np.testing.assert_allclose(n, np.stack([p["beta"] / (p["alpha"] + p["beta"])] * 2, axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["law", "samples"])
+@pytest.mark.parametrize("name", ["krajewski2024-moe-e64", "ludziejewski2025", "besiroglu2024"])
+def test_allocation_exponents_are_the_slopes_of_the_optima(name, many):
+    """Richardson's extrapolation of central differences, also of a router whose FLOPs are no power of N."""
+    law = lawlib.published(name)
+    e = 16.0 if law.law.has_expansion else law.expansion
+    g = 8.0 if "G" in law.law.variables else None
+    law = law.rounding(5, seed=1).law if many else law
+    budgets = np.array([1e17, 1e20, 1e24])
+
+    def slopes(step):
+        low, high = (lawlib.compute_optimal(law, budgets * np.exp(s), e, g) for s in (-step, step))
+        return np.array([np.log(np.asarray(getattr(high, q)) / getattr(low, q)) / (2 * step) for q in ("n_active", "tokens")])
+
+    wanted = (4 * slopes(0.02) - slopes(0.04)) / 3
+    np.testing.assert_allclose(allocation_exponents(law, budgets, e, g), wanted, rtol=1e-7)
 
 
 def test_allocation_exponents_hold_the_granularity_of_the_budget():

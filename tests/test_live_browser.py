@@ -9,7 +9,6 @@ from playwright.sync_api import Page, expect
 import lawlib
 from tests.browser import settle
 from tests.test_pages_browser import answer, go, press
-from tests.test_portable import JS
 
 pytestmark = pytest.mark.browser
 
@@ -207,32 +206,6 @@ def test_what_is_drawn_again_of_a_chart_makes_it_the_chart_drawn_anew(page):
     assert page.evaluate("window.made.animate") == 4  # the curve of the budget; the other two charts change a line and its words
 
 
-ARRAYS = """() => [...document.querySelectorAll('.chart')].flatMap(chart => chart._fullData.map(trace => {
-    // By the schema itself: which attributes of this trace hold an array.
-    const found = [], schema = Plotly.PlotSchema.get().traces[trace.type].attributes;
-    const walk = (value, node, path) => Object.keys(node ?? {}).forEach(key => {
-        const at = [...path, key].join("."), inner = value?.[key], array = Array.isArray(inner) || ArrayBuffer.isView(inner);
-        const arrayed = node[key]?.valType === "data_array" || node[key]?.arrayOk;
-        if (array && arrayed && !/colorbar.tick(text|vals)/.test(at)) found.push(at);
-        if (!array && !node[key]?.valType && inner && typeof inner === "object") walk(inner, node[key], [...path, key]);
-    });
-    walk(trace, schema, []);
-    return [trace._arrayAttrs.toSorted().join(), [...new Set(found)].toSorted().join()];
-}))"""
-
-
-def test_what_is_remembered_of_one_trace_holds_for_those_like_it(page):
-    """js/chart.js keeps what plotly finds out about the arrays of a trace: against the schema, for every trace of pages with many forms."""
-    forms = set()
-    for path in ("/granularity", "/serving", "/fine_grained"):
-        page.goto(path)
-        settle(page)
-        for remembered, of_schema in page.evaluate(ARRAYS):
-            assert remembered == of_schema, path
-            forms.add(remembered)
-    assert len(forms) > 4, forms
-
-
 def test_a_chart_says_what_it_is_to_those_who_cannot_see_it(page):
     page.goto("/isoflop?dataset=marin-moe-v16")
     settle(page)
@@ -243,8 +216,3 @@ def test_without_the_drawing_library_charts_are_streamlit_s_own(fresh_server, ne
     page = new_page(fresh_server(LAWLIB_PLOTLY="none.js"), path="/isoflop?dataset=marin-moe-v16")
     expect(page.locator(".st-key-isoflop .js-plotly-plot")).to_be_visible()
     assert page.locator(".chart").count() == 0
-
-
-def test_all_javascript_together_is_small():
-    lines = sum(len(file.read_text("utf-8").splitlines()) for file in JS.glob("*.js"))
-    assert lines <= 600

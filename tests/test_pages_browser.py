@@ -78,6 +78,23 @@ def lightness(colour: str) -> float:
     return sum(float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]) / 765
 
 
+ARRAYS = """() => {
+    // By the schema itself: which attributes of each trace hold an array, beside what js/chart.js remembers of traces like it.
+    const { traces } = Plotly.PlotSchema.get();
+    return [...document.querySelectorAll('.chart')].flatMap(chart => chart._fullData.map(trace => {
+        const found = [];
+        const walk = (value, node, path) => Object.keys(node ?? {}).forEach(key => {
+            const at = [...path, key].join("."), inner = value?.[key], array = Array.isArray(inner) || ArrayBuffer.isView(inner);
+            const arrayed = node[key]?.valType === "data_array" || node[key]?.arrayOk;
+            if (array && arrayed && !/colorbar.tick(text|vals)/.test(at)) found.push(at);
+            if (!array && !node[key]?.valType && inner && typeof inner === "object") walk(inner, node[key], [...path, key]);
+        });
+        walk(trace, traces[trace.type].attributes, []);
+        return [trace._arrayAttrs.toSorted().join(), [...new Set(found)].toSorted().join()];
+    }));
+}"""
+
+
 @pytest.mark.parametrize(
     "page", [{"color_scheme": scheme, "width": WIDTHS[0]} for scheme in SCHEMES], indirect=True, ids=list(SCHEMES)
 )
@@ -94,6 +111,8 @@ def test_every_page_is_drawn_in_the_system_s_colours_and_accessible(page, half, 
         background = page.locator('[data-testid="stApp"]').evaluate("e => getComputedStyle(e).backgroundColor")
         assert (lightness(background) < 0.2) == (scheme == "dark"), background
         assert violations(page) == [], path
+        if page.locator(".chart").count():
+            assert all(remembered == of_schema for remembered, of_schema in page.evaluate(ARRAYS)), path
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             page.wait_for_function(FITS, arg=width)
@@ -235,6 +254,7 @@ def test_on_a_phone_the_menu_is_a_landmark_that_makes_way_for_the_page(page):
     page.get_by_test_id("stExpandSidebarButton").click()
     links = page.get_by_role("navigation", name="Pages").get_by_role("link")
     assert len(links.all()) == len(TITLES)
+    assert [link.inner_text().split()[-1] for link in links.all() if link.get_attribute("aria-current") == "page"] == ["IsoFLOP"]
     links.filter(has_text="Granularity").click()
     expect(links.first).not_to_be_in_viewport()
     expect(page.get_by_test_id("stHeading").locator("h1")).to_have_text("Granularity")

@@ -9,7 +9,7 @@ from .chart import chart, style, write
 from .controls import Point, budget_range, controls, standing
 from .curvespanel import curves
 from .data import N_RESAMPLES, datasets, ensemble, fit, health, passing, progress, runs, selection, store, too_many
-from .duel import choose_pair, leverage, measured_gaps
+from .duel import choose_pair, leverage, measured_gaps, why_no_gaps
 from .fitpage import axis_menu, backtest, backtest_table, coefficient_table, coefficients, health_card, pull_table, seed_caption
 from .laws import Choice, choose, facts, has
 from .ledgerpanel import marks, show_scrubbed

@@ -42,9 +42,7 @@ def chart(fig: figures.Figure, key: str, title: str, table: pd.DataFrame | None 
     """
     collected.chart(key, title, fig, table)
     drawn_by_streamlit = "on_select" in options or not _PLOTLY.exists()
-    if drawn_by_streamlit:
-        st.markdown(f"**{title}**")
-    if table is not None:  # laid over the title's line by `look`
+    if table is not None:  # laid over the line of the title by `look`
         st.download_button(
             "CSV",
             data=lambda: safe_csv(table),
@@ -56,6 +54,7 @@ def chart(fig: figures.Figure, key: str, title: str, table: pd.DataFrame | None 
             help=f"The numbers of “{title}”",
         )
     if drawn_by_streamlit:
+        st.markdown(f"**{title}**")
         return st.plotly_chart(
             fig,
             key=key,

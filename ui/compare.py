@@ -71,7 +71,11 @@ def choose_sides() -> tuple[Side, Side]:
                 **state.bound(field, chosen, lambda q, f=field: state.put(f, "" if q == here and f == "a" else q)),
             )
         sides.append((named[chosen], chosen))
-    left, right = (_side(name, query) for name, query in sides)
+    try:
+        left, right = (_side(name, query) for name, query in sides)
+    except lawlib.OptimumError as error:
+        st.warning(plain(error))
+        st.stop()
     for name, side in (("left", left), ("right", right)):
         at = (side.point.budget, side.point.expansion, side.point.granularity)
         samples = side.choice.samples

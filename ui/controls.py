@@ -30,7 +30,7 @@ class Point:
 
 
 def controls(law: lawlib.FittedLaw) -> None:
-    """Draws the sliders for a law, once the answer at `standing` is worked out: the page is then drawn anew in one go."""
+    """Draws the sliders for a law."""
     columns = st.columns([5, 4, 4, 2], vertical_alignment="bottom")
     with columns[0]:
         budget_slider(law)
@@ -75,8 +75,8 @@ def _expansions(law: lawlib.FittedLaw) -> set[float]:
     return {float(2**k) for k in range(int(np.log2(max(high * 8, 64))) + 1)} | {low, high}
 
 
-def budget_slider(law: lawlib.FittedLaw) -> float:
-    """The slider of the training budget, over the data's range and three decades beyond; gives where it stands."""
+def budget_slider(law: lawlib.FittedLaw) -> None:
+    """The slider of the training budget, over the data's range and three decades beyond."""
     low, high = budget_range(law)
     exponents = (
         np.arange(np.floor(np.log10(low) * PER_DECADE + 1e-9), np.ceil(np.log10(high) * PER_DECADE - 1e-9) + 1) / PER_DECADE
@@ -91,7 +91,6 @@ def budget_slider(law: lawlib.FittedLaw) -> float:
     st.select_slider(
         "Budget C, training FLOPs", grid, format_func=lambda v: numbers.flops(v, 3), **state.bound("budget", nearest)
     )
-    return value
 
 
 def _expansion(law: lawlib.FittedLaw) -> None:

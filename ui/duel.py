@@ -83,13 +83,15 @@ def _label(name: str) -> str:
     return laws.label(name)
 
 
-def measured_gaps(duel: Duel) -> pd.DataFrame | None:
-    """Gaps between runs of the selection, where there are dense and MoE runs; shown beside any law: they are ratios."""
+def measured_gaps() -> pd.DataFrame | None:
+    """Gaps between runs of the selection, where there are dense and MoE runs; beside any law: they are ratios."""
     found = data.measured_gap()
-    if found.empty:
-        st.caption(data.too_many() or "Measured gaps need dense runs beside MoE runs with a known E; the selection has none.")
-        return None
-    return found
+    return None if found.empty else found
+
+
+def why_no_gaps() -> str:
+    """Why no gap is measured."""
+    return data.too_many() or "Measured gaps need dense runs beside MoE runs with a known E; the selection has none."
 
 
 def leverage(point: Point, optimum: lawlib.Optimum) -> None:

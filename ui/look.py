@@ -32,6 +32,7 @@ html[data-live] .st-key-below_answer {opacity: 0.4;}
 .st-key-health [data-testid="stAlertContainer"] p {font-size: 0.9rem; line-height: 1.45;}
 .st-key-menu {border-bottom: 1px solid BORDER; padding-bottom: 1rem;}
 .st-key-menu a {margin: 0; padding-top: 0.2rem; padding-bottom: 0.2rem;}
+.st-key-menu a:focus-visible {outline: 2px solid TEXT; outline-offset: -2px;}
 .st-key-menu [data-testid="stPageLink"] {margin-bottom: 0.1rem;}
 .st-key-menu [data-testid="stCaptionContainer"] {padding: 0.75rem 0 0.15rem;}
 .chart {contain: content;}

@@ -22,5 +22,5 @@ def menu(sections: Mapping[str, Sequence[StreamlitPage]]) -> StreamlitPage:
                 st.caption(name)
             for one in pages:
                 st.page_link(one, width="stretch")
-        _MENU(key="menu_landmark", data={})
+        _MENU(key="menu_landmark", data={"open": [one.url_path for of in sections.values() for one in of].index(page.url_path)})
     return page

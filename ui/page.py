@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-from lawlib import StoreError, numbers
+from lawlib import OptimumError, StoreError, numbers
 
 from . import collected, data, link, live, look, sharing, state
 from .markup import plain
@@ -77,15 +77,34 @@ def _notices(notices: list[str]) -> None:
         st.button("Got it", key="got_it", on_click=lambda: st.session_state.update(notices_read=True))
 
 
-def explore(part: Callable[[], None]) -> None:
-    """Runs the part of a page that its sliders change. A moved slider runs it alone again, not the menus beside it."""
+def explore(sliders: Callable[[], None]) -> Callable[[Callable[[Callable[[], None]], None]], None]:
+    """Runs the part of a page that its sliders change. A moved slider runs it alone again, not the menus beside it.
+
+    sliders: draws them. The part is given it, to call it when its answer is worked out: the page is then drawn anew in one go.
+    Where there is no answer, they are drawn with the reason below them.
+    """
+    return lambda part: _explore(part, sliders)
+
+
+def _explore(part: Callable[[Callable[[], None]], None], sliders: Callable[[], None]) -> None:
     before, alone = replace(collected.now(), explored=True), False
 
     @st.fragment
     def follow() -> None:
         collected.restart(before)
+        drawn = False
+
+        def draw() -> None:
+            nonlocal drawn
+            drawn = True
+            sliders()
+
         try:
-            part()
+            part(draw)
+        except OptimumError as error:
+            if not drawn:
+                draw()
+            st.warning(plain(error))
         finally:
             state.write_url(link.parameters())
         if alone and sharing.is_open():

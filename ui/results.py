@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import streamlit as st
 
 import lawlib
 from lawlib import figures, selection, tables
@@ -16,9 +15,8 @@ from lawlib.identification import WEAK, gap_error
 from lawlib.percentiles import central
 
 from . import data, state
-from .controls import Point, budget_range, controls
+from .controls import Point, budget_range
 from .laws import Choice, label
-from .markup import plain
 
 PER_DECADE = 6
 COMPARED = ("besiroglu2024", "krajewski2024-moe-e64", "ludziejewski2025")
@@ -26,13 +24,8 @@ COMPARED = ("besiroglu2024", "krajewski2024-moe-e64", "ludziejewski2025")
 
 
 def optimum(law: lawlib.FittedLaw, point: Point) -> lawlib.Optimum:
-    """The compute-optimal model at the sliders; stops the page with the reason where there is none."""
-    try:
-        return lawlib.compute_optimal(law, point.budget, point.expansion, point.granularity)
-    except lawlib.OptimumError as error:
-        controls(law)  # the way out
-        st.warning(plain(error))
-        st.stop()
+    """The compute-optimal model at the sliders. Raises OptimumError where there is none: `page.explore` says so."""
+    return lawlib.compute_optimal(law, point.budget, point.expansion, point.granularity)
 
 
 def path(choice: Choice, point: Point, budgets: list[float] | None = None, best_granularity: bool = False) -> pd.DataFrame:
@@ -72,9 +65,14 @@ def isoflops(choice: Choice, point: Point, own: pd.DataFrame | None) -> pd.DataF
         budgets = [*near, point.budget]
     e, g, samples = point.expansion, point.granularity, choice.samples
 
-    def curve(budget: float) -> pd.DataFrame:
+    def curve(budget: float) -> pd.DataFrame | None:
         key = ("isoflop", budget, e, g, state.get("unit"))
-        return data.remember(choice.law, key, lambda: tables.isoflop_curves(choice.law, [budget], e, g, samples))
+        try:
+            return data.remember(choice.law, key, lambda: tables.isoflop_curves(choice.law, [budget], e, g, samples))
+        except lawlib.OptimumError:
+            if budget == point.budget:
+                raise
+            return None  # a neighbour of the chosen budget that is too small for any model
 
     return pd.concat([curve(b) for b in sorted(budgets)], ignore_index=True)
 

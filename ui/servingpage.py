@@ -15,9 +15,7 @@ from lawlib.serving.lifetime import break_even
 
 from . import collected, data, state
 from .controls import Point
-from .controls import controls as law_controls
 from .laws import Choice
-from .markup import plain
 from .words import bracket
 
 _OFFERED = "number_formats_offered"
@@ -142,7 +140,7 @@ def server() -> serving.Server:
 
 
 def results(choice: Choice, point: Point, optimum: lawlib.Optimum) -> serving.Answer:
-    """Everything the page shows, computed once for each setting; stops the page with the reason where there is nothing.
+    """Everything the page shows, computed once for each setting. Raises OptimumError where there is nothing.
 
     What the moved slider does not change is taken from what this session was shown last.
     """
@@ -150,13 +148,7 @@ def results(choice: Choice, point: Point, optimum: lawlib.Optimum) -> serving.An
     q = serving.Question(choice.law, server(), point.budget, point.expansion or 1.0, state.get("reference"), g, state.get("mfu"))
     key = ("serving", q.server, q.budget, q.expansion, q.reference, g, q.utilisation, state.get("served"), state.get("unit"))
     earlier = st.session_state.get(_ANSWER)
-    try:
-        found = data.remember(choice.law, key, lambda: serving.answer(q, state.get("served"), choice.samples, earlier))
-    except lawlib.OptimumError as error:
-        law_controls(choice.law)  # the way out
-        controls()
-        st.warning(plain(error))
-        st.stop()
+    found = data.remember(choice.law, key, lambda: serving.answer(q, state.get("served"), choice.samples, earlier))
     st.session_state[_ANSWER] = found
     collected.serving(found, price())
     return found

@@ -47,8 +47,8 @@ def isoflop_figure(
         fig.add_trace(points | {"showlegend": False})
     best = [{name: part[name][np.argmax(part["optimal"])] for name in ("n_active", "loss")} for part in parts.values()]
     top = float(np.nanmax([at["loss"] for at in best]))
-    low = min(float(np.nanmin(part["loss"])) for part in parts.values())
-    measured_top = float(np.nanquantile(runs["loss"].to_numpy(dtype=float), 0.98)) if runs is not None and len(runs) else top
+    low = float(curves["loss"].min())
+    measured_top = float(runs["loss"].quantile(0.98)) if runs is not None and len(runs) else top
     ceiling = max(top, measured_top)
     if reach is not None:
         low = min(low, float(reach["loss"].min()))

@@ -1,5 +1,4 @@
-// A chart in the page: one Plotly.react on one element, so that zoom, legend and selection stay when its data change.
-// Keys, once it has the focus: arrows move, + and - zoom, 0 or Home shows all.
+// A chart in the page: one Plotly.react on one element, so that zoom, legend and selection stay when its data change; with keys.
 
 // Plotly looks for the arrays in every trace each time it draws, a millisecond a trace: traces of one form have the same ones.
 const form = (value) => (ArrayBuffer.isView(value) || Array.isArray(value) ? "[]" : Object.keys(value).map((key) =>
@@ -63,6 +62,7 @@ async function amend(chart, before, { data, layout }) {
   const atOnce = { mode: "immediate", transition: { duration: 0 }, frame: { duration: 0, redraw: false } };
   const drawn = traces.length && new Promise((done, fail) => {
     chart.once("plotly_transitioning", done);  // it draws in the same breath; its own promise waits for another frame
+    chart.once("plotly_animated", () => fail(new Error("not drawn")));  // too late to matter, unless it could not be drawn
     window.Plotly.animate(chart, { data: traces.map((i) => data[i]), traces }, atOnce).catch(fail);
   });
   await Promise.all([drawn, Object.keys(touched).length && window.Plotly.relayout(chart, touched)]);
@@ -80,12 +80,12 @@ async function draw(chart, data) {
 
 export default function ({ parentElement, data }) {
   const chart = parentElement.querySelector(".chart");
-  parentElement.querySelector(".chart-title").textContent = data.title;
-  chart.setAttribute("aria-label", data.title);
+  chart.ariaLabel = parentElement.querySelector(".chart-title").textContent = data.title;
   chart.style.minHeight = `${data.height}px`;
   if (chart.spec !== data.figure) {
     if (chart.spec === undefined) {
       chart.addEventListener("keydown", (event) => chart.wanted && keyed(chart, event));
+      chart.outOfSight = chart.getBoundingClientRect().top > innerHeight;
       new IntersectionObserver((seen) => { chart.outOfSight = !seen.at(-1).isIntersecting; }).observe(chart);
       new ResizeObserver(() => chart.dataset.drawn && chart.clientWidth && window.Plotly.Plots.resize(chart)).observe(chart);
     }

@@ -70,8 +70,7 @@ function affine(law, e, g) {
   });
 }
 
-// {u, logLoss, bend, growth} at the optimum of ln C, NaN where there is none; along the optima bend = d ln L / d ln C (envelope)
-// and growth = d u / d ln C (the derivative by u stays zero).
+// {u, logLoss, bend: d ln L / d ln C, growth: d u / d ln C along the optima} at the optimum of ln C, NaN where there is none.
 // Convex in u: Newton's method on ln(rising / falling part of the derivative), nearly a line, within a bracket.
 function solve(law, terms, lnC, e, g, start) {
   let logLoss, tilt, slope, bend, growth;
