@@ -19,7 +19,7 @@ def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: s
     fig = figure(style, "granularity G (experts per feed-forward width)", "loss above the best G (nats)")
     fig.update_xaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
     parts = split(curves, "flops")
-    top = 1.15 * max(float(part["excess"].max()) for budget, part in parts.items() if np.isclose(budget, chosen))
+    top = 1.15 * max(float(np.nanmax(part["excess"])) for budget, part in parts.items() if np.isclose(budget, chosen))
     ends = []
     for (budget, part), ramp in zip(parts.items(), ramp_colors(style, len(parts)), strict=True):
         is_chosen = bool(np.isclose(budget, chosen))
