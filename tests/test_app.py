@@ -1,7 +1,10 @@
 """Every page run from app.py without a browser: what it answers, from which law, and what it says where it cannot."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -653,3 +656,8 @@ def test_the_axes_of_the_runs_chart_are_in_the_address():
     clean(at.selectbox(key="w_x").set_value("n_active").run())
     assert at.query_params["x"] in ("n_active", ["n_active"])
     assert at.query_params["color"] in ("flops", ["flops"])
+
+
+def test_a_process_of_a_cluster_may_load_the_app_as_its_main_module(tmp_path):
+    environment = {**os.environ, "LAWLIB_WORKSPACE": str(tmp_path / "workspace.duckdb")}
+    subprocess.run([sys.executable, str(ROOT / "app.py")], cwd=ROOT, env=environment, check=True, capture_output=True)
