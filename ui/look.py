@@ -6,8 +6,6 @@ contrast that WCAG AA asks of text; here they get the colours of `lawlib.figures
 
 from __future__ import annotations
 
-from functools import reduce
-
 import streamlit as st
 
 from lawlib import figures
@@ -67,4 +65,7 @@ def apply() -> None:
     """Puts the looks into the page, in the colours of its theme."""
     style = figures.style(st.context.theme.type)
     colors = {"MUTED": style.muted, "BORDER": style.grid, "TEXT": style.text, "WARN": ink(style.accent, style)}
-    st.html(reduce(lambda css, name: css.replace(name, colors[name]), colors, _CSS))
+    css = _CSS
+    for name, color in colors.items():
+        css = css.replace(name, color)
+    st.html(css)
