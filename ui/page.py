@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lawlib import OptimumError, StoreError, numbers
 
 from . import collected, data, link, live, look, sharing, state
 from .markup import plain
+from .together import together
 
 ICON = str(Path(__file__).parent / "icon.svg")
 """The page's icon: a local file, as Streamlit fetches named icons from another host."""
@@ -94,19 +96,22 @@ def _explore(part: Callable[[Callable[[], None]], None], sliders: Callable[[], N
         collected.restart(before)
         drawn = False
 
-        def draw() -> None:
-            nonlocal drawn
-            drawn = True
-            sliders()
+        with ExitStack() as stack:
 
-        try:
-            part(draw)
-        except OptimumError as error:
-            if not drawn:
-                draw()
-            st.warning(plain(error))
-        finally:
-            state.write_url(link.parameters())
+            def draw() -> None:
+                nonlocal drawn
+                drawn = True
+                stack.enter_context(together())
+                sliders()
+
+            try:
+                part(draw)
+            except OptimumError as error:
+                if not drawn:
+                    draw()
+                st.warning(plain(error))
+            finally:
+                state.write_url(link.parameters())
         if alone and sharing.is_open():
             st.rerun()  # what is open beside the title is made of what stands here
 

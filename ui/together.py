@@ -1,0 +1,42 @@
+"""Several elements in one go: the browser draws a page anew for every few of them that come singly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+PATIENCE = 0.2
+"""Seconds after which what is held is sent all the same: long work shows its progress."""
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """What is drawn inside is sent when it ends, or when it takes longer than `PATIENCE`.
+
+    The address goes first: for 5 ms after a message the server gathers what follows.
+    """
+    run = get_script_run_ctx()
+    assert run is not None
+    send, held, began = run._enqueue, [], time.perf_counter()
+
+    def release() -> None:
+        run._enqueue = send
+        waiting = sorted(held, key=lambda message: message.HasField("delta"))
+        held.clear()
+        for message in waiting:
+            send(message)
+
+    def hold(message: ForwardMsg) -> None:
+        held.append(message)
+        if time.perf_counter() - began > PATIENCE:
+            release()
+
+    run._enqueue = hold
+    try:
+        yield
+    finally:
+        release()
