@@ -57,7 +57,8 @@ def test_an_error_loses_nothing(run):
             run._enqueue(_element("one"))
             raise ZeroDivisionError
 
-    pytest.raises(ZeroDivisionError, part)
+    with pytest.raises(ZeroDivisionError):
+        part()
     assert run.sent == ["one"]
 
 
