@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -57,6 +58,29 @@ class Server:
         return hours
 
 
+class Optimal(NamedTuple):
+    """The loss-optimal models of several E at a budget: E, G, u = ln N_active and ln L, shape `(n_expansions,)`, samples first."""
+
+    expansion: Array
+    granularity: Array
+    u: Array
+    log_loss: Array
+
+    def of(self, expansions: ArrayLike) -> Optimal:
+        """Those of some of its E, in their order."""
+        wanted = np.atleast_1d(np.asarray(expansions, dtype=float))
+        same = wanted[:, None] == self.expansion
+        if not same.any(axis=1).all():
+            raise ValueError(f"Known are E = {self.expansion}; asked for {wanted}.")
+        at = same.argmax(axis=1)
+        return Optimal(*(a[..., at] for a in self))
+
+    @property
+    def point(self) -> Optimal:
+        """Sample 0 alone, of `Ensemble.with_point`."""
+        return self._replace(u=self.u[0], log_loss=self.log_loss[0])
+
+
 @dataclass(frozen=True)
 class Sized:
     """Models at one budget; arrays of the shape of E, samples first. NaN where there is none that meets the demand.
@@ -81,13 +105,19 @@ class Sized:
 
 
 def bounded_loss(
-    law: FittedLaw, budget: float, expansions: ArrayLike, reference: float, granularity: float | None = None
+    law: FittedLaw,
+    budget: float,
+    expansions: ArrayLike,
+    reference: float,
+    granularity: float | None = None,
+    optimal: Optimal | None = None,
 ) -> Sized:
     """Algorithm 1: for each E the smallest model that at the budget has the loss of the reference E's loss-optimal one.
 
     A root in ln N below the optimum of each E, where the loss falls with size. NaN where even the optimum of that E is worse.
+    optimal: `optima` of these E and the reference, where they are known.
     """
-    e, g, best_u, best_loss, known = _optima(law, budget, expansions, reference, granularity)
+    e, g, best_u, best_loss, known = _optima(law, budget, expansions, reference, granularity, optimal)
     log_c = np.log(budget)
     target = np.log(known["reference_loss"])[..., None]
 
@@ -111,13 +141,14 @@ def bounded_cost(
     reference: float,
     price: Price,
     granularity: float | None = None,
+    optimal: Optimal | None = None,
 ) -> Sized:
     """Algorithm 2: for each E the model that costs as much to serve as the reference E's loss-optimal one, all budget to data.
 
     A root in ln N from 100 parameters up to ten times the reference's size: larger ones cost more. D = B / (FLOPs per
-    token). NaN where no size costs as much.
+    token). NaN where no size costs as much. optimal: `optima` of these E and the reference, where they are known.
     """
-    e, g, best_u, _, known = _optima(law, budget, expansions, reference, granularity)
+    e, g, best_u, _, known = _optima(law, budget, expansions, reference, granularity, optimal)
     reference_u = np.log(known["reference_n_active"])[..., None]
     target = price(reference_u, np.asarray([reference], dtype=float), g[:1])
 
@@ -156,10 +187,18 @@ def equal_loss_budget(law: FittedLaw, loss: ArrayLike, expansions: ArrayLike, gr
 
 
 def over_training(
-    law: FittedLaw, budget: float, shares: ArrayLike, expansions: ArrayLike, granularity: float | None = None
+    law: FittedLaw,
+    budget: float,
+    shares: ArrayLike,
+    expansions: ArrayLike,
+    granularity: float | None = None,
+    optimal: Optimal | None = None,
 ) -> Sized:
-    """Models of these shares of each E's loss-optimal size at one budget; shape `(n_expansions, n_shares)`, samples first."""
-    e, g, best_u, _ = optima(law, budget, expansions, granularity)
+    """Models of these shares of each E's loss-optimal size at one budget; shape `(n_expansions, n_shares)`, samples first.
+
+    optimal: `optima` of these E, where they are known.
+    """
+    e, g, best_u, _ = optima(law, budget, expansions, granularity) if optimal is None else optimal.of(expansions)
     e, g, best_u = e[:, None], g[:, None], best_u[..., None]
     u = best_u + np.log(np.asarray(shares, dtype=float))
     best_u, log_c = np.broadcast_to(best_u, u.shape), np.log(budget)
@@ -167,11 +206,11 @@ def over_training(
     return _sized(law, u, best_u, log_c, np.broadcast_to(e, grid), np.broadcast_to(g, grid), np.zeros(u.shape))
 
 
-def optima(law: FittedLaw, budget: ArrayLike, expansions: ArrayLike, granularity: float | None):
-    """(E, G, ln N of the loss-optimal, its ln L), shape `(n_expansions,)`, samples first; budgets: one, or one an E."""
+def optima(law: FittedLaw, budget: ArrayLike, expansions: ArrayLike, granularity: float | None) -> Optimal:
+    """The loss-optimal model of each E; budgets: one, or one an E."""
     e, g = expansions_of(law, expansions, granularity)
     u, log_loss = solve(law, np.log(np.asarray(budget, dtype=float)), e, g)
-    return e, g, u, log_loss
+    return Optimal(e, g, u, log_loss)
 
 
 def expansions_of(law: FittedLaw, expansions: ArrayLike, granularity: float | None) -> tuple[Array, Array]:
@@ -183,9 +222,17 @@ def expansions_of(law: FittedLaw, expansions: ArrayLike, granularity: float | No
     return e, np.full(e.shape, np.nan if granularity is None else granularity)
 
 
-def _optima(law: FittedLaw, budget: float, expansions: ArrayLike, reference: float, granularity: float | None):
+def _optima(
+    law: FittedLaw,
+    budget: float,
+    expansions: ArrayLike,
+    reference: float,
+    granularity: float | None,
+    optimal: Optimal | None,
+):
     """`optima` of these E, and size and loss of the reference E's, as `Sized` has them."""
-    e, g, u, log_loss = optima(law, budget, [*np.atleast_1d(np.asarray(expansions, dtype=float)), reference], granularity)
+    wanted = [*np.atleast_1d(np.asarray(expansions, dtype=float)), reference]
+    e, g, u, log_loss = optima(law, budget, wanted, granularity) if optimal is None else optimal.of(wanted)
     check_optimum(law, u[..., -1])
     known = {"reference_n_active": np.exp(u[..., -1]), "reference_loss": np.exp(log_loss[..., -1])}
     return e[:-1], g[:-1], u[..., :-1], log_loss[..., :-1], known

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,9 @@ from ..architecture import Array
 from ..ensemble import Ensemble
 from ..extrapolation import within
 from ..laws import FittedLaw
-from ..optimum import compute_optimal, log_tokens_of_budget
+from ..optimum import check_optimum, log_tokens_of_budget
 from ..percentiles import intervals
-from .algorithms import EXPANSIONS, Price, Server, Sized, bounded_cost, bounded_loss, optima, over_training
+from .algorithms import EXPANSIONS, Optimal, Price, Server, Sized, bounded_cost, bounded_loss, optima, over_training
 from .lifetime import Lifetime, at_loss, fewest_flops, lifetime_optimal, training_rate
 from .sizes import law_footprint
 
@@ -49,10 +49,22 @@ class Question:
         """The E that are compared: powers of two up to 64, the chosen one and the reference."""
         return np.array(sorted({*map(float, EXPANSIONS), self.expansion, self.reference}))
 
+    @cached_property
+    def _found(self) -> list[tuple[FittedLaw, Optimal]]:
+        return []
+
+    def optima(self, law: FittedLaw) -> Optimal:
+        """The loss-optimal models of all its E by its law, or by samples of it; worked out once."""
+        for known, found in self._found:
+            if known is law:
+                return found
+        self._found.append((law, optima(law, self.budget, self.expansions, self.granularity)))
+        return self._found[-1][1]
+
 
 def optima_table(q: Question, samples: Ensemble | None = None, expansions: ArrayLike | None = None) -> pd.DataFrame:
     """The loss-optimal model of each E at the budget and what it costs to serve: a row an E, by default of the question's."""
-    return _bounded(_optimal, q, samples, expansions, ("n_active", "loss", "gpu_hours"))
+    return _bounded(_optimal, q, samples, expansions, ("n_active", "loss"))
 
 
 def algorithm_table(q: Question, kind: str, samples: Ensemble | None = None, expansions: ArrayLike | None = None) -> pd.DataFrame:
@@ -61,7 +73,7 @@ def algorithm_table(q: Question, kind: str, samples: Ensemble | None = None, exp
     kind: "equal loss" (Algorithm 1) or "equal cost" (Algorithm 2). shrink: size over the loss-optimal one of that E.
     cost_ratio: serving cost over the reference's; gain: nats below the reference's loss.
     """
-    bounded = ("n_active", "loss", "gpu_hours", "shrink", "cost_ratio", "gain")
+    bounded = ("n_active", "loss", "shrink", "cost_ratio", "gain")
     return _bounded(partial(_sized, kind=kind), q, samples, expansions, bounded)
 
 
@@ -70,18 +82,21 @@ def size_curves(q: Question, samples: Ensemble | None = None) -> pd.DataFrame:
 
     better: whether the loss is below the reference's optimum, cheaper: whether serving costs less than it does.
     """
-    target = compute_optimal(q.law, q.budget, q.reference, q.granularity)
-    cost = q.server.service(q.law, target.n_active, q.reference, _g(q)).gpu_hours
-    found = {name: np.ravel(values) for name, values in _along(q).items()}
+    law = q.law if samples is None else samples.with_point
+    optimal = q.optima(law)
+    known = optimal if samples is None else optimal.point
+    reference = known.of(q.reference)
+    check_optimum(law, reference.u)
+    found = {name: np.ravel(values) for name, values in _along(q, known).items()}
     if samples is not None:
         chosen = found["expansion"] == q.expansion
-        many = over_training(samples.law, q.budget, SHARES, [q.expansion], q.granularity)
-        hours = q.server.price(q.law)(np.log(many.n_active), np.asarray(q.expansion), np.asarray(_g(q)))
-        for column, values in intervals({"loss": many.loss[:, 0], "gpu_hours": hours[:, 0]}, LEVEL).items():
+        many = over_training(law, q.budget, SHARES, [q.expansion], q.granularity, optimal)
+        sizes, losses = (intervals({name: getattr(many, name)[1:, 0]}, LEVEL) for name in ("n_active", "loss"))
+        for column, values in (losses | _price_bounds(q, sizes, np.asarray(q.expansion))).items():
             found[column] = np.full(chosen.shape, np.nan)
             found[column][chosen] = values
-    slack = 1 + 1e-9
-    found |= {"better": found["loss"] <= target.loss * slack, "cheaper": found["gpu_hours"] <= float(cost) * slack}
+    cost, slack = _hours(q, reference.u, q.reference), 1 + 1e-9
+    found |= {"better": found["loss"] <= np.exp(reference.log_loss) * slack, "cheaper": found["gpu_hours"] <= cost * slack}
     return pd.DataFrame(found)
 
 
@@ -143,68 +158,80 @@ def _bounded(
         return pd.DataFrame(compute(q, q.law, e))
     found = compute(q, samples.with_point, e)
     frame = {name: values[0] if np.ndim(values) == 2 else values for name, values in found.items()}
-    return pd.DataFrame(frame | intervals({name: found[name][1:] for name in bounded}, LEVEL))
+    bounds = intervals({name: found[name][1:] for name in bounded}, LEVEL)
+    return pd.DataFrame(frame | bounds | _price_bounds(q, bounds, e))
+
+
+def _price_bounds(q: Question, bounds: dict[str, Array], e: Array) -> dict[str, Array]:
+    """The interval of serving prices from that of sizes: at one E a larger model costs more."""
+    return {f"gpu_hours_{end}": _hours(q, np.log(bounds[f"n_active_{end}"]), e) for end in ("low", "high")}
+
+
+def _hours(q: Question, u: Array, e: ArrayLike) -> Array:
+    """GPU-hours a million tokens of models of these ln N_active; NaN where there is no model."""
+    return np.where(np.isnan(u), np.nan, q.server.price(q.law)(u, np.asarray(e), np.asarray(_g(q))))
 
 
 def _optimal(q: Question, law: FittedLaw, expansions: Array) -> dict:
-    e, g, u, log_loss = optima(law, q.budget, expansions, q.granularity)
-    tokens = np.exp(log_tokens_of_budget(law, u, np.log(q.budget), e, g))
-    service = q.server.service(law, np.exp(u), e, _g(q))
-    model = law_footprint(law, np.exp(u), e, _g(q), q.server.queries_per_key)
+    e, g, u, log_loss = q.optima(law).of(expansions)
+    n = np.exp(u)
+    point = n if law.n_samples is None else n[0]
+    tokens = np.exp(log_tokens_of_budget(law, np.log(point), np.log(q.budget), e, g))
     return {
         "expansion": e,
-        "n_active": np.exp(u),
-        "n_total": model.total,
+        "n_active": n,
+        "n_total": law_footprint(law, point, e, _g(q), q.server.queries_per_key).total,
         "tokens": tokens,
         "loss": np.exp(log_loss),
-        "gpu_hours": service.gpu_hours,
-        "n_gpus": service.n_gpus,
-        "batch": service.batch,
-        "step": service.step,
-        "first_token": service.first_token,
-        "inside": _inside(law, q.budget, e, np.exp(u), tokens),
+        **_served(q, point, e, ("gpu_hours", "n_gpus", "batch", "step", "first_token")),
+        "inside": _inside(law, q.budget, e, point, tokens),
     }
+
+
+def _served(q: Question, n_active: Array, e: Array, columns: tuple[str, ...]) -> dict[str, Array]:
+    service = q.server.service(q.law, n_active, e, _g(q))
+    return {name: getattr(service, name) for name in columns}
 
 
 def _sized(q: Question, law: FittedLaw, e: Array, kind: str) -> dict:
+    optimal = q.optima(law)
     if kind == "equal loss":
-        found: Sized = bounded_loss(law, q.budget, e, q.reference, q.granularity)
+        found: Sized = bounded_loss(law, q.budget, e, q.reference, q.granularity, optimal)
+        reference = _hours(q, np.log(found.reference_n_active), q.reference)[..., None]
+        with np.errstate(invalid="ignore"):  # neither fits: no ratio
+            ratio = _hours(q, np.log(found.n_active), e) / reference
     elif kind == "equal cost":
-        found = bounded_cost(law, q.budget, e, q.reference, q.server.price(law), q.granularity)
+        found = bounded_cost(law, q.budget, e, q.reference, q.server.price(law), q.granularity, optimal)
+        ratio = 1 + found.gap
     else:
         raise ValueError(f'kind must be "equal loss" or "equal cost"; got {kind!r}.')
-    price = q.server.price(law)(np.log(found.reference_n_active)[..., None], np.asarray([q.reference]), np.asarray([_g(q)]))
-    service = q.server.service(law, found.n_active, e, _g(q))
-    hours = np.where(np.isnan(found.n_active), np.nan, service.gpu_hours)
-    with np.errstate(invalid="ignore"):  # neither fits: no ratio
-        ratio = hours / price
+    n, tokens = (a if law.n_samples is None else a[0] for a in (found.n_active, found.tokens))
+    served = _served(q, n, e, ("gpu_hours", "n_gpus"))
     return {
         "expansion": e,
         "n_active": found.n_active,
-        "tokens": found.tokens,
+        "tokens": tokens,
         "loss": found.loss,
         "shrink": found.shrink,
-        "gpu_hours": hours,
-        "n_gpus": service.n_gpus,
+        **served,
+        "gpu_hours": np.where(np.isnan(n), np.nan, served["gpu_hours"]),
         "cost_ratio": ratio,
         "gain": found.reference_loss[..., None] - found.loss,
-        "inside": _inside(law, q.budget, e, found.n_active, found.tokens),
+        "inside": _inside(law, q.budget, e, n, tokens),
     }
 
 
-def _along(q: Question) -> dict:
+def _along(q: Question, optimal: Optimal) -> dict:
     """The over-training curve of each E: arrays `(n_expansions, n_shares)`."""
-    found = over_training(q.law, q.budget, SHARES, q.expansions, q.granularity)
+    found = over_training(q.law, q.budget, SHARES, q.expansions, q.granularity, optimal)
     e = q.expansions[:, None]
-    service = q.server.service(q.law, found.n_active, e, _g(q))
     return {
         "expansion": np.broadcast_to(e, (len(e), len(SHARES))),
         "share": np.broadcast_to(SHARES, (len(e), len(SHARES))),
         "n_active": found.n_active,
         "tokens": found.tokens,
         "loss": found.loss,
-        "gpu_hours": service.gpu_hours,
-        "n_gpus": service.n_gpus,
+        **_served(q, found.n_active, e, ("gpu_hours", "n_gpus")),
         "inside": _inside(q.law, q.budget, e, found.n_active, found.tokens),
     }
 
