@@ -113,18 +113,20 @@ def equal_loss_curves(q: Question, loss: float, fewest: Array | None = None) -> 
     shares = np.r_[np.geomspace(0.05, 1.0, 40)[:-1], 1.0]
     e, u = q.expansions[:, None], (fewest_flops_of(q, loss) if fewest is None else fewest)[:, None]
     found = at_loss(q.law, loss, np.exp(u) * shares, e, *_prices(q), q.granularity)
-    frame = _lifetime_frame(found).assign(optimal=np.tile(shares == 1.0, len(e)), share=np.tile(shares, len(e)))
-    least = frame.groupby("expansion")["flops"].transform("min")
-    return frame[np.isfinite(frame["flops"]) & (frame["flops"] < MOST_FLOPS * least)].reset_index(drop=True)
+    with np.errstate(invalid="ignore"):
+        near = found.flops < MOST_FLOPS * np.min(found.flops, axis=1, keepdims=True)
+    optimal, share = np.broadcast_to(shares == 1.0, near.shape), np.broadcast_to(shares, near.shape)
+    columns = _lifetime_columns(found) | {"optimal": optimal, "share": share}
+    return pd.DataFrame({name: values[near] for name, values in columns.items()})
 
 
 def lifetime_curves(q: Question, loss: float, served: ArrayLike = SERVED, fewest: Array | None = None) -> pd.DataFrame:
     """The cheapest model of each E that reaches `loss`, by tokens served: GPU-hours of training and serving; a row an (E, served)."""
     found = lifetime_optimal(q.law, loss, served, q.expansions, *_prices(q), q.granularity, fewest)
-    frame = _lifetime_frame(found)
-    best = frame.groupby("served")["total"].transform("min")
-    known = np.isfinite(frame["total"])
-    return frame.assign(best=known & (frame["total"] == best), ratio=(frame["total"] / best).where(known))
+    total = np.where(np.isfinite(found.total), found.total, np.nan)
+    least = np.fmin.reduce(total, axis=0)
+    columns = _lifetime_columns(found) | {"best": total == least, "ratio": total / least}
+    return pd.DataFrame({name: np.ravel(values) for name, values in columns.items()})
 
 
 def configurations(
@@ -135,14 +137,16 @@ def configurations(
     fewest: `fewest_flops_of` the question, lifetimes: `lifetime_curves` through `served`, where they are known.
     """
     u = fewest_flops_of(q, loss) if fewest is None else fewest
-    trained = _lifetime_frame(at_loss(q.law, loss, np.exp(u), q.expansions, *_prices(q), q.granularity))
+    trained = _lifetime_columns(at_loss(q.law, loss, np.exp(u), q.expansions, *_prices(q), q.granularity))
     along = lifetime_curves(q, loss, [served], u) if lifetimes is None else lifetimes
-    cheapest = along.loc[along["served"] == served, trained.columns]
-    frame = pd.concat([trained.assign(kind="fewest FLOPs"), cheapest.assign(kind="lifetime")], ignore_index=True)
-    frame["served"] = served
-    frame["total"] = frame["train"] + frame["serve"] * served / 1e6
-    frame = frame[np.isfinite(frame["total"])]
-    return frame.sort_values("total").reset_index(drop=True)
+    here = along["served"].to_numpy() == served
+    both = {name: np.r_[values, along[name].to_numpy()[here]] for name, values in trained.items()}
+    both["served"] = np.full(len(both["train"]), served)
+    both["total"] = both["train"] + both["serve"] * served / 1e6
+    both["kind"] = np.repeat(["fewest FLOPs", "lifetime"], [len(u), int(here.sum())])
+    known = np.flatnonzero(np.isfinite(both["total"]))
+    order = known[np.argsort(both["total"][known], kind="stable")]
+    return pd.DataFrame({name: values[order] for name, values in both.items()})
 
 
 def _bounded(
@@ -241,9 +245,9 @@ def _prices(q: Question) -> tuple[Price, float]:
     return q.server.price(q.law), training_rate(q.server.machine, q.utilisation)
 
 
-def _lifetime_frame(found: Lifetime) -> pd.DataFrame:
-    columns = ("expansion", "n_active", "tokens", "flops", "train", "serve", "served", "total")
-    return pd.DataFrame({c: np.ravel(getattr(found, c)) for c in columns})
+def _lifetime_columns(found: Lifetime) -> dict[str, Array]:
+    names = ("expansion", "n_active", "tokens", "flops", "train", "serve", "served", "total")
+    return {name: getattr(found, name) for name in names}
 
 
 def _inside(law: FittedLaw, budget: float, e: ArrayLike, n_active: Array, tokens: Array) -> np.ndarray:
