@@ -20,7 +20,9 @@ from .roofline import Machine
 
 SPAN = 4.5
 """ln N searched below the loss-optimal size: down to a ninetieth of it."""
-_POINTS, _ZOOMS, _ZOOM_POINTS = 121, 3, 15
+_POINTS = 481
+"""Sizes of a first grid; the best of them is then looked at closer, with `_ZOOM_POINTS` between its neighbours each time."""
+_ZOOMS, _ZOOM_POINTS = 2, 9
 _SIZES = (np.log(1e2), np.log(1e14))
 """Ends of ln N searched for the model of a loss that takes the fewest FLOPs."""
 
@@ -73,7 +75,7 @@ def lifetime_optimal(
     """For every (E, tokens served) the size that reaches `loss` at the lowest total cost; shape `(n_expansions, n_served)`.
 
     train_rate: cost of a training FLOP; price: cost of a million tokens served (GPU-hours, or FLOPs as by default). A grid of
-    sizes below the loss-optimal one, refined three times round its best point: prices have kinks. NaN where E cannot reach
+    sizes below the loss-optimal one, refined twice round its best point, to 7e-4: prices have kinks. NaN where E cannot reach
     the loss. fewest: `fewest_flops` of these E, where it is known. Takes a single law, not an ensemble.
     """
     served = np.atleast_1d(np.asarray(served, dtype=float))
@@ -137,8 +139,9 @@ def fewest_flops(law: FittedLaw, loss: float, expansions: ArrayLike, granularity
     e, g = expansions_of(law, expansions, granularity)
     e, g = e[:, None], g[:, None]
     training = _training(law, loss, e, g)
-    u, width = np.broadcast_to(np.linspace(*_SIZES, _POINTS), (len(e), _POINTS)), (_SIZES[1] - _SIZES[0]) / (_POINTS - 1)
-    for _ in range(2 * _ZOOMS):
+    sizes = np.linspace(*_SIZES, 121)
+    u, width = np.broadcast_to(sizes, (len(e), len(sizes))), sizes[1] - sizes[0]
+    for _ in range(10):
         flops, _ = training(u)
         best = np.take_along_axis(u, np.argmin(flops, axis=-1)[:, None], axis=-1)
         u, width = best + np.linspace(-width, width, _ZOOM_POINTS), 2 * width / (_ZOOM_POINTS - 1)
