@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner.script_runner import ScriptRunner, ScriptRunnerEvent
 
 PATIENCE = 0.2
 """Seconds after which what is held is sent all the same: long work shows its progress."""
@@ -21,16 +22,18 @@ def together() -> Iterator[None]:
     """
     run = get_script_run_ctx()
     assert run is not None
-    send, held, began = run._enqueue, [], time.perf_counter()
+    enqueue, held, began = run._enqueue, [], time.perf_counter()
+    runner: ScriptRunner = enqueue.__self__  # type: ignore[attr-defined]
 
     def release() -> None:
-        run._enqueue = send
+        run._enqueue = enqueue
         waiting = sorted(held, key=lambda message: message.HasField("delta"))
         held.clear()
-        for message in waiting:
-            send(message)
+        for message in waiting:  # past `enqueue`, which sends nothing more for a run that was told to stop
+            runner.on_event.send(runner, event=ScriptRunnerEvent.ENQUEUE_FORWARD_MSG, forward_msg=message)
 
     def hold(message: ForwardMsg) -> None:
+        runner._maybe_handle_execution_control_request()  # st.stop, st.rerun and a newer run end this one here
         held.append(message)
         if time.perf_counter() - began > PATIENCE:
             release()
