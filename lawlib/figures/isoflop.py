@@ -48,7 +48,7 @@ def isoflop_figure(
     best = [{name: part[name][np.argmax(part["optimal"])] for name in ("n_active", "loss")} for part in parts.values()]
     top = float(np.nanmax([at["loss"] for at in best]))
     low = float(curves["loss"].min())
-    measured_top = float(runs["loss"].quantile(0.98)) if runs is not None and len(runs) else top
+    measured_top = float(np.nanquantile(runs["loss"], 0.98)) if runs is not None and len(runs) else top
     ceiling = max(top, measured_top)
     if reach is not None:
         low = min(low, float(reach["loss"].min()))

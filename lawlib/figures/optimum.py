@@ -31,7 +31,10 @@ def hover_data(runs: pd.DataFrame) -> np.ndarray:
     ids = runs["run_id"] if "run_id" in runs else runs["name"]
     columns = [[escape(name or f"run {i}") for name, i in zip(runs["name"], ids, strict=True)]]
     columns += [numbers.counts(runs[c]) for c in ("n_active", "tokens")]
-    columns += [[write(v) for v in runs[c].to_numpy(dtype=float).tolist()] for c, write in _WRITERS.items()]
+    for name, write in _WRITERS.items():
+        values = runs[name].to_numpy(dtype=float).tolist()
+        words = {v: write(v) for v in set(values)}  # a sweep has few of each
+        columns.append([words[v] for v in values])
     return np.array(columns, dtype=str).T
 
 

@@ -12,6 +12,8 @@ from .palette import expansion_color, fade
 from .style import Style, band, figure, finish, line, set_decades, split_line, vertical
 
 PER_MILLION = "price per million tokens served (USD)"
+LONG_TICKS = 82
+"""Pixels left of an axis whose ticks read 0.00001."""
 
 
 def _colors(expansions: list[float], style: Style, chosen: float) -> dict[float, str]:
@@ -37,6 +39,8 @@ def _price_axis(fig: Draft, axis: str = "y") -> None:
     """A logarithmic axis of money, ticks at 1, 2 and 5."""
     update = fig.update_yaxes if axis == "y" else fig.update_xaxes
     update(exponentformat="none", tickformat="~g", dtick="D2", showexponent="none")
+    if axis == "y":
+        fig.update_layout(margin_l=LONG_TICKS)
 
 
 def trilemma_figure(
@@ -149,7 +153,7 @@ def over_training_figure(
         yaxis2=fig.layout["yaxis"] | {"domain": [0, 0.44], "title": {"text": "USD per million"}, "type": "log"},
         xaxis={"anchor": "y2"},
     )
-    fig.update_layout(yaxis2={"exponentformat": "none", "tickformat": "~g", "dtick": "D2"})
+    fig.update_layout(yaxis2={"exponentformat": "none", "tickformat": "~g", "dtick": "D2"}, margin_l=LONG_TICKS)
     if "loss_low" in part:
         fig.add_traces(band(part["n_active"], part["loss_low"], part["loss_high"], style.accent, interval))
     fig.add_traces(

@@ -32,7 +32,7 @@ def repeats_figure(runs: pd.DataFrame, repeated: pd.DataFrame, sd: float, style:
             marker={"size": 8, "color": [expansion_color(style, e) for e in runs["expansion"]]},
         )
     )
-    fig.update_yaxes(tickvals=list(range(len(names))), ticktext=names, range=[len(names) - 0.4, -0.6])
+    fig.update_yaxes(tickvals=list(range(len(names))), ticktext=names, range=[len(names) - 0.4, -0.6], automargin=True)
     return finish(fig)
 
 
