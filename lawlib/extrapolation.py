@@ -8,6 +8,11 @@ from . import numbers
 from .laws import FittedLaw
 from .optimum import Optimum
 
+
+def _ratio(value: float) -> str:
+    return numbers.plain(value) if value < 1e5 else numbers.count(value)
+
+
 _WORDS = {
     "flops": ("training FLOPs", numbers.flops),
     "n_active": ("active parameters", numbers.count),
@@ -15,7 +20,7 @@ _WORDS = {
     "tokens": ("training tokens", numbers.count),
     "granularity": ("granularity", numbers.plain),
     "expansion": ("expansion rate E", numbers.plain),
-    "tokens_per_parameter": ("tokens per parameter", numbers.plain),
+    "tokens_per_parameter": ("tokens per parameter", _ratio),
 }
 SLACK = 1.05
 """A quantity counts as outside from 5 % beyond the data on: budgets are nominal."""

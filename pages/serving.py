@@ -29,7 +29,6 @@ def explorer(sliders: Callable[[], None]) -> None:
     at_loss = figures.equal_loss_figure(found.at_loss, style, price, e)
     sizes = figures.over_training_figure(found.sizes, style, price, e, found.region, found.interval)
     lifetime = figures.lifetime_figure(found.lifetimes, style, price, e, found.served)
-    ladder = ui.serving.ladder(found, price)
     ui.write(trilemma, at_loss, sizes, lifetime)
     sliders()
 
@@ -62,12 +61,8 @@ def explorer(sliders: Callable[[], None]) -> None:
     with right:
         ui.chart(lifetime, "lifetime", "The cheapest way to the loss, served", found.lifetimes)
 
-    st.markdown("**Every expert count at the budget**")
-    st.dataframe(ladder, hide_index=True, width="stretch", key="ladder")
-    st.markdown("**Break-even: for how many tokens served the row is cheaper than the column**")
-    matrix = ui.serving.break_even_table(found)
-    if matrix is not None:
-        st.dataframe(matrix, hide_index=True, width="stretch", key="break_even")
+    ui.serving.expert_counts(found, price)
+    ui.serving.break_even_table(found)
 
 
 ui.calibration()

@@ -582,7 +582,11 @@ def test_serving_is_that_of_the_library_at_the_same_settings():
     assert "60% of its rate and 80% of its bandwidth" in captions(at)
     assert "Shares, price and batch are examples until you put in your own" in captions(at)
     assert "above the data (2B to 130B). Over-training is where laws are least tested." in captions(at)
-    assert list(at.dataframe[0].value["E"]) == ["1", "2", "4", "8", "16", "32", "64"]
+    (counts,) = [m.value for m in at.markdown if m.value.startswith("**Every expert count")]
+    rows = [line.strip("| ").split(" | ") for line in counts.splitlines()[2:]]
+    assert rows[0][:4] == ["E", "N active", "N total", "loss"]
+    assert [row[0] for row in rows[2:]] == ["1", "2", "4", "8", "16", "32", "64"]
+    assert rows[6][rows[0].index("same loss: size")] == f"{same.shrink[0]:.1%}"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
-"""Words from users inside markdown."""
+"""Markdown: words from users inside it, tables of words."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+import pandas as pd
 
 
 def plain(text: object) -> str:
@@ -14,3 +17,12 @@ def unmarked(text: str) -> str:
     """A page's sentence as plain words: without the markdown that marks its numbers, icons and colours."""
     text = re.sub(r":material/\w+:|:orange\[|(?<=[.\s])\](?=$)", "", text.replace("**", ""))
     return re.sub(r"\\([\\`*_{}\[\]()<>#+\-.!|~$:])", r"\1", text).strip()
+
+
+def table(frame: pd.DataFrame, right: Sequence[str] = ()) -> str:
+    """A table of the page's own words as markdown; `right`: columns of numbers, flush right.
+
+    For small tables that follow a slider: a table element costs a move ten times as long.
+    """
+    lines = [["---:" if column in right else "---" for column in frame], *frame.astype(str).to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [[*map(str, frame)], *lines])

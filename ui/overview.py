@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from . import data, state
+from . import data, markup, state
 from .laws import Choice
 from .markup import plain
 
@@ -40,12 +40,10 @@ def optimum_menu() -> str:
 
 
 def approaches_table(table: pd.DataFrame | None) -> None:
-    """The exponents by approaches 1, 2 and 3 side by side: words, as a table element costs a moved slider ten times as long."""
+    """The exponents by approaches 1, 2 and 3 side by side."""
     if table is None:
         return
-    rows = [table.columns, ["---"] * (table.shape[1] - 1) + ["---:"], *table.astype(str).to_numpy()]
-    written = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    st.markdown(f"**Three ways to the optimum**\n\n{written}")
+    st.markdown(f"**Three ways to the optimum**\n\n{markup.table(table, right=table.columns[-1:])}")
     st.caption(
         "Approaches of Hoffmann et al. 2022; brackets: 95 % of a bootstrap. 1 and 2 use no law, and only the runs at the chosen E and G; "
         "3 is the fitted law at the chosen budget."

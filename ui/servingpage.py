@@ -13,7 +13,7 @@ import lawlib
 from lawlib import extrapolation, numbers, serving
 from lawlib.serving.lifetime import break_even
 
-from . import collected, data, state
+from . import collected, data, markup, state
 from .controls import Point
 from .laws import Choice
 from .words import bracket
@@ -226,18 +226,27 @@ def notes(found: serving.Answer, choice: Choice) -> list[str]:
     return lines
 
 
-def ladder(found: serving.Answer, price: float) -> pd.DataFrame:
-    """Every E in one table, as words: its optimum, and both algorithms against the reference."""
+def expert_counts(found: serving.Answer, price: float) -> None:
+    """Every E in one table: its optimum, and both algorithms against the reference."""
+    ladder = _ladder(found, price)
+    st.markdown(f"**Every expert count at the budget**\n\n{markup.table(ladder, right=[*ladder])}")
+
+
+def _ladder(found: serving.Answer, price: float) -> pd.DataFrame:
     o, a, b = ({str(c): t[c].tolist() for c in t} for t in (found.optima, found.equal_loss, found.equal_cost))
-    copies = zip(*(o[c] for c in ("gpu_hours", "n_gpus", "batch", "step")), strict=True)
+    fits = [np.isfinite(v) for v in o["gpu_hours"]]
     return pd.DataFrame(
         {
             "E": [f"{v:g}" for v in o["expansion"]],
             "N active": [numbers.count(v) for v in o["n_active"]],
             "N total": [numbers.count(v) for v in o["n_total"]],
             "loss": [numbers.loss(v) for v in o["loss"]],
-            "USD a million": [numbers.count(v * price) for v in o["gpu_hours"]],
-            "served on": [_served_on(*copy) for copy in copies],
+            "USD a million": [
+                numbers.count(v * price) if fit else "does not fit" for v, fit in zip(o["gpu_hours"], fits, strict=True)
+            ],
+            "GPUs": [f"{v:g}" if fit else "–" for v, fit in zip(o["n_gpus"], fits, strict=True)],
+            "batch": [f"{v:,.0f}" if fit else "–" for v, fit in zip(o["batch"], fits, strict=True)],
+            "ms a token": [f"{v * 1e3:.2g}" if fit else "–" for v, fit in zip(o["step"], fits, strict=True)],
             "same loss: size": [_percent(v) for v in a["shrink"]],
             "same loss: price": [
                 numbers.times(v) + ends
@@ -258,12 +267,13 @@ def _brackets(table: dict[str, list], name: str, write: Callable[[float], str]) 
     return [bracket({c: values[row] for c, values in ends.items()}, name, write) for row in range(len(table[name]))]
 
 
-def break_even_table(found: serving.Answer) -> pd.DataFrame | None:
-    """Menu of configurations, and from how many tokens served each pays off against each other; None for fewer than two."""
+def break_even_table(found: serving.Answer) -> None:
+    """Menu of configurations, and from how many tokens served each pays off against each other."""
+    st.markdown("**Break-even: for how many tokens served the row is cheaper than the column**")
     table = found.configurations
     if len(table) < 2:
         st.caption("Fewer than two configurations reach this loss and fit on these GPUs.")
-        return None
+        return
     best, q = table["expansion"].iloc[0], found.question
     table = table.sort_values(["expansion", "kind"])
     # Named by what stays when a slider moves, so that what was chosen stays chosen.
@@ -281,12 +291,12 @@ def break_even_table(found: serving.Answer) -> pd.DataFrame | None:
     )
     rows = [names.index(c) for c in chosen]
     if len(rows) < 2:
-        return None
+        return
     tokens = break_even(table["train"].to_numpy()[rows], table["serve"].to_numpy()[rows])
-    words = [[_break_even(tokens, i, j) for j in range(len(rows))] for i in range(len(rows))]
     sizes = numbers.counts(table["n_active"])
     shown = [f"{names[i]}, {sizes[i]}" for i in rows]
-    return pd.DataFrame(words, columns=shown).assign(**{"is cheaper than": shown}).set_index("is cheaper than").reset_index()
+    words = [[f"**{name}**", *(_break_even(tokens, i, j) for j in range(len(rows)))] for i, name in enumerate(shown)]
+    st.markdown(markup.table(pd.DataFrame(words, columns=["is cheaper than", *shown]), right=shown))
 
 
 def _break_even(tokens: np.ndarray, i: int, j: int) -> str:
@@ -298,13 +308,6 @@ def _break_even(tokens: np.ndarray, i: int, j: int) -> str:
     if np.isfinite(tokens[i, j]):
         return f"from {numbers.count(tokens[i, j])}"
     return f"up to {numbers.count(tokens[j, i])}" if np.isfinite(tokens[j, i]) and tokens[j, i] > 0 else "never"
-
-
-def _served_on(gpu_hours: float, n_gpus: float, batch: float, step: float) -> str:
-    """GPUs of a copy, batch and pace."""
-    if not np.isfinite(gpu_hours):
-        return "does not fit"
-    return f"{n_gpus:g} GPU{'s' if n_gpus > 1 else ''}, batch {batch:,.0f}, {step * 1e3:.0f} ms a token"
 
 
 def _as_optimum(q: serving.Question, row: pd.Series) -> lawlib.Optimum:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
 from .. import numbers
-from .draft import Draft, Figure, arrays, scatter, split
+from .draft import Draft, Figure, arrays, scatter
 from .labels import End, name_ends
 from .palette import expansion_color, fade
 from .style import Style, band, figure, finish, line, set_decades, split_line, vertical
@@ -25,14 +27,19 @@ def _name(expansion: float, equals: str = " = ") -> str:
     return "dense" if expansion == 1 else f"E{equals}{expansion:g}"
 
 
-def _hover(part: dict[str, np.ndarray], *more: list[str]) -> np.ndarray:
-    """N, D and further texts of every row, for the hover box; shape `(n_rows, n_texts)`."""
-    return np.array([numbers.counts(part["n_active"]), numbers.counts(part["tokens"]), *more], dtype=str).T
+def _by_expansion(
+    curves: pd.DataFrame, price: str, *more: Callable[[dict[str, np.ndarray]], list[str]]
+) -> dict[float, dict[str, np.ndarray]]:
+    """The rows of each E that have a price in this column; an E without any is left out.
 
-
-def _by_expansion(curves: pd.DataFrame, price: str) -> dict[float, dict[str, np.ndarray]]:
-    """The rows of each E that have a price in this column; an E without any is left out."""
-    return split(curves[np.isfinite(curves[price].to_numpy())], "expansion")
+    `hover`: N, D and what `more` writes of every row, for the hover box; shape `(n_rows, n_texts)`.
+    """
+    known = arrays(curves[np.isfinite(curves[price].to_numpy())])
+    texts = [numbers.counts(known["n_active"]), numbers.counts(known["tokens"]), *(write(known) for write in more)]
+    known["hover"] = np.array(texts, dtype=str).T
+    return {
+        float(e): {name: values[known["expansion"] == e] for name, values in known.items()} for e in np.unique(known["expansion"])
+    }
 
 
 def _price_axis(fig: Draft, axis: str = "y") -> None:
@@ -53,7 +60,9 @@ def trilemma_figure(
     """
     fig = figure(style, PER_MILLION, "loss (nats per token)")
     _price_axis(fig, "x")
-    parts = _by_expansion(curves, "gpu_hours")
+    parts = _by_expansion(
+        curves, "gpu_hours", lambda of: [f"{v:.0%}" for v in of["share"]], lambda of: [f"{v:g}" for v in of["n_gpus"]]
+    )
     colors = _colors([*parts], style, chosen)
     best = zip(*(optima[c].tolist() for c in ("expansion", "gpu_hours", "loss")), strict=True)
     known = {e: (hours * price, loss) for e, hours, loss in best}
@@ -67,7 +76,7 @@ def trilemma_figure(
                 name=_name(e),
                 showlegend=False,
                 line={"color": colors[e], "width": 3 if e == chosen else 1.5},
-                customdata=_hover(part, [f"{v:.0%}" for v in part["share"]], [f"{v:g}" for v in part["n_gpus"]]),
+                customdata=part["hover"],
                 hovertemplate="%{y:.4f} nats at USD %{x:.3g} a million<br>N active %{customdata[0]} (%{customdata[2]} of loss-optimal)"
                 " · tokens %{customdata[1]}<br>%{customdata[3]} GPUs a copy<extra>%{fullData.name}</extra>",
             )
@@ -122,7 +131,7 @@ def equal_loss_figure(curves: pd.DataFrame, style: Style, price: float, chosen: 
                 mode="lines",
                 name=_name(e),
                 line={"color": colors[e], "width": 3 if e == chosen else 1.5},
-                customdata=_hover(part),
+                customdata=part["hover"],
                 hovertemplate="%{x:.2e} FLOPs, USD %{y:.3g} a million<br>N active %{customdata[0]} · tokens %{customdata[1]}"
                 "<extra>%{fullData.name}</extra>",
             )
@@ -200,7 +209,12 @@ def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: fl
     fig.update_layout(
         yaxis2={"exponentformat": "none", "tickformat": "~g", "dtick": "D2", "ticksuffix": "x", "range": [-0.1, 0.5]}
     )
-    parts = _by_expansion(curves, "total")
+    parts = _by_expansion(
+        curves,
+        "total",
+        lambda of: [f"{v:.2g}" for v in (of["serve"] * price).tolist()],
+        lambda of: [numbers.money(v) for v in (of["total"] * price).tolist()],
+    )
     colors = _colors([*parts], style, chosen)
     for e, part in parts.items():
         common = {
@@ -209,11 +223,7 @@ def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: fl
             "name": _name(e),
             "legendgroup": f"{e:g}",
             "line": {"color": colors[e], "width": 3 if e == chosen else 1.5},
-            "customdata": _hover(
-                part,
-                [f"{v:.2g}" for v in (part["serve"] * price).tolist()],
-                [numbers.money(v) for v in (part["total"] * price).tolist()],
-            ),
+            "customdata": part["hover"],
             "hovertemplate": "%{customdata[3]} in all<br>N active %{customdata[0]} on %{customdata[1]} tokens, "
             "USD %{customdata[2]} a million<extra>%{fullData.name}</extra>",
         }
