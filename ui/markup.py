@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-
-import pandas as pd
+from collections.abc import Collection, Mapping, Sequence
 
 
 def plain(text: object) -> str:
@@ -19,10 +17,10 @@ def unmarked(text: str) -> str:
     return re.sub(r"\\([\\`*_{}\[\]()<>#+\-.!|~$:])", r"\1", text).strip()
 
 
-def table(frame: pd.DataFrame, right: Sequence[str] = ()) -> str:
-    """A table of the page's own words as markdown; `right`: columns of numbers, flush right.
+def table(columns: Mapping[str, Sequence[str]], right: Collection[str] = ()) -> str:
+    """A table of the page's own words as markdown, by column; `right`: those of numbers, flush right.
 
     For small tables that follow a slider: a table element costs a move ten times as long.
     """
-    lines = [["---:" if column in right else "---" for column in frame], *frame.astype(str).to_numpy().tolist()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [[*map(str, frame)], *lines])
+    rows = [columns, ["---:" if name in right else "---" for name in columns], *zip(*columns.values(), strict=True)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -43,7 +43,8 @@ def approaches_table(table: pd.DataFrame | None) -> None:
     """The exponents by approaches 1, 2 and 3 side by side."""
     if table is None:
         return
-    st.markdown(f"**Three ways to the optimum**\n\n{markup.table(table, right=table.columns[-1:])}")
+    columns = {name: table[name].astype(str).tolist() for name in table}
+    st.markdown(f"**Three ways to the optimum**\n\n{markup.table(columns, right=[*columns][-1:])}")
     st.caption(
         "Approaches of Hoffmann et al. 2022; brackets: 95 % of a bootstrap. 1 and 2 use no law, and only the runs at the chosen E and G; "
         "3 is the fitted law at the chosen budget."

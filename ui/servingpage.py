@@ -229,36 +229,33 @@ def notes(found: serving.Answer, choice: Choice) -> list[str]:
 def expert_counts(found: serving.Answer, price: float) -> None:
     """Every E in one table: its optimum, and both algorithms against the reference."""
     ladder = _ladder(found, price)
-    st.markdown(f"**Every expert count at the budget**\n\n{markup.table(ladder, right=[*ladder])}")
+    st.markdown(f"**Every expert count at the budget**\n\n{markup.table(ladder, right=ladder)}")
 
 
-def _ladder(found: serving.Answer, price: float) -> pd.DataFrame:
+def _ladder(found: serving.Answer, price: float) -> dict[str, list[str]]:
     o, a, b = ({str(c): t[c].tolist() for c in t} for t in (found.optima, found.equal_loss, found.equal_cost))
     fits = [np.isfinite(v) for v in o["gpu_hours"]]
-    return pd.DataFrame(
-        {
-            "E": [f"{v:g}" for v in o["expansion"]],
-            "N active": [numbers.count(v) for v in o["n_active"]],
-            "N total": [numbers.count(v) for v in o["n_total"]],
-            "loss": [numbers.loss(v) for v in o["loss"]],
-            "USD a million": [
-                numbers.count(v * price) if fit else "does not fit" for v, fit in zip(o["gpu_hours"], fits, strict=True)
-            ],
-            "GPUs": [f"{v:g}" if fit else "–" for v, fit in zip(o["n_gpus"], fits, strict=True)],
-            "batch": [f"{v:,.0f}" if fit else "–" for v, fit in zip(o["batch"], fits, strict=True)],
-            "ms a token": [f"{v * 1e3:.2g}" if fit else "–" for v, fit in zip(o["step"], fits, strict=True)],
-            "same loss: size": [_percent(v) for v in a["shrink"]],
-            "same loss: price": [
-                numbers.times(v) + ends
-                for v, ends in zip(a["cost_ratio"], _brackets(a, "cost_ratio", numbers.times), strict=True)
-            ],
-            "same price: size": [_percent(v) for v in b["shrink"]],
-            "same price: nats gained": [
-                ("–" if not np.isfinite(v) else f"{v:+.3f}") + ends
-                for v, ends in zip(b["gain"], _brackets(b, "gain", numbers.loss), strict=True)
-            ],
-        }
-    )
+    return {
+        "E": [f"{v:g}" for v in o["expansion"]],
+        "N active": [numbers.count(v) for v in o["n_active"]],
+        "N total": [numbers.count(v) for v in o["n_total"]],
+        "loss": [numbers.loss(v) for v in o["loss"]],
+        "USD a million": [
+            numbers.count(v * price) if fit else "does not fit" for v, fit in zip(o["gpu_hours"], fits, strict=True)
+        ],
+        "GPUs": [f"{v:g}" if fit else "–" for v, fit in zip(o["n_gpus"], fits, strict=True)],
+        "batch": [f"{v:,.0f}" if fit else "–" for v, fit in zip(o["batch"], fits, strict=True)],
+        "ms a token": [f"{v * 1e3:.2g}" if fit else "–" for v, fit in zip(o["step"], fits, strict=True)],
+        "same loss: size": [_percent(v) for v in a["shrink"]],
+        "same loss: price": [
+            numbers.times(v) + ends for v, ends in zip(a["cost_ratio"], _brackets(a, "cost_ratio", numbers.times), strict=True)
+        ],
+        "same price: size": [_percent(v) for v in b["shrink"]],
+        "same price: nats gained": [
+            ("–" if not np.isfinite(v) else f"{v:+.3f}") + ends
+            for v, ends in zip(b["gain"], _brackets(b, "gain", numbers.loss), strict=True)
+        ],
+    }
 
 
 def _brackets(table: dict[str, list], name: str, write: Callable[[float], str]) -> list[str]:
@@ -295,8 +292,8 @@ def break_even_table(found: serving.Answer) -> None:
     tokens = break_even(table["train"].to_numpy()[rows], table["serve"].to_numpy()[rows])
     sizes = numbers.counts(table["n_active"])
     shown = [f"{names[i]}, {sizes[i]}" for i in rows]
-    words = [[f"**{name}**", *(_break_even(tokens, i, j) for j in range(len(rows)))] for i, name in enumerate(shown)]
-    st.markdown(markup.table(pd.DataFrame(words, columns=["is cheaper than", *shown]), right=shown))
+    cells = {name: [_break_even(tokens, i, j) for i in range(len(rows))] for j, name in enumerate(shown)}
+    st.markdown(markup.table({"is cheaper than": [f"**{name}**" for name in shown]} | cells, right=shown))
 
 
 def _break_even(tokens: np.ndarray, i: int, j: int) -> str:

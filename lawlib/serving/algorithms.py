@@ -158,10 +158,12 @@ def bounded_cost(
     # A price is the same function for every sample: one grid of it says between which sizes each root lies.
     most = reference_u + np.log(10.0)
     grid = np.linspace(SMALLEST, np.nanmax(most, initial=SMALLEST + 1.0), GRID)
-    cheaper = np.sum(price(grid, e[:, None], g[:, None]) < target[..., None], axis=-1)
+    prices = price(grid, e[:, None], g[:, None])
+    cheaper = np.sum(prices < target[..., None], axis=-1)
     inside = np.clip(cheaper, 1, GRID - 1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        u = root(excess, grid[inside - 1], grid[inside])
+        low, high = (np.log(prices[np.arange(len(e)), at] / target) for at in (inside - 1, inside))
+        u = root(excess, grid[inside - 1], grid[inside], (low, high))
         gap = np.expm1(excess(u))
     never = (cheaper != inside) | ~np.isfinite(target) | ~(u < most)
     u, gap = np.where(never, np.nan, u), np.where(never, np.nan, gap)

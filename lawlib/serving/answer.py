@@ -107,8 +107,9 @@ def answer(question: Question, served: float, samples: Ensemble | None = None, e
 
 def _lifetimes(q: Question, loss: float, served: float, fewest: Array, same: Answer | None) -> pd.DataFrame:
     """The lifetime curves, with a point at `served`. same: an answer to the same question."""
-    along = same.lifetimes if same else tables.lifetime_curves(q, loss, tables.SERVED, fewest)
-    along = along[along["served"].isin(tables.SERVED)]
+    if same is None:
+        return tables.lifetime_curves(q, loss, np.union1d(tables.SERVED, served), fewest)
+    along = same.lifetimes[same.lifetimes["served"].isin(tables.SERVED)]
     if served not in tables.SERVED:
         along = pd.concat([along, tables.lifetime_curves(q, loss, [served], fewest)])
     return along.sort_values(["expansion", "served"], ignore_index=True)

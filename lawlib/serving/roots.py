@@ -11,14 +11,14 @@ from ..architecture import Array
 STEPS = 60
 
 
-def root(f: Callable[[Array], Array], low: Array, high: Array) -> Array:
+def root(f: Callable[[Array], Array], low: Array, high: Array, ends: tuple[Array, Array] | None = None) -> Array:
     """Where f changes its sign between low and high, to 1e-10: inverse quadratic steps where they are safe, else halving.
 
     Chandrupatla 1997 (Advances in Engineering Software 28, 145). f need not be smooth, and may be infinite at an end; where it
-    has one sign at both ends the result is some x between.
+    has one sign at both ends the result is some x between. ends: f at low and at high, where they are known.
     """
     b, a = np.array(low, dtype=float), np.array(high, dtype=float)
-    f_b, f_a = f(b), f(a)
+    f_b, f_a = (f(b), f(a)) if ends is None else ends
     looking = np.sign(f_a) != np.sign(f_b)
     c, f_c, t = a, f_a, np.full(b.shape, 0.5)
     found = 0.5 * (a + b)
