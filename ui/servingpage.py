@@ -233,7 +233,13 @@ def expert_counts(found: serving.Answer, price: float) -> None:
 
 
 def _ladder(found: serving.Answer, price: float) -> dict[str, list[str]]:
-    o, a, b = ({str(c): t[c].tolist() for c in t} for t in (found.optima, found.equal_loss, found.equal_cost))
+    o = {
+        c: found.optima[c].tolist() for c in ("expansion", "n_active", "n_total", "loss", "gpu_hours", "n_gpus", "batch", "step")
+    }
+    a, b = (
+        {c: table[c].tolist() for c in ("shrink", name, f"{name}_low", f"{name}_high") if c in table}
+        for table, name in ((found.equal_loss, "cost_ratio"), (found.equal_cost, "gain"))
+    )
     fits = [np.isfinite(v) for v in o["gpu_hours"]]
     return {
         "E": [f"{v:g}" for v in o["expansion"]],

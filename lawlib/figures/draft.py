@@ -18,9 +18,9 @@ Trace = dict[str, Any]
 """A trace's properties under plotly's names."""
 
 
-def arrays(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The columns by name: pandas takes a tenth of a millisecond for every column asked for."""
-    return {str(name): table[name].to_numpy() for name in table}
+def arrays(table: pd.DataFrame, *names: str) -> dict[str, np.ndarray]:
+    """The columns (or these of them) by name: pandas takes a tenth of a millisecond for every column asked for."""
+    return {name: table[name].to_numpy() for name in names or map(str, table)}
 
 
 def split(table: pd.DataFrame, by: str) -> dict[float, dict[str, np.ndarray]]:

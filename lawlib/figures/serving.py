@@ -27,19 +27,21 @@ def _name(expansion: float, equals: str = " = ") -> str:
     return "dense" if expansion == 1 else f"E{equals}{expansion:g}"
 
 
-def _by_expansion(
-    curves: pd.DataFrame, price: str, *more: Callable[[dict[str, np.ndarray]], list[str]]
-) -> dict[float, dict[str, np.ndarray]]:
-    """The rows of each E that have a price in this column; an E without any is left out.
+Part = dict[str, np.ndarray]
 
-    `hover`: N, D and what `more` writes of every row, for the hover box; shape `(n_rows, n_texts)`.
+
+def _by_expansion(curves: pd.DataFrame, price: str, *names: str, hover: Callable[[Part], list[list[str]]]) -> dict[float, Part]:
+    """The rows of each E that have a price in this column, by these other columns; an E without any is left out.
+
+    `hover`: N, D and further texts of every row, for the hover box; shape `(n_rows, n_texts)`.
     """
-    known = arrays(curves[np.isfinite(curves[price].to_numpy())])
-    texts = [numbers.counts(known["n_active"]), numbers.counts(known["tokens"]), *(write(known) for write in more)]
-    known["hover"] = np.array(texts, dtype=str).T
-    return {
-        float(e): {name: values[known["expansion"] == e] for name, values in known.items()} for e in np.unique(known["expansion"])
-    }
+    found = arrays(curves, "expansion", "n_active", "tokens", price, *names)
+    priced = np.isfinite(found[price])
+    found = {name: values[priced] for name, values in found.items()}
+    texts = [numbers.counts(found["n_active"]), numbers.counts(found["tokens"]), *hover(found)]
+    found["hover"] = np.array(texts, dtype=str).T
+    of_each = {float(e): found["expansion"] == e for e in np.unique(found["expansion"])}
+    return {e: {name: values[mine] for name, values in found.items()} for e, mine in of_each.items()}
 
 
 def _price_axis(fig: Draft, axis: str = "y") -> None:
@@ -61,7 +63,12 @@ def trilemma_figure(
     fig = figure(style, PER_MILLION, "loss (nats per token)")
     _price_axis(fig, "x")
     parts = _by_expansion(
-        curves, "gpu_hours", lambda of: [f"{v:.0%}" for v in of["share"]], lambda of: [f"{v:g}" for v in of["n_gpus"]]
+        curves,
+        "gpu_hours",
+        "loss",
+        "share",
+        "n_gpus",
+        hover=lambda of: [[f"{v:.0%}" for v in of["share"].tolist()], [f"{v:g}" for v in of["n_gpus"].tolist()]],
     )
     colors = _colors([*parts], style, chosen)
     best = zip(*(optima[c].tolist() for c in ("expansion", "gpu_hours", "loss")), strict=True)
@@ -121,7 +128,7 @@ def equal_loss_figure(curves: pd.DataFrame, style: Style, price: float, chosen: 
     fig = figure(style, "training compute for the loss (FLOPs)", PER_MILLION)
     fig.update_yaxes(type="log")
     _price_axis(fig)
-    parts = _by_expansion(curves, "serve")
+    parts = _by_expansion(curves, "serve", "flops", "optimal", hover=lambda _: [])
     colors = _colors([*parts], style, chosen)
     for e, part in parts.items():
         fig.add_trace(
@@ -154,8 +161,9 @@ def over_training_figure(
     curves: pd.DataFrame, style: Style, price: float, chosen: float, region: tuple[float, float], interval: str = ""
 ) -> Figure:
     """Loss (above) and serving price (below) of one E against size at one budget, with the recommended region shaded."""
-    known = curves[(curves["expansion"] == chosen) & np.isfinite(curves["gpu_hours"])]
-    part = arrays(known)
+    part = arrays(curves)
+    known = (part["expansion"] == chosen) & np.isfinite(part["gpu_hours"])
+    part = {name: values[known] for name, values in part.items()}
     fig = figure(style, "active parameters", "loss (nats)", height=420)
     fig.update_layout(
         yaxis={"domain": [0.52, 1], "type": "linear", "tickformat": ".2f", "dtick": None},
@@ -191,7 +199,7 @@ def over_training_figure(
             font={"size": 11, "color": style.text},
         )
     fig.update_layout(hovermode="x unified")
-    if len(known):
+    if known.any():
         best, worst = part["loss"].min(), part["loss"][part["share"] >= 0.06].max()
         fig.update_yaxes(range=[best - 0.08 * (worst - best), worst])
         fig.update_xaxes(range=[np.log10(part["n_active"].min()), np.log10(part["n_active"].max())])
@@ -212,8 +220,10 @@ def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: fl
     parts = _by_expansion(
         curves,
         "total",
-        lambda of: [f"{v:.2g}" for v in (of["serve"] * price).tolist()],
-        lambda of: [numbers.money(v) for v in (of["total"] * price).tolist()],
+        "served",
+        "serve",
+        "ratio",
+        hover=lambda of: [numbers.counts(of["serve"] * price, 2), numbers.counts(of["total"] * price)],
     )
     colors = _colors([*parts], style, chosen)
     for e, part in parts.items():
@@ -224,7 +234,7 @@ def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: fl
             "legendgroup": f"{e:g}",
             "line": {"color": colors[e], "width": 3 if e == chosen else 1.5},
             "customdata": part["hover"],
-            "hovertemplate": "%{customdata[3]} in all<br>N active %{customdata[0]} on %{customdata[1]} tokens, "
+            "hovertemplate": "USD %{customdata[3]} in all<br>N active %{customdata[0]} on %{customdata[1]} tokens, "
             "USD %{customdata[2]} a million<extra>%{fullData.name}</extra>",
         }
         fig.add_trace(scatter(y=part["total"] * price, **common))

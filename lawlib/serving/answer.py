@@ -51,8 +51,10 @@ class Answer:
     @property
     def picks(self) -> pd.DataFrame:
         """The chosen E's models by Algorithms 1 and 2."""
-        rows = [self.row(self.equal_loss), self.row(self.equal_cost)]
-        return pd.DataFrame(rows).assign(kind=["same loss (Alg. 1)", "same price (Alg. 2)"])
+        at = int(np.flatnonzero(self.equal_loss["expansion"].to_numpy() == self.question.expansion)[0])
+        names = ("expansion", "n_active", "tokens", "loss", "gpu_hours")
+        both = {name: [float(of[name].iloc[at]) for of in (self.equal_loss, self.equal_cost)] for name in names}
+        return pd.DataFrame(both | {"kind": ["same loss (Alg. 1)", "same price (Alg. 2)"]})
 
     @property
     def region(self) -> tuple[float, float]:
