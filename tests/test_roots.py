@@ -35,6 +35,20 @@ def test_smooth_roots_take_few_steps_also_together(name):
     assert calls < 30
 
 
+def test_known_ends_save_two_calls_and_change_nothing():
+    low, high, asked = np.full(SHIFTS.shape, -10.0), np.full(SHIFTS.shape, 11.5), []
+
+    def f(x):
+        asked.append(x)
+        return PROBLEMS["steep"](x, SHIFTS)
+
+    plain, calls = root(f, low, high), len(asked)
+    ends = f(low), f(high)
+    asked.clear()
+    np.testing.assert_array_equal(root(f, low, high, ends), plain)
+    assert len(asked) == calls - 2
+
+
 def test_where_both_ends_have_one_sign_some_x_between_them_is_given():
     found = root(lambda x: x**2 + 1, np.array([-1.0, 2.0]), np.array([3.0, 5.0]))
     assert ((found >= [-1, 2]) & (found <= [3, 5])).all()

@@ -8,6 +8,7 @@ import pytest
 
 import lawlib
 from lawlib import figures, numbers, serving
+from lawlib.percentiles import central
 from lawlib.released import placed, released_shapes
 from lawlib.serving import tables
 from lawlib.serving.calibration import calibrate
@@ -77,6 +78,31 @@ def test_intervals_hold_the_point(kind):
         assert (good[column] <= good[f"{column}_high"] + slack).all()
     with pytest.raises(ValueError, match="kind must be"):
         tables.algorithm_table(Q, "equal size")
+
+
+def test_price_intervals_are_those_of_the_samples_prices():
+    """A price rises with size, so its interval is the price at the ends of the sizes'; here each sample is priced."""
+    samples = LAW.rounding(400)
+    frame = tables.optima_table(Q, samples)
+    e = frame["expansion"].to_numpy()
+    u = np.log(lawlib.compute_optimal(samples.law, np.full(len(e), Q.budget), e).n_active)
+    low, high = central(SERVER.price(LAW)(u, e, np.asarray(np.nan)), 0.95)
+    np.testing.assert_allclose(frame["gpu_hours_low"], low, rtol=1e-3)
+    np.testing.assert_allclose(frame["gpu_hours_high"], high, rtol=1e-3)
+    same = tables.algorithm_table(Q, "equal loss", samples)
+    reference = SERVER.price(LAW)(u[:, [0]], np.asarray([1.0]), np.asarray([np.nan]))
+    found = serving.bounded_loss(samples.law, Q.budget, e, 1.0)
+    low, high = central(SERVER.price(LAW)(np.log(found.n_active), e, np.asarray(np.nan)) / reference, 0.95)
+    np.testing.assert_allclose(same["cost_ratio_low"], low, rtol=1e-6)
+    np.testing.assert_allclose(same["cost_ratio_high"], high, rtol=1e-6)
+
+
+def test_a_question_knows_the_optima_of_its_own_expansions_alone():
+    found = Q.optima(LAW)
+    assert Q.optima(LAW) is found
+    np.testing.assert_allclose(np.exp(found.of([16.0, 1.0]).u), lawlib.compute_optimal(LAW, Q.budget, [16.0, 1.0]).n_active)
+    with pytest.raises(ValueError, match="asked for"):
+        found.of(3.0)
 
 
 def test_models_of_one_loss_have_that_loss():
