@@ -10,7 +10,7 @@ from .optimum import Optimum
 
 
 def _ratio(value: float) -> str:
-    return numbers.plain(value) if value < 1e5 else numbers.count(value)
+    return numbers.plain(value) if value < 9999.5 else numbers.count(value)
 
 
 _WORDS = {

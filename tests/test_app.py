@@ -565,6 +565,17 @@ def test_the_chosen_data_set_can_be_deleted_and_brought_back():
     assert any(o.startswith("mine") for o in at.selectbox(key="w_dataset").options)
 
 
+def test_serving_s_table_reads_slow_steps_in_milliseconds_and_says_what_does_not_fit():
+    at = open_page("serving", budget="1e25", e="16")
+    (counts,) = [m.value for m in at.markdown if m.value.startswith("**Every expert count")]
+    head, _, *rows = [line.strip("| ").split(" | ") for line in counts.splitlines()[2:]]
+    paces = [row[head.index("ms a token")] for row in rows]
+    assert any(float(pace) > 100 for pace in paces if pace != "–")
+    assert not any("e+" in cell for row in rows for cell in row)
+    priced = [row[head.index("USD a million")] for row in rows]
+    assert [price == "does not fit" for price in priced] == [pace == "–" for pace in paces]
+
+
 def test_serving_is_that_of_the_library_at_the_same_settings():
     at = open_page(
         "serving", budget="1e22", e="16", gpu="H200 SXM", prompt="512", output="512", peak="0.6", reach="0.8", price="3"

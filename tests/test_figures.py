@@ -267,6 +267,14 @@ class TestAllFigures:
         assert fig.layout.legend.yref == "container"
 
 
+@pytest.mark.parametrize("name", ["repeats", "benchmarks"])
+def test_names_along_an_axis_have_room(name):
+    """Margins are fixed elsewhere, wide enough for numbers."""
+    axis = BUILDERS[name](figures.LIGHT).layout.yaxis
+    assert max(map(len, axis.ticktext)) > 9
+    assert axis.automargin is True
+
+
 @pytest.mark.parametrize(
     "name", ["residuals", "predictions", "loss_frontier", "isoflop", "runs", "curves", "speedup", "gain", "benchmarks"]
 )

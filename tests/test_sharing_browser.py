@@ -29,6 +29,8 @@ def test_axe_finds_nothing_serious_in_what_opens_beside_the_title(page):
     for name in ("Export", "Share"):
         page.get_by_role("button", name=name).click()
         expect(page.get_by_test_id("stPopoverBody")).to_be_visible()
+        settle(page)  # its contents are made when it is opened
+        page.wait_for_function("document.getAnimations().every((one) => one.playState !== 'running')")  # it fades in
         assert violations(page) == [], name
         page.keyboard.press("Escape")
 

@@ -71,7 +71,7 @@ def chart(fig: figures.Figure, key: str, title: str, table: pd.DataFrame | None 
 
 
 def write(*drawn: figures.Figure) -> None:
-    """Makes the JSON of figures before anything is sent: Streamlit sends what there is every 10 ms, and the page redraws for each."""
+    """Makes the JSON of figures before the sliders are drawn: what follows them is held until all of it is there (`together`)."""
     for fig in drawn:
         fig.written = fig.written or _spec(fig)
 

@@ -21,7 +21,8 @@ html[data-live] .st-key-below_answer {opacity: 0.4;}
 [class*="st-key-answer"] strong {font-variant-numeric: tabular-nums;}
 [data-testid="stMainBlockContainer"] {padding: 4.25rem 2.5rem 4rem;}
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {opacity: 1; color: MUTED;}
-[data-testid="stMarkdownContainer"] table {font-size: 0.85rem; display: block; overflow-x: auto; font-variant-numeric: tabular-nums;}
+[data-testid="stMarkdownContainer"] table {font-size: 0.85rem; font-variant-numeric: tabular-nums;}
+[data-testid="stMarkdownContainer"]:has(table) {overflow-x: auto;}
 [data-testid="stMarkdownContainer"] :is(td, th) {padding: 0.3rem 0.45rem;}
 [data-testid="stMarkdownContainer"] td[style*="right"] {white-space: nowrap;}
 [data-testid="stCaptionContainer"] .stMarkdownColoredText {opacity: 1;}

@@ -240,18 +240,15 @@ def _ladder(found: serving.Answer, price: float) -> dict[str, list[str]]:
         {c: table[c].tolist() for c in ("shrink", name, f"{name}_low", f"{name}_high") if c in table}
         for table, name in ((found.equal_loss, "cost_ratio"), (found.equal_cost, "gain"))
     )
-    fits = [np.isfinite(v) for v in o["gpu_hours"]]
     return {
         "E": [f"{v:g}" for v in o["expansion"]],
         "N active": [numbers.count(v) for v in o["n_active"]],
         "N total": [numbers.count(v) for v in o["n_total"]],
         "loss": [numbers.loss(v) for v in o["loss"]],
-        "USD a million": [
-            numbers.count(v * price) if fit else "does not fit" for v, fit in zip(o["gpu_hours"], fits, strict=True)
-        ],
-        "GPUs": [f"{v:g}" if fit else "–" for v, fit in zip(o["n_gpus"], fits, strict=True)],
-        "batch": [f"{v:,.0f}" if fit else "–" for v, fit in zip(o["batch"], fits, strict=True)],
-        "ms a token": [f"{v * 1e3:.2g}" if fit else "–" for v, fit in zip(o["step"], fits, strict=True)],
+        "USD a million": ["does not fit" if np.isposinf(v) else numbers.count(v * price) for v in o["gpu_hours"]],
+        "GPUs": _where_served(o, "n_gpus", lambda v: f"{v:g}"),
+        "batch": _where_served(o, "batch", lambda v: f"{v:,.0f}"),
+        "ms a token": _where_served(o, "step", lambda v: numbers.count(v * 1e3, 2)),
         "same loss: size": [_percent(v) for v in a["shrink"]],
         "same loss: price": [
             numbers.times(v) + ends for v, ends in zip(a["cost_ratio"], _brackets(a, "cost_ratio", numbers.times), strict=True)
@@ -262,6 +259,11 @@ def _ladder(found: serving.Answer, price: float) -> dict[str, list[str]]:
             for v, ends in zip(b["gain"], _brackets(b, "gain", numbers.loss), strict=True)
         ],
     }
+
+
+def _where_served(optima: dict[str, list], name: str, write: Callable[[float], str]) -> list[str]:
+    """A column of `serving.answer`'s optima, "–" for models that do not fit."""
+    return [write(v) if np.isfinite(hours) else "–" for v, hours in zip(optima[name], optima["gpu_hours"], strict=True)]
 
 
 def _brackets(table: dict[str, list], name: str, write: Callable[[float], str]) -> list[str]:

@@ -11,12 +11,12 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner, ScriptRunnerEvent
 
 PATIENCE = 0.2
-"""Seconds after which what is held is sent all the same: long work shows its progress."""
+"""Seconds after which nothing more is held: long work shows its progress."""
 
 
 @contextmanager
 def together() -> Iterator[None]:
-    """What is drawn inside is sent when it ends, or when it takes longer than `PATIENCE`.
+    """What is drawn inside is sent when it ends, or with the first that is drawn after `PATIENCE`: a progress bar, mostly.
 
     The address goes first: for 5 ms after a message the server gathers what follows.
     """
@@ -27,7 +27,7 @@ def together() -> Iterator[None]:
 
     def release() -> None:
         run._enqueue = enqueue
-        waiting = sorted(held, key=lambda message: message.HasField("delta"))
+        waiting = sorted(held, key=lambda message: not message.HasField("page_info_changed"))
         held.clear()
         for message in waiting:  # past `enqueue`, which sends nothing more for a run that was told to stop
             runner.on_event.send(runner, event=ScriptRunnerEvent.ENQUEUE_FORWARD_MSG, forward_msg=message)

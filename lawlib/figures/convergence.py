@@ -223,7 +223,7 @@ def benchmark_figure(comparison: BenchmarkComparison, style: Style, a: str, b: s
                 hovertemplate="%{customdata}: %{x:.4g}<extra>%{fullData.name}</extra>",
             )
         )
-    fig.update_yaxes(tickvals=[0, *rows], ticktext=names, showgrid=False, range=[-0.6, len(rows) + 0.6])
+    fig.update_yaxes(tickvals=[0, *rows], ticktext=names, showgrid=False, range=[-0.6, len(rows) + 0.6], automargin=True)
     return finish(fig)
 
 

@@ -52,7 +52,7 @@ def figure(style: Style, x: str, y: str, *, log_x: bool = True, log_y: bool = Fa
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "colorway": list(style.series),
-        "margin": {"l": 60, "r": 16, "t": 12, "b": 48},
+        "margin": {"l": 66, "r": 16, "t": 12, "b": 48},
         "height": height,
         "hoverlabel": {"bgcolor": style.page, "bordercolor": style.muted, "font": {"color": style.text, "family": FONT}},
         "legend": {

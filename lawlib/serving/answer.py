@@ -15,7 +15,7 @@ from . import tables
 from .tables import Question
 
 N_SAMPLES = 100
-"""Samples behind the intervals: every one is served on its own."""
+"""Samples behind the intervals: for every one both algorithms' models are looked for."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Answer:
 
     @property
     def picks(self) -> pd.DataFrame:
-        """The chosen E's models by Algorithms 1 and 2."""
+        """The chosen E's models by Algorithms 1 and 2: size, tokens, loss and price. `row` of either table has the rest."""
         at = int(np.flatnonzero(self.equal_loss["expansion"].to_numpy() == self.question.expansion)[0])
         names = ("expansion", "n_active", "tokens", "loss", "gpu_hours")
         both = {name: [float(of[name].iloc[at]) for of in (self.equal_loss, self.equal_cost)] for name in names}

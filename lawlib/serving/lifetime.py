@@ -22,7 +22,7 @@ SPAN = 4.5
 """ln N searched below the loss-optimal size: down to a ninetieth of it."""
 _POINTS = 481
 """Sizes of a first grid; the best of them is then looked at closer, with `_ZOOM_POINTS` between its neighbours each time."""
-_ZOOMS, _ZOOM_POINTS = 2, 9
+_ZOOMS, _ZOOM_POINTS = 2, 15
 _SIZES = (np.log(1e2), np.log(1e14))
 """Ends of ln N searched for the model of a loss that takes the fewest FLOPs."""
 
@@ -75,7 +75,7 @@ def lifetime_optimal(
     """For every (E, tokens served) the size that reaches `loss` at the lowest total cost; shape `(n_expansions, n_served)`.
 
     train_rate: cost of a training FLOP; price: cost of a million tokens served (GPU-hours, or FLOPs as by default). A grid of
-    sizes below the loss-optimal one, refined twice round its best point, to 7e-4: prices have kinks. NaN where E cannot reach
+    sizes below the loss-optimal one, refined twice round its best point, in steps of 2e-4: prices have kinks. NaN where E cannot reach
     the loss. fewest: `fewest_flops` of these E, where it is known. Takes a single law, not an ensemble.
     """
     served = np.atleast_1d(np.asarray(served, dtype=float))
@@ -141,7 +141,7 @@ def fewest_flops(law: FittedLaw, loss: float, expansions: ArrayLike, granularity
     training = _training(law, loss, e, g)
     sizes = np.linspace(*_SIZES, 121)
     u, width = np.broadcast_to(sizes, (len(e), len(sizes))), sizes[1] - sizes[0]
-    for _ in range(10):
+    for _ in range(6):
         flops, _ = training(u)
         best = np.take_along_axis(u, np.argmin(flops, axis=-1)[:, None], axis=-1)
         u, width = best + np.linspace(-width, width, _ZOOM_POINTS), 2 * width / (_ZOOM_POINTS - 1)

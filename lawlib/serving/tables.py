@@ -1,6 +1,7 @@
 """The numbers behind the Serving page, as frames. Costs are GPU-hours a million served tokens, prompt and answer together.
 
-Columns ending in _low and _high bound the central 95 % of the ensemble; without one they are missing.
+Columns ending in _low and _high bound the central 95 % of the ensemble, those of prices the price at the ends of the sizes'; without
+an ensemble they are missing.
 """
 
 from __future__ import annotations
@@ -63,13 +64,17 @@ class Question:
 
 
 def optima_table(q: Question, samples: Ensemble | None = None, expansions: ArrayLike | None = None) -> pd.DataFrame:
-    """The loss-optimal model of each E at the budget and what it costs to serve: a row an E, by default of the question's."""
+    """The loss-optimal model of each E at the budget and what it costs to serve: a row an E.
+
+    expansions: some of the question's, by default all; ValueError for others.
+    """
     return _bounded(_optimal, q, samples, expansions, ("n_active", "loss"))
 
 
 def algorithm_table(q: Question, kind: str, samples: Ensemble | None = None, expansions: ArrayLike | None = None) -> pd.DataFrame:
-    """Yun 2024's algorithms at the budget against the reference E's loss-optimal model, a row an E, by default of the question's.
+    """Yun 2024's algorithms at the budget against the reference E's loss-optimal model, a row an E.
 
+    expansions: some of the question's, by default all; ValueError for others.
     kind: "equal loss" (Algorithm 1) or "equal cost" (Algorithm 2). shrink: size over the loss-optimal one of that E.
     cost_ratio: serving cost over the reference's; gain: nats below the reference's loss.
     """
