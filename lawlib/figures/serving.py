@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .. import numbers
-from .draft import Draft, Figure, arrays, scatter
+from .draft import Columns, Draft, Figure, arrays, parted, rows_of, scatter
 from .labels import End, name_ends
 from .palette import expansion_color, fade
 from .style import Style, band, figure, finish, line, set_decades, split_line, vertical
@@ -27,21 +27,18 @@ def _name(expansion: float, equals: str = " = ") -> str:
     return "dense" if expansion == 1 else f"E{equals}{expansion:g}"
 
 
-Part = dict[str, np.ndarray]
-
-
-def _by_expansion(curves: pd.DataFrame, price: str, *names: str, hover: Callable[[Part], list[list[str]]]) -> dict[float, Part]:
+def _by_expansion(
+    curves: pd.DataFrame, price: str, *names: str, hover: Callable[[Columns], list[list[str]]]
+) -> dict[float, Columns]:
     """The rows of each E that have a price in this column, by these other columns; an E without any is left out.
 
     `hover`: N, D and further texts of every row, for the hover box; shape `(n_rows, n_texts)`.
     """
     found = arrays(curves, "expansion", "n_active", "tokens", price, *names)
-    priced = np.isfinite(found[price])
-    found = {name: values[priced] for name, values in found.items()}
+    found = rows_of(found, np.isfinite(found[price]))
     texts = [numbers.counts(found["n_active"]), numbers.counts(found["tokens"]), *hover(found)]
     found["hover"] = np.array(texts, dtype=str).T
-    of_each = {float(e): found["expansion"] == e for e in np.unique(found["expansion"])}
-    return {e: {name: values[mine] for name, values in found.items()} for e, mine in of_each.items()}
+    return parted(found, "expansion")
 
 
 def _price_axis(fig: Draft, axis: str = "y") -> None:
@@ -163,7 +160,7 @@ def over_training_figure(
     """Loss (above) and serving price (below) of one E against size at one budget, with the recommended region shaded."""
     part = arrays(curves)
     known = (part["expansion"] == chosen) & np.isfinite(part["gpu_hours"])
-    part = {name: values[known] for name, values in part.items()}
+    part = rows_of(part, known)
     fig = figure(style, "active parameters", "loss (nats)", height=420)
     fig.update_layout(
         yaxis={"domain": [0.52, 1], "type": "linear", "tickformat": ".2f", "dtick": None},

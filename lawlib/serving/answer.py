@@ -51,9 +51,9 @@ class Answer:
     @property
     def picks(self) -> pd.DataFrame:
         """The chosen E's models by Algorithms 1 and 2: size, tokens, loss and price. `row` of either table has the rest."""
-        at = int(np.flatnonzero(self.equal_loss["expansion"].to_numpy() == self.question.expansion)[0])
         names = ("expansion", "n_active", "tokens", "loss", "gpu_hours")
-        both = {name: [float(of[name].iloc[at]) for of in (self.equal_loss, self.equal_cost)] for name in names}
+        rows = self.row(self.equal_loss), self.row(self.equal_cost)
+        both = {name: [float(row[name]) for row in rows] for name in names}
         return pd.DataFrame(both | {"kind": ["same loss (Alg. 1)", "same price (Alg. 2)"]})
 
     @property

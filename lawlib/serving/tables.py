@@ -184,7 +184,7 @@ def _hours(q: Question, u: Array, e: ArrayLike) -> Array:
 def _optimal(q: Question, law: FittedLaw, expansions: Array) -> dict:
     e, g, u, log_loss = q.optima(law).of(expansions)
     n = np.exp(u)
-    point = n if law.n_samples is None else n[0]
+    point = _of_point(law, n)
     tokens = np.exp(log_tokens_of_budget(law, np.log(point), np.log(q.budget), e, g))
     return {
         "expansion": e,
@@ -195,6 +195,11 @@ def _optimal(q: Question, law: FittedLaw, expansions: Array) -> dict:
         **_served(q, point, e, ("gpu_hours", "n_gpus", "batch", "step", "first_token")),
         "inside": _inside(law, q.budget, e, point, tokens),
     }
+
+
+def _of_point(law: FittedLaw, values: Array) -> Array:
+    """The values of the law itself: sample 0, where it is an `Ensemble.with_point`."""
+    return values if law.n_samples is None else values[0]
 
 
 def _served(q: Question, n_active: Array, e: Array, columns: tuple[str, ...]) -> dict[str, Array]:
@@ -214,7 +219,7 @@ def _sized(q: Question, law: FittedLaw, e: Array, kind: str) -> dict:
         ratio = 1 + found.gap
     else:
         raise ValueError(f'kind must be "equal loss" or "equal cost"; got {kind!r}.')
-    n, tokens = (a if law.n_samples is None else a[0] for a in (found.n_active, found.tokens))
+    n, tokens = _of_point(law, found.n_active), _of_point(law, found.tokens)
     served = _served(q, n, e, ("gpu_hours", "n_gpus"))
     return {
         "expansion": e,
