@@ -21,7 +21,6 @@ def explorer(sliders: Callable[[], None]) -> None:
     at = ui.gaps(duel, point, [point.budget]).query("expansion == @point.expansion").iloc[0]
     gap = figures.gap_figure(curves, style, point.budget, point.expansion, duel.interval, measured)
     losses = figures.losses_figure(curves, style, point.budget, point.expansion)
-    ui.write(gap, losses)
     sliders()
 
     template = (

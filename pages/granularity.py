@@ -31,7 +31,6 @@ def explorer(sliders: Callable[[], None]) -> None:
     excess = figures.excess_figure(curves, style, point.budget, choice.interval)
     finest = figures.best_figure(ui.path(choice, point, best_granularity=True), switches, style, point.budget)
     router = figures.router_figure(curves, style, point.budget) if law.flops_rule.has_router else None
-    ui.write(*(figure for figure in (excess, finest, router, measured) if figure is not None))
     sliders()
 
     template = (

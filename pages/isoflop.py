@@ -33,7 +33,6 @@ def explorer(sliders: Callable[[], None]) -> None:
         for quantity in ("n_active", "tokens")
     )
 
-    ui.write(slices, size, tokens)
     sliders()
 
     template = (

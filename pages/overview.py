@@ -26,7 +26,6 @@ def explorer(sliders: Callable[[], None]) -> None:
     loss = figures.loss_frontier(path, own, style, point.budget, choice.interval)
     slices = figures.isoflop_figure(curves, same, style, point.budget, choice.interval, 380, others, reach=path)
     paths = ui.compared_paths(choice, point, path)
-    ui.write(loss, slices)
     sliders()
 
     template = (

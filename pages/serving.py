@@ -29,7 +29,6 @@ def explorer(sliders: Callable[[], None]) -> None:
     at_loss = figures.equal_loss_figure(found.at_loss, style, price, e)
     sizes = figures.over_training_figure(found.sizes, style, price, e, found.region, found.interval)
     lifetime = figures.lifetime_figure(found.lifetimes, style, price, e, found.served)
-    ui.write(trilemma, at_loss, sizes, lifetime)
     sliders()
 
     template = (

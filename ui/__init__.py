@@ -5,7 +5,7 @@ from . import servingpage as serving
 from .benchmarkpanel import show_benchmarks
 from .calibrationpanel import calibration
 from .catalogue import catalogue
-from .chart import chart, style, write
+from .chart import chart, style
 from .controls import Point, budget_range, controls, standing
 from .curvespanel import curves
 from .data import N_RESAMPLES, datasets, ensemble, fit, health, passing, progress, runs, selection, store, too_many

@@ -66,14 +66,9 @@ def chart(fig: figures.Figure, key: str, title: str, table: pd.DataFrame | None 
         )
     config = figures.CONFIG | {"responsive": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
     height = int(fig.parts["layout"]["height"])
-    data = {"figure": fig.written or _spec(fig), "title": unmarked(title), "height": height, "config": config}
+    fig.written = fig.written or _spec(fig)
+    data = {"figure": fig.written, "title": unmarked(title), "height": height, "config": config}
     return _CHART(key=key, data=data, height="content")
-
-
-def write(*drawn: figures.Figure) -> None:
-    """Makes the JSON of figures before the sliders are drawn: what follows them is held until all of it is there (`together`)."""
-    for fig in drawn:
-        fig.written = fig.written or _spec(fig)
 
 
 def _spec(fig: figures.Figure) -> str:
