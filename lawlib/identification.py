@@ -69,14 +69,19 @@ def not_identified(fitted: FittedLaw) -> dict[str, float]:
     return {name: error for name, error in relative_errors(fitted).items() if not error <= WEAK}
 
 
-def log_slope(fitted: FittedLaw, quantity: Callable[[FittedLaw], Array]) -> Array:
+def small_steps(fitted: FittedLaw) -> Array:
+    """A small step along every parameter as fitted, a share of its standard error: for `log_slope`."""
+    return np.clip(1e-4 * np.sqrt(np.diag(covariance(fitted))), 1e-10, 1e-3)
+
+
+def log_slope(fitted: FittedLaw, quantity: Callable[[FittedLaw], Array], steps: Array | None = None) -> Array:
     """Derivatives of ln(quantity) in the parameters as fitted, shape `(p, ...)`, by central differences.
 
-    `quantity` is called once with a whole ensemble: the law shifted by small steps along every parameter. Values that are
-    not positive give NaN or infinity.
+    `quantity` is called once with a whole ensemble: the law shifted by `steps` along every parameter, those of `small_steps` unless
+    given. Values that are not positive give NaN or infinity.
     """
     values = fitted.phi
-    steps = np.clip(1e-4 * np.sqrt(np.diag(covariance(fitted))), 1e-10, 1e-3)
+    steps = small_steps(fitted) if steps is None else steps
     shifted = values + np.concatenate([np.diag(steps), -np.diag(steps)])
     p = len(values)
     with np.errstate(all="ignore"):
