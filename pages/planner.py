@@ -15,16 +15,18 @@ ui.plan_options()
 @ui.explore(lambda: ui.plan_inputs(choice.law))
 def explorer(sliders: Callable[[], None]) -> None:
     place = st.container()
-    sliders()
     found = ui.plan(choice)
     changes, neighbours = ui.plan_changes(found), ui.plan_neighbours(found)
+    runs = ui.chosen_runs(choice, found)
+    options = figures.options_figure(found.options, found.best.expansion, found.best.granularity, ui.style())
+    sliders()
+
     with place:
         ui.answer(ui.plan_sentence(found), choice.notice, ui.meaning(choice), *ui.plan_notes(found), ui.facts(choice.law))
 
     left, right = st.columns([3, 2])
     with left:
         if len(found.options) > 1:
-            options = figures.options_figure(found.options, found.best.expansion, found.best.granularity, ui.style())
             ui.chart(options, "options", "What every allowed E and G reaches", found.options)
         else:
             st.markdown("**What every allowed E and G reaches**")
@@ -38,11 +40,10 @@ def explorer(sliders: Callable[[], None]) -> None:
         st.markdown("**Starting points, not results**")
         for line in ui.starting_points(found):
             st.markdown(f"- {line}")
-    st.markdown("**Neighbours under the same limits, and what each costs**")
-    st.dataframe(neighbours, hide_index=True, width="stretch", height="content", key="neighbours")
+    st.markdown(f"**Neighbours under the same limits, and what each costs**\n\n{neighbours}")
     ui.launchers(found)
-    ui.next_runs(choice, found)
-    ui.released_beside(choice)
+    ui.next_runs(choice, found, runs)
 
 
+ui.released_beside(choice)
 ui.finish()

@@ -19,7 +19,7 @@ from .ledgerpanel import summary as marks_summary
 from .live import filled, quantities
 from .menu import menu
 from .mlflowpanel import tracking_server
-from .nextruns import next_runs
+from .nextruns import chosen_runs, next_runs
 from .overview import approaches_table, next_steps, optimum_menu
 from .page import ICON, answer, begin, explore, finish
 from .papers import missing_refit, paper_sections, show_section

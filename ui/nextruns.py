@@ -21,20 +21,12 @@ SHARE = 0.1
 """Of the FLOPs of all runs so far: what is spent where nothing is typed."""
 
 
-def next_runs(choice: Choice, found: planner.Plan) -> None:
-    """The section: what may be spent, the runs, and how much surer they make the decision than a grid of the same cost."""
-    st.subheader("Next runs", anchor=False, divider="gray")
+def chosen_runs(choice: Choice, found: planner.Plan) -> planner.NextRuns | str:
+    """The runs to do next for what may be spent, or the sentence that says why there are none. Computed once for each plan."""
     law = choice.law
     if law.fit is None:
-        st.caption("A published law has no runs of its own to add to. Choose a law that is fitted to your runs.")
-        return
-    left, right, _ = st.columns([2, 2, 4])
-    spend = float(state.get("spend") or _default(law))
-    with left:
-        number_input("FLOPs for experiments", "spend", numbers.flops, numbers.flops(_default(law)))
-    with right:
-        st.selectbox("Make surer", list(AIMS), format_func=AIMS.get, **state.bound("aim", state.get("aim")))
-    aim, target = state.get("aim"), found.limits.flops
+        return "A published law has no runs of its own to add to. Choose a law that is fitted to your runs."
+    spend, aim, target = _spend(law), state.get("aim"), found.limits.flops
     e, g = (None if np.isnan(v) else float(v) for v in (found.best.expansion, found.best.granularity))
 
     def make() -> planner.NextRuns | str:
@@ -43,20 +35,40 @@ def next_runs(choice: Choice, found: planner.Plan) -> None:
         except (ValueError, lawlib.LawlibError) as error:
             return str(error)
 
-    chosen = data.remember(law, ("next", spend, aim, target, e, g), make)
+    return data.remember(law, ("next", spend, aim, target, e, g), make)
+
+
+def next_runs(choice: Choice, found: planner.Plan, chosen: planner.NextRuns | str) -> None:
+    """The section: what may be spent, the runs, and how much surer they make the decision than a grid of the same cost."""
+    st.subheader("Next runs", anchor=False, divider="gray")
+    law = choice.law
+    if law.fit is None:
+        st.caption(str(chosen))
+        return
+    left, right, _ = st.columns([2, 2, 4])
+    with left:
+        number_input("FLOPs for experiments", "spend", numbers.flops, numbers.flops(_default(law)))
+    with right:
+        st.selectbox("Make surer", list(AIMS), format_func=AIMS.get, **state.bound("aim", state.get("aim")))
     if isinstance(chosen, str):
         st.warning(plain(chosen))
         return
     st.markdown(
         f"**{len(chosen.runs)} runs** of together **{numbers.flops(chosen.flops)} FLOPs** ({_hours(chosen.flops)}) take the standard error of "
-        f"{AIMS[aim]} at {numbers.flops(target)} FLOPs from **{_percent(chosen.error_now)}** to **{_percent(chosen.error_then)}**; an isoFLOP grid "
-        f"of the same cost to {_percent(chosen.error_grid)}, so they are worth **{numbers.times(chosen.advantage)}** its variance."
+        f"{AIMS[state.get('aim')]} at {numbers.flops(found.limits.flops)} FLOPs from **{_percent(chosen.error_now)}** to "
+        f"**{_percent(chosen.error_then)}**; an isoFLOP grid of the same cost to {_percent(chosen.error_grid)}, so they are worth "
+        f"**{numbers.times(chosen.advantage)}** its variance."
     )
     st.dataframe(_table(chosen), hide_index=True, width="stretch", key="next_runs")
     st.caption(
         "Linearised about the fit: what the law's own parameters leave open, not whether the law holds. Measured on planted laws in "
         "docs/next_runs.md. Greedy choice with exchange (Fedorov); no run is larger than the grid's largest."
     )
+
+
+def _spend(law: lawlib.FittedLaw) -> float:
+    """FLOPs for experiments, as typed or by default."""
+    return float(state.get("spend") or _default(law))
 
 
 def _quantity(aim: str, target: float, e: float | None, g: float | None) -> Callable[[lawlib.FittedLaw], object]:
@@ -83,6 +95,7 @@ def _percent(error: float) -> str:
 
 
 def _table(chosen: planner.NextRuns) -> pd.DataFrame:
+    """The runs, the most valuable first, as words."""
     machines, runs = planinputs.cluster(), chosen.runs
     columns = {
         "N active": [numbers.count(v) for v in runs["n_active"]],
@@ -94,5 +107,5 @@ def _table(chosen: planner.NextRuns) -> pd.DataFrame:
         "loss expected": [numbers.loss(v) for v in runs["loss"]],
         "error without it": [_percent(v) for v in runs["error_without"]],
     }
-    shown = pd.DataFrame(columns)
-    return shown.loc[:, [c for c in shown if (shown[c] != "–").any()]]
+    shown = {c: words for c, words in columns.items() if any(w != "–" for w in words)}
+    return pd.DataFrame(shown)

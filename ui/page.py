@@ -115,18 +115,15 @@ def _explore(part: Callable[[Callable[[], None]], None], sliders: Callable[[], N
         if alone and sharing.is_open():
             st.rerun()  # what is open beside the title is made of what stands here
 
-    try:
-        follow()
-    finally:
-        sharing.toolbar()
-        alone = True
+    follow()
+    alone = True
 
 
 def finish() -> None:
-    """Ends a page: saved analyses, and where no part of it explores, what it offers to take away or keep."""
+    """Ends a page: saved analyses, and what it offers to take away or keep."""
     link.saved_menu()
+    sharing.toolbar()
     if not collected.now().explored:
-        sharing.toolbar()
         state.write_url(link.parameters())
 
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 import lawlib
 from lawlib import extrapolation, numbers, planner
 from lawlib.serving.answer import N_SAMPLES
 
-from . import data, planinputs, state
+from . import data, markup, planinputs, state
 from .laws import Choice
 from .markup import plain
 
 
 def plan(choice: Choice) -> planner.Plan:
-    """The plan under the limits, computed once for each; stops the page with the sentence that names what conflicts."""
+    """The plan under the limits, computed once for each. Raises OptimumError with the sentence that names what conflicts."""
     limits, sequence = planinputs.limits(choice.law), int(state.get("sequence"))
     recipe = planner.recipe_of(choice.law, multiple=int(state.get("multiple")))
 
@@ -29,8 +28,7 @@ def plan(choice: Choice) -> planner.Plan:
 
     found = data.remember(choice.law, ("plan", limits, recipe, sequence, state.get("unit")), make)
     if isinstance(found, str):
-        st.warning(plain(found), icon=":material/block:")
-        st.stop()
+        raise lawlib.OptimumError(found)
     return found
 
 
@@ -108,12 +106,12 @@ def _kind(row) -> str:
     return ", ".join(known) or "the runs' own experts"
 
 
-def neighbours(found: planner.Plan) -> pd.DataFrame:
-    """The plan and what stands next to it, as words: what each costs and breaks."""
+def neighbours(found: planner.Plan) -> str:
+    """The plan and what stands next to it, a table in words: what each costs and breaks."""
     table = data.remember(found.law, ("neighbours", id(found)), lambda: planner.neighbours(found))
     machines = planinputs.cluster()
     columns = {
-        "model": table["model"],
+        "model": [f"**{m}**" for m in table["model"]],
         "E": [_plain(v) for v in table["expansion"]],
         "G": [_plain(v) for v in table["granularity"]],
         "N active": [numbers.count(v) for v in table["n_active"]],
@@ -125,10 +123,10 @@ def neighbours(found: planner.Plan) -> pd.DataFrame:
         "GB a GPU, training": [_gigabytes(v) for v in table["train_bytes"]],
         "GB, serving": [_gigabytes(v) for v in table["serve_bytes"]],
         "ms a token": [_plain(v * 1e3) for v in table["step"]],
-        "breaks": table["broken"],
+        "breaks": list(table["broken"]),
     }
-    shown = pd.DataFrame(columns)
-    return shown.loc[:, [c for c in shown if c in ("model", "loss") or shown[c].replace("–", "").astype(bool).any()]]
+    shown = {c: words for c, words in columns.items() if c in ("model", "loss") or any(w not in ("", "–") for w in words)}
+    return markup.table(shown, right=[c for c in shown if c not in ("model", "breaks")])
 
 
 def _plain(value: float) -> str:

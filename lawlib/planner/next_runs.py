@@ -30,9 +30,9 @@ MAX_RUNS = 40
 """Runs suggested at most; more and cheaper ones would be surer still, and more work."""
 MAX_CANDIDATES = 4000
 """Runs to choose from: sizes lie closer together where there are few E and G."""
-STARTS = (3.0, 0.0)
-"""Greedy picks that exchanges start from: in even shares of the budget that one run may take; 0: most for its cost. On the problems of
-`benchmarks.next_runs` and on the shipped runs others were never better by more than 1.2 % of the variance."""
+SHARES = 3.0
+"""Even shares of what is left of the budget that one greedily picked run may take. Other starts of the exchanges (one share, all of it,
+most gain for its cost) gave at most 2 % less variance, and none on the problems of `benchmarks.next_runs`."""
 MAX_PASSES = 30
 """Rounds of exchanges; a handful is usual."""
 
@@ -95,8 +95,7 @@ def suggest_runs(
             f"{fit.ranges.get('flops', (np.nan,))[0]:.3g}. Raise the budget for experiments."
         )
     rows, costs = design.rows(known), known["flops"].to_numpy(dtype=float)
-    starts = (_greedy(design, rows, costs, flops, max_runs, share) for share in STARTS)
-    picked = min((_exchange(design, rows, costs, flops, max_runs, s) for s in starts), key=lambda p: design.variance(rows[p]))
+    picked = _exchange(design, rows, costs, flops, max_runs, _greedy(design, rows, costs, flops, max_runs))
     without = [design.variance(np.delete(rows[picked], i, axis=0)) for i in range(len(picked))]
     runs = known.loc[picked].assign(error_without=np.sqrt(without))
     runs = runs.sort_values("error_without", ascending=False, ignore_index=True)
@@ -220,24 +219,21 @@ class _Design:
         return (rows @ (inverse @ self.slope)) ** 2 / (1 + np.einsum("ij,ij->i", rows @ inverse, rows))
 
 
-def _best(design: _Design, rows: Array, costs: Array, picked: list[int], limit: float, per_cost: bool = False) -> int | None:
-    """The run of most gain (a FLOP, `per_cost`) beside the picked ones that costs at most `limit`; costs rise. None where there is none."""
+def _best(design: _Design, rows: Array, costs: Array, picked: list[int], limit: float) -> int | None:
+    """The run of most gain beside the picked ones that costs at most `limit`; costs rise. None where there is none."""
     n = int(np.searchsorted(costs, limit * (1 + 1e-9), "right"))
     gains = design.gains(design.inverse(rows[picked]), rows[:n])
-    if per_cost:
-        gains /= costs[:n]
     gains[[i for i in picked if i < n]] = -1.0
     best = int(np.argmax(gains)) if n else 0
     return best if n and gains[best] >= 0 else None
 
 
-def _greedy(design: _Design, rows: Array, costs: Array, flops: float, max_runs: int, share: float) -> list[int]:
-    """Runs picked one after the other. share: how many even shares of what is left one may take; 0: most for its cost."""
+def _greedy(design: _Design, rows: Array, costs: Array, flops: float, max_runs: int) -> list[int]:
+    """Runs picked one after the other."""
     picked: list[int] = []
     left = flops
     while len(picked) < max_runs:
-        limit = left if share in (0.0, np.inf) else min(left, share * left / (max_runs - len(picked)))
-        best = _best(design, rows, costs, picked, limit, per_cost=share == 0.0)
+        best = _best(design, rows, costs, picked, min(left, SHARES * left / (max_runs - len(picked))))
         if best is None:
             break
         picked.append(best)
