@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..architecture import Transformer
 from ..laws import FittedLaw
@@ -68,10 +69,10 @@ def tokens_for(law: FittedLaw, limits: Limits, shape: Transformer) -> Array:
     return np.minimum(left / flops_per_token(law, shape), limits.tokens)
 
 
-def predicted(law: FittedLaw, shape: Transformer, tokens: Array, expansion: float, granularity: float) -> Array:
+def predicted(law: FittedLaw, shape: Transformer, tokens: Array, expansion: ArrayLike, granularity: ArrayLike) -> Array:
     """Loss of shapes at so many tokens, the law's samples in front."""
-    n, d = np.broadcast_arrays(law_size(law, shape), np.asarray(tokens, dtype=float))
-    return law.loss(n, d, np.full(n.shape, granularity), np.full(n.shape, expansion))
+    quantities = (law_size(law, shape), tokens, granularity, expansion)
+    return law.loss(*np.broadcast_arrays(*(np.asarray(q, dtype=float) for q in quantities)))
 
 
 def fits(limits: Limits, shape: Transformer) -> np.ndarray:
@@ -83,60 +84,84 @@ def fits(limits: Limits, shape: Transformer) -> np.ndarray:
 
 
 def configure(
-    law: FittedLaw, limits: Limits, recipe: Recipe, bare: float, expansion: float, granularity: float, sequence: int = 4096
-) -> Configuration | None:
-    """The best configuration of whole numbers near `bare` active parameters (without embeddings) that keeps the limits.
-
-    None where there is none. Among those within `INDIFFERENT` nats of the best, the one whose d_model / n_layers and heads
-    are nearest to the recipe's.
-    """
-    for window in WINDOWS:
-        d, n = _grid(recipe, bare, expansion, granularity, window)
-        shapes = recipe.whole(d, n, expansion, granularity)
-        tokens = tokens_for(law, limits, shapes)
-        good = fits(limits, shapes) & (tokens > sequence * SEQUENCES)
-        if not good.any():
-            continue
-        heads: Any = shapes.attention
-        uneven = np.abs(np.log(heads.n_heads / heads.n_kv_heads / recipe.queries_per_key))
-        good = good & (uneven < 0.5) if (good & (uneven < 0.5)).any() else good
-        loss = np.where(good, predicted(law, shapes, np.maximum(tokens, 1.0), expansion, granularity), np.inf)
-        skew = np.abs(np.log(d / n / recipe.aspect)) + uneven
-        pick = int(np.argmin(np.where(loss <= loss.min() + INDIFFERENT, skew, np.inf)))
-        return exact(law, limits, recipe, int(d[pick]), int(n[pick]), expansion, granularity, sequence)
-    return None
-
-
-def exact(
     law: FittedLaw,
     limits: Limits,
     recipe: Recipe,
-    d_model: int,
-    n_layers: int,
-    expansion: float,
-    granularity: float,
-    sequence: int,
-) -> Configuration:
-    """The configuration of this width and depth, trained for as many whole steps as the limits allow."""
-    shape = recipe.whole(d_model, n_layers, expansion, granularity)
-    tokens, per_token = float(tokens_for(law, limits, shape)), float(flops_per_token(law, shape))
-    wanted = float(ling_batch(tokens * per_token)) / sequence
-    batch = max(SEQUENCES, SEQUENCES * round(wanted / SEQUENCES))
-    steps = max(int(tokens // (batch * sequence)), 1)
+    bare: ArrayLike,
+    expansion: ArrayLike,
+    granularity: ArrayLike,
+    sequence: int = 4096,
+) -> list[Configuration | None]:
+    """For each size, E and G the best configuration of whole numbers near `bare` active parameters (without embeddings).
+
+    None where none keeps the limits. Among those within `INDIFFERENT` nats of the best, the one whose d_model / n_layers and
+    heads are nearest to the recipe's.
+    """
+    bare, e, g = np.broadcast_arrays(*(np.atleast_1d(np.asarray(a, dtype=float)) for a in (bare, expansion, granularity)))
+    if not bare.size:
+        return []
+    which, d, n = _grids(recipe, bare, e, g)
+    shapes = recipe.whole(d, n, e[which], g[which])
+    size, tokens = shapes.n_active / bare[which], tokens_for(law, limits, shapes)
+    allowed = fits(limits, shapes) & (tokens > sequence * SEQUENCES)
+    loss = predicted(law, shapes, np.maximum(tokens, 1.0), e[which], g[which])
+    heads: Any = shapes.attention
+    uneven = np.abs(np.log(heads.n_heads / heads.n_kv_heads / recipe.queries_per_key))
+    skew = np.abs(np.log(d / n / recipe.aspect)) + uneven
+    picks = [_pick(np.flatnonzero(which == i), size, allowed, loss, uneven, skew) for i in range(len(bare))]
+    found = np.array([i for i, pick in enumerate(picks) if pick is not None], dtype=int)
+    made = _exact(law, limits, recipe, d[[picks[i] for i in found]], n[[picks[i] for i in found]], e[found], g[found], sequence)
+    out: list[Configuration | None] = [None] * len(bare)
+    for i, config in zip(found, made, strict=True):
+        out[i] = config
+    return out
+
+
+def _pick(own: Array, size: Array, allowed: np.ndarray, loss: Array, uneven: Array, skew: Array) -> int | None:
+    """Which of the shapes `own` is built: the first window of sizes that has an allowed one decides."""
+    for low, high in WINDOWS:
+        near = own[(size[own] > low) & (size[own] < high)]
+        good = (near if len(near) else own)[allowed[near if len(near) else own]]
+        if not len(good):
+            continue
+        even = good[uneven[good] < 0.5]
+        good = even if len(even) else good
+        close = good[loss[good] <= loss[good].min() + INDIFFERENT]
+        return int(close[np.argmin(skew[close])])
+    return None
+
+
+def _exact(
+    law: FittedLaw, limits: Limits, recipe: Recipe, d_model: Array, n_layers: Array, e: Array, g: Array, sequence: int
+) -> list[Configuration]:
+    """The configurations of these widths and depths, each trained for as many whole steps as the limits allow."""
+    if not len(d_model):
+        return []
+    shapes = recipe.whole(d_model, n_layers, e, g)
+    tokens, per_token = tokens_for(law, limits, shapes), flops_per_token(law, shapes)
+    wanted = ling_batch(tokens * per_token) / sequence
+    batch = np.maximum(SEQUENCES, SEQUENCES * np.rint(wanted / SEQUENCES))
+    steps = np.maximum(tokens // (batch * sequence), 1)
     seen = steps * batch * sequence
-    loss = float(predicted(law, shape, np.asarray(float(seen)), expansion, granularity))
-    return Configuration(shape, expansion, granularity, steps, batch, sequence, per_token * seen, loss)
+    columns = (d_model, n_layers, e, g, steps, batch, per_token * seen, predicted(law, shapes, seen, e, g))
+    return [
+        Configuration(recipe.whole(int(d), int(n), a, b), a, b, int(s), int(size), sequence, flops, loss)
+        for d, n, a, b, s, size, flops, loss in zip(*(c.tolist() for c in columns), strict=True)
+    ]
 
 
-def _grid(recipe: Recipe, bare: float, expansion: float, granularity: float, window: tuple[float, float]) -> tuple[Array, Array]:
-    """Widths and depths whose size lies within `window` of the wanted one and whose aspect within a factor of 1.6."""
-    centre = recipe.sized(bare, expansion, granularity)
-    d0, n0 = float(centre.d_model), float(centre.n_layers)
-    step = recipe.multiple if d0 >= 8 * recipe.multiple else 64
-    low, high = max(step, step * int(0.75 * d0 / step)), step * (int(1.3 * d0 / step) + 1)
-    widths = np.arange(low, high + 1, step)
-    depths = np.arange(max(1, int(0.5 * n0)), int(1.6 * n0) + 3)
-    d, n = (np.ravel(a) for a in np.meshgrid(widths, depths, indexing="ij"))
-    size = recipe.whole(d, n, expansion, granularity).n_active / bare
-    near = (size > window[0]) & (size < window[1])
-    return (d[near], n[near]) if np.any(near) else (d, n)
+def _grids(recipe: Recipe, bare: Array, e: Array, g: Array) -> tuple[Array, Array, Array]:
+    """Widths and depths whose aspect lies within a factor of 1.6 round each wanted size: (index of the size, d_model, n_layers)."""
+    centre = recipe.sized(bare, e, g)
+    d0, n0 = np.asarray(centre.d_model), np.asarray(centre.n_layers)
+    steps = np.where(d0 >= 8 * recipe.multiple, recipe.multiple, 64)
+    low = np.maximum(steps, steps * (0.75 * d0 / steps).astype(int))
+    high = steps * ((1.3 * d0 / steps).astype(int) + 1)
+    first, last = np.maximum(1, (0.5 * n0).astype(int)), (1.6 * n0).astype(int) + 2
+    which, d, n = [], [], []
+    for i in range(len(bare)):
+        widths, depths = np.arange(low[i], high[i] + 1, steps[i]), np.arange(first[i], last[i] + 1)
+        d.append(np.repeat(widths, len(depths)))
+        n.append(np.tile(depths, len(widths)))
+        which.append(np.full(len(d[-1]), i))
+    return np.concatenate(which), np.concatenate(d), np.concatenate(n)

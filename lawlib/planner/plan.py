@@ -24,6 +24,8 @@ EXPANSIONS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 LEVEL = 0.95
 CLOSE = 0.004
 """E and G whose real-valued optima are within so many nats are compared as whole numbers."""
+SIZES = {"half the size": 0.5, "3/4 of the size": 0.75, "4/3 of the size": 4 / 3, "twice the size": 2.0}
+"""Neighbours of a plan at its own E and G."""
 FACTORS = np.geomspace(1.0, 1000.0, 25)[1:]
 """How far a limit is moved in search of another decision."""
 
@@ -71,15 +73,15 @@ def plan(
         many = best_sizes(samples.law, limits, recipe, e, g, largest).log_loss
         best = np.argmin(np.where(np.isnan(many), np.inf, many), axis=-1)
         options["chosen_in"] = np.bincount(best, minlength=len(e)) / len(many)
-    config, row = None, options.index[0]
-    for option in options.dropna(subset="loss").sort_values("loss").itertuples():
-        if config is not None and option.loss > options["loss"].min() + CLOSE:
+    ranked = options.dropna(subset="loss").sort_values("loss")
+    close = ranked["loss"] <= ranked["loss"].iloc[0] + CLOSE
+    for part in (ranked[close], ranked[~close]):
+        made = zip(_configured(law, limits, recipe, part, sequence), part.index, strict=True)
+        if built := [(config, row) for config, row in made if config is not None]:
             break
-        made = configure(law, limits, recipe, option.bare, option.expansion, option.granularity, sequence)
-        if made is not None and (config is None or made.loss < config.loss):
-            config, row = made, option.Index
-    if config is None:
+    else:
         raise OptimumError(conflict(law, limits, recipe))
+    config, row = min(built, key=lambda b: b[0].loss)
     low = high = np.nan
     if samples is not None:
         spread = predicted(samples.law, config.shape, np.asarray(float(config.tokens)), config.expansion, config.granularity)
@@ -116,22 +118,28 @@ def neighbours(found: Plan) -> pd.DataFrame:
     (of each model's own whole numbers). broken: the limits that it would break, "" for none.
     """
     law, limits, recipe, best = found.law, found.limits, found.recipe, found.best
-    rows = [_row("this plan", found, best)]
-    bare = float(best.shape.n_active)
-    for words, factor in (("half the size", 0.5), ("3/4 of the size", 0.75), ("4/3 of the size", 4 / 3), ("twice the size", 2.0)):
-        free = replace(limits, cluster=None, deployment=None)
-        config = configure(law, free, recipe, bare * factor, best.expansion, best.granularity, best.sequence)
-        rows += [_row(words, found, config)] if config is not None and config.shape != best.shape else []
+    free = replace(limits, cluster=None, deployment=None)
+    sizes = float(best.shape.n_active) * np.array([*SIZES.values()])
+    other_sizes = configure(law, free, recipe, sizes, best.expansion, best.granularity, best.sequence)
     options = found.options[np.isfinite(found.options["loss"])]
     same_e = options["expansion"].fillna(1.0) == np.nan_to_num(best.expansion, nan=1.0)
     same_g = options["granularity"].fillna(1.0) == np.nan_to_num(best.granularity, nan=1.0)
     other_e = options[~same_e].sort_values("loss").drop_duplicates("expansion").sort_values("expansion")
-    for row in pd.concat([other_e, options[same_e & ~same_g]]).itertuples():
-        config = configure(law, limits, recipe, row.bare, row.expansion, row.granularity, best.sequence)
-        same = row.expansion == best.expansion
-        name = f"G = {row.granularity:g}" if same else "dense" if row.expansion == 1 else f"E = {row.expansion:g}"
-        rows += [_row(name, found, config)] if config is not None else []
-    return pd.DataFrame(rows)
+    others = pd.concat([other_e, options[same_e & ~same_g]])
+    names = [
+        f"G = {g:g}" if e == best.expansion else "dense" if e == 1 else f"E = {e:g}"
+        for e, g in zip(others["expansion"], others["granularity"], strict=True)
+    ]
+    built = [("this plan", best), *((n, c) for n, c in zip(SIZES, other_sizes, strict=True) if c is None or c.shape != best.shape)]
+    built += zip(names, _configured(law, limits, recipe, others, best.sequence), strict=True)
+    return pd.DataFrame([_row(name, found, config) for name, config in built if config is not None])
+
+
+def _configured(
+    law: FittedLaw, limits: Limits, recipe: Recipe, options: pd.DataFrame, sequence: int
+) -> list[Configuration | None]:
+    """The best configuration of whole numbers for each of these options, None where none keeps the limits."""
+    return configure(law, limits, recipe, options["bare"], options["expansion"], options["granularity"], sequence)
 
 
 def changes(found: Plan) -> pd.DataFrame:

@@ -59,12 +59,12 @@ class Recipe:
             d, d / self.aspect, n_experts, top_k, ratio * d, (heads, heads / self.queries_per_key, WIDE_HEAD)
         )
 
-    def whole(self, d_model: Any, n_layers: Any, expansion: float, granularity: float) -> Transformer:
-        """The shape of whole numbers, or of arrays of them: heads that divide d_model, an expert's width a multiple of 64.
+    def whole(self, d_model: Any, n_layers: Any, expansion: ArrayLike, granularity: ArrayLike) -> Transformer:
+        """The shape of whole numbers, or of arrays of them all: heads that divide d_model, an expert's width a multiple of 64.
 
         Heads are 128 wide from d_model 1024 on where that divides it, else 64; experts below 128 a multiple of 16.
         """
-        n_experts, top_k, ratio = (float(v) for v in self.routing(expansion, granularity))
+        n_experts, top_k, ratio = self.routing(expansion, granularity)
         d = np.asarray(d_model)
         head = np.where((d >= NARROW) & (d % WIDE_HEAD == 0), WIDE_HEAD, NARROW_HEAD)
         heads = d // head
@@ -72,9 +72,10 @@ class Recipe:
         shared = np.array([_divisor(int(h), h / self.queries_per_key) for h in kinds])[which].reshape(heads.shape)
         step = np.where(ratio * d >= 128, 64, 16)
         d_expert = np.maximum(step, step * np.rint(ratio * d / step).astype(int))
-        numbers = (d, np.asarray(n_layers), d_expert, heads, shared, head)
-        d, blocks, d_expert, heads, shared, head = numbers if d.ndim else (int(v) for v in numbers)
-        return self._transformer(d, blocks, round(n_experts), round(top_k), d_expert, (heads, shared, head))
+        numbers: Any = (d, np.asarray(n_layers), np.rint(n_experts).astype(int), np.rint(top_k).astype(int), d_expert)
+        numbers = (*numbers, heads, shared, head)
+        d, blocks, n_experts, top_k, d_expert, *of_heads = numbers if d.ndim else (int(v) for v in numbers)
+        return self._transformer(d, blocks, n_experts, top_k, d_expert, tuple(of_heads))
 
     def _transformer(
         self, d: Any, blocks: Any, n_experts: Any, top_k: Any, d_expert: Any, heads: tuple[Any, Any, Any]
