@@ -31,7 +31,8 @@ def chosen_runs(choice: Choice, found: planner.Plan) -> planner.NextRuns | str:
 
     def make() -> planner.NextRuns | str:
         try:
-            return planner.suggest_runs(law, spend, _quantity(aim, target, e, g), e, g)
+            experiments = data.remember(law, ("experiments", spend, e, g), lambda: planner.Experiments(law, spend, e, g))
+            return experiments.chosen(_quantity(aim, target, e, g))
         except (ValueError, lawlib.LawlibError) as error:
             return str(error)
 

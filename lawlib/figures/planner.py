@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from .. import numbers
-from .draft import Figure, Trace, scatter
+from .draft import Figure, Trace, arrays, rows_of, scatter
 from .labels import End, name_ends
 from .palette import granularity_color
 from .style import Style, figure, finish
@@ -14,15 +14,16 @@ from .style import Style, figure, finish
 
 def options_figure(options: pd.DataFrame, expansion: float, granularity: float, style: Style) -> Figure:
     """Lowest predicted loss under the limits for every allowed E and G. options: `planner.Plan.options`; the plan is orange."""
-    found = options[np.isfinite(options["loss"])].assign(
-        expansion=lambda f: f["expansion"].fillna(1.0), granularity=lambda f: f["granularity"].fillna(1.0)
-    )
+    all_ = arrays(options, "expansion", "granularity", "loss", "n_active", "tokens")
+    known_g = not np.isnan(all_["granularity"]).all()
+    all_ |= {name: np.nan_to_num(all_[name], nan=1.0) for name in ("expansion", "granularity")}
+    found = rows_of(all_, np.isfinite(all_["loss"]))
     fig = figure(style, "expansion E (1 is dense)", "lowest loss under the limits (nats per token)", height=360)
     fig.update_xaxes(dtick=np.log10(2), exponentformat="none", tickformat="d")
-    known_g = options["granularity"].notna().any()
-    dense, ends = found[found["expansion"] <= 1], []
-    for g, part in found[found["expansion"] > 1].groupby("granularity"):
-        part = pd.concat([dense, part]).sort_values("expansion")
+    dense, ends = found["expansion"] <= 1, []
+    for g in np.unique(found["granularity"][~dense]):
+        part = rows_of(found, dense | (found["granularity"] == g))
+        part = rows_of(part, np.argsort(part["expansion"], kind="stable"))
         color = granularity_color(style, float(g))
         fig.add_trace(
             scatter(
@@ -33,20 +34,21 @@ def options_figure(options: pd.DataFrame, expansion: float, granularity: float, 
                 showlegend=False,
                 line={"color": color, "width": 1.5},
                 marker={"color": color, "size": 6},
-                customdata=[[numbers.count(n), numbers.count(d)] for n, d in zip(part["n_active"], part["tokens"], strict=True)],
+                customdata=[*zip(numbers.counts(part["n_active"]), numbers.counts(part["tokens"]), strict=True)],
                 hovertemplate="E %{x}: loss %{y:.4f}<br>N active %{customdata[0]} · tokens %{customdata[1]}<extra>%{fullData.name}</extra>",
             )
         )
         if known_g:
-            ends.append(End(part["expansion"].iloc[-1], part["loss"].iloc[-1], f"G {g:g}", color))
-    same = np.isclose(found["expansion"], np.nan_to_num(expansion, nan=1.0)) & np.isclose(
-        found["granularity"], np.nan_to_num(granularity, nan=1.0)
+            ends.append(End(part["expansion"][-1], part["loss"][-1], f"G {g:g}", color))
+    same_e, same_g = (
+        np.isclose(found[name], np.nan_to_num(value, nan=1.0))
+        for name, value in (("expansion", expansion), ("granularity", granularity))
     )
-    chosen = found[same]
+    plan = rows_of(found, same_e & same_g)
     fig.add_trace(
         scatter(
-            x=chosen["expansion"],
-            y=chosen["loss"],
+            x=plan["expansion"],
+            y=plan["loss"],
             mode="markers",
             name="plan",
             showlegend=False,

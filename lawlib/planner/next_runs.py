@@ -1,27 +1,22 @@
 """Which runs to do next: those that make one decision surest for a given amount of compute.
 
-With M the Gauss-Newton matrix of ln L in the parameters as fitted, s² the residual variance, j the gradient of a run's ln L
-and c that of the logarithm of the quantity to be decided, the quantity's variance after more runs is
-c' (M + sum j j' / s²)^-1 c: a c-optimal design (Elfving 1952). Runs are picked greedily from a grid of affordable ones, then
-exchanged one by one for better ones (Fedorov 1972) until none is. The variance is that of the linearised fit; what it is
-worth in refits is measured by `python -m benchmarks.next_runs`.
+The runs to choose from, what they are compared with, and what comes out; how they are picked is `design`. What the promised
+variance is worth in refits is measured by `python -m benchmarks.next_runs`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..identification import information, log_slope, small_steps
-from ..laws import FittedLaw, run_arrays
+from ..laws import FittedLaw
 from ..laws.law import Array
 from ..optimum import compute_optimal, log_total
+from .design import Design, Quantity, picked_runs
 
-Quantity = Callable[[FittedLaw], Array]
 SIZES, SPREAD = 7, 6.0
 """The naive grid: sizes a slice, from 1/SPREAD to SPREAD times the slice's optimum. Suggested runs keep to the same sizes."""
 SLICES = (1.0, 10**-0.5, 0.1)
@@ -30,11 +25,6 @@ MAX_RUNS = 40
 """Runs suggested at most; more and cheaper ones would be surer still, and more work."""
 MAX_CANDIDATES = 4000
 """Runs to choose from: sizes lie closer together where there are few E and G."""
-SHARES = 3.0
-"""Even shares of what is left of the budget that one greedily picked run may take. Other starts of the exchanges (one share, all of it,
-most gain for its cost) gave at most 2 % less variance, and none on the problems of `benchmarks.next_runs`."""
-MAX_PASSES = 30
-"""Rounds of exchanges; a handful is usual."""
 
 
 @dataclass(frozen=True)
@@ -84,28 +74,48 @@ def suggest_runs(
         options: the runs to choose from, as `candidates` gives them.
     Raises ValueError for a published law, for fewer runs than parameters, and where no run can be afforded.
     """
-    design = _Design(fit, quantity)
-    grid = isoflop_grid(fit, flops, expansion, granularity)
-    largest = float(grid["flops"].max()) if max_flops is None else min(max_flops, flops)
-    known = candidates(fit, largest, expansion, granularity) if options is None else options
-    known = known[known["flops"] <= min(largest, flops) * (1 + 1e-9)].sort_values("flops", kind="stable", ignore_index=True)
-    if known.empty:
-        raise ValueError(
-            f"{flops:.3g} FLOPs buy none of the runs that could be made: the smallest so far took "
-            f"{fit.ranges.get('flops', (np.nan,))[0]:.3g}. Raise the budget for experiments."
+    return Experiments(fit, flops, expansion, granularity, max_flops, options).chosen(quantity, max_runs)
+
+
+class Experiments:
+    """The runs that could be made for a given amount of compute, for any decision. Arguments and errors as of `suggest_runs`."""
+
+    def __init__(
+        self,
+        fit: FittedLaw,
+        flops: float,
+        expansion: float | None = None,
+        granularity: float | None = None,
+        max_flops: float | None = None,
+        options: pd.DataFrame | None = None,
+    ):
+        self.design, self.flops = Design(fit), flops
+        self.grid = isoflop_grid(fit, flops, expansion, granularity)
+        largest = float(self.grid["flops"].max()) if max_flops is None else min(max_flops, flops)
+        known = candidates(fit, largest, expansion, granularity) if options is None else options
+        affordable = known[known["flops"] <= min(largest, flops) * (1 + 1e-9)]
+        self.options = affordable.sort_values("flops", kind="stable", ignore_index=True)
+        if affordable.empty:
+            raise ValueError(
+                f"{flops:.3g} FLOPs buy none of the runs that could be made: the smallest so far took "
+                f"{fit.ranges.get('flops', (np.nan,))[0]:.3g}. Raise the budget for experiments."
+            )
+        self.rows, self.grid_rows = self.design.rows(self.options), self.design.rows(self.grid)
+
+    def chosen(self, quantity: Quantity, max_runs: int = MAX_RUNS) -> NextRuns:
+        """The runs that make this quantity surest."""
+        aim, costs = self.design.aim(quantity), self.options["flops"].to_numpy(dtype=float)
+        picked = picked_runs(aim, self.rows, costs, self.flops, max_runs)
+        rows = self.rows[picked]
+        without = [aim.variance(np.delete(rows, i, axis=0)) for i in range(len(picked))]
+        runs = self.options.loc[picked].assign(error_without=np.sqrt(without))
+        return NextRuns(
+            runs=runs.sort_values("error_without", ascending=False, ignore_index=True),
+            grid=self.grid,
+            error_now=float(np.sqrt(aim.variance(rows[:0]))),
+            error_then=float(np.sqrt(aim.variance(rows))),
+            error_grid=float(np.sqrt(aim.variance(self.grid_rows))),
         )
-    rows, costs = design.rows(known), known["flops"].to_numpy(dtype=float)
-    picked = _exchange(design, rows, costs, flops, max_runs, _greedy(design, rows, costs, flops, max_runs))
-    without = [design.variance(np.delete(rows[picked], i, axis=0)) for i in range(len(picked))]
-    runs = known.loc[picked].assign(error_without=np.sqrt(without))
-    runs = runs.sort_values("error_without", ascending=False, ignore_index=True)
-    return NextRuns(
-        runs=runs,
-        grid=grid,
-        error_now=float(np.sqrt(design.variance(rows[:0]))),
-        error_then=float(np.sqrt(design.variance(rows[picked]))),
-        error_grid=float(np.sqrt(design.variance(design.rows(grid)))),
-    )
 
 
 def candidates(
@@ -145,8 +155,8 @@ def isoflop_grid(
 
 def expected_error(fit: FittedLaw, runs: pd.DataFrame, quantity: Quantity) -> float:
     """Standard error of ln(quantity) after these runs too, by the linearised fit."""
-    design = _Design(fit, quantity)
-    return float(np.sqrt(design.variance(design.rows(runs))))
+    design = Design(fit)
+    return float(np.sqrt(design.aim(quantity).variance(design.rows(runs))))
 
 
 def _on_budget(fit: FittedLaw, factors: Array, c: Array, e: Array, g: Array) -> pd.DataFrame:
@@ -180,81 +190,3 @@ def _decided(fit: FittedLaw, column: str, value: float | None) -> float:
     if column == "expansion" and fit.law.has_expansion:
         raise ValueError(f"The {fit.law.name} law depends on the expansion rate: give expansion=, that of the decision.")
     return np.nan if column == "granularity" or fit.expansion is None else fit.expansion
-
-
-class _Design:
-    """The linearised fit and the decision's gradient, in coordinates where the parameters have unit information."""
-
-    def __init__(self, fit: FittedLaw, quantity: Quantity):
-        if fit.fit is None:
-            raise ValueError(f"{fit.name} is a published law without runs: next runs need a fit to runs of your own.")
-        self.fit = fit
-        matrix, self.noise = information(fit)
-        if not np.isfinite(self.noise):
-            raise ValueError(
-                f"The {fit.law.name} law has {len(matrix)} parameters and the fit {len(fit.fit.residuals)} runs: more runs than "
-                "parameters are needed to know their noise."
-            )
-        self.scale = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
-        self.matrix = matrix / np.outer(self.scale, self.scale) + 1e-13 * np.eye(len(matrix))
-        self.steps = small_steps(fit)
-        self.slope = log_slope(fit, quantity, self.steps) / self.scale
-        if not np.isfinite(self.slope).all():
-            raise ValueError(f"The {fit.law.name} fit gives no value for the quantity to be decided near its parameters.")
-
-    def rows(self, runs: pd.DataFrame) -> Array:
-        """Gradients of ln L of runs over the noise, shape `(n_runs, p)`."""
-        arrays = run_arrays(self.fit.law, runs)
-        return (log_slope(self.fit, lambda law: law.loss(*arrays), self.steps) / self.scale[:, None]).T / self.noise
-
-    def inverse(self, rows: Array) -> Array:
-        return np.linalg.inv(self.matrix + rows.T @ rows)
-
-    def variance(self, rows: Array) -> float:
-        """Of ln(quantity) with these rows added."""
-        return float(self.slope @ self.inverse(rows) @ self.slope)
-
-    def gains(self, inverse: Array, rows: Array) -> Array:
-        """How much each row alone would lower the variance (Sherman and Morrison)."""
-        return (rows @ (inverse @ self.slope)) ** 2 / (1 + np.einsum("ij,ij->i", rows @ inverse, rows))
-
-
-def _best(design: _Design, rows: Array, costs: Array, picked: list[int], limit: float) -> int | None:
-    """The run of most gain beside the picked ones that costs at most `limit`; costs rise. None where there is none."""
-    n = int(np.searchsorted(costs, limit * (1 + 1e-9), "right"))
-    gains = design.gains(design.inverse(rows[picked]), rows[:n])
-    gains[[i for i in picked if i < n]] = -1.0
-    best = int(np.argmax(gains)) if n else 0
-    return best if n and gains[best] >= 0 else None
-
-
-def _greedy(design: _Design, rows: Array, costs: Array, flops: float, max_runs: int) -> list[int]:
-    """Runs picked one after the other."""
-    picked: list[int] = []
-    left = flops
-    while len(picked) < max_runs:
-        best = _best(design, rows, costs, picked, min(left, SHARES * left / (max_runs - len(picked))))
-        if best is None:
-            break
-        picked.append(best)
-        left -= costs[best]
-    return picked
-
-
-def _exchange(design: _Design, rows: Array, costs: Array, flops: float, max_runs: int, picked: list[int]) -> list[int]:
-    """Swaps one run at a time for the best affordable one, and adds what still fits, until nothing improves."""
-    picked = list(picked)
-    for _ in range(MAX_PASSES):
-        before = design.variance(rows[picked])
-        for i in range(len(picked)):
-            rest = picked[:i] + picked[i + 1 :]
-            best = _best(design, rows, costs, rest, flops - costs[rest].sum())
-            picked[i] = picked[i] if best is None else best
-        while len(picked) < max_runs:
-            more = _best(design, rows, costs, picked, flops - costs[picked].sum())
-            if more is None:
-                break
-            picked.append(more)
-        if design.variance(rows[picked]) >= before * (1 - 1e-6):
-            break
-    return picked

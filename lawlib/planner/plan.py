@@ -130,9 +130,11 @@ def neighbours(found: Plan) -> pd.DataFrame:
         f"G = {g:g}" if e == best.expansion else "dense" if e == 1 else f"E = {e:g}"
         for e, g in zip(others["expansion"], others["granularity"], strict=True)
     ]
-    built = [("this plan", best), *((n, c) for n, c in zip(SIZES, other_sizes, strict=True) if c is None or c.shape != best.shape)]
-    built += zip(names, _configured(law, limits, recipe, others, best.sequence), strict=True)
-    return pd.DataFrame([_row(name, found, config) for name, config in built if config is not None])
+    built = [*other_sizes, *_configured(law, limits, recipe, others, best.sequence)]
+    rows = [
+        _row(name, found, c) for name, c in zip([*SIZES, *names], built, strict=True) if c is not None and c.shape != best.shape
+    ]
+    return pd.DataFrame([_row("this plan", found, best), *rows])
 
 
 def _configured(
