@@ -16,8 +16,7 @@ ui.plan_options()
 def explorer(sliders: Callable[[], None]) -> None:
     place = st.container()
     found = ui.plan(choice)
-    changes, neighbours = ui.plan_changes(found), ui.plan_neighbours(found)
-    runs = ui.chosen_runs(choice, found)
+    changes = ui.plan_changes(found)
     options = figures.options_figure(found.options, found.best.expansion, found.best.granularity, ui.style())
     sliders()
 
@@ -40,10 +39,7 @@ def explorer(sliders: Callable[[], None]) -> None:
         st.markdown("**Starting points, not results**")
         for line in ui.starting_points(found):
             st.markdown(f"- {line}")
-    st.markdown(f"**Neighbours under the same limits, and what each costs**\n\n{neighbours}")
-    ui.launchers(found)
-    ui.next_runs(choice, found, runs)
+    ui.plan_parts(choice, found)
 
 
-ui.released_beside(choice)
 ui.finish()

@@ -24,9 +24,15 @@ PAGES = {  # path: its charts
     "/compare": ("compare_a", "compare_b"),
     "/fine_grained": ("reported", "gain", "pair", "speedup"),
     "/serving": ("trilemma", "equal_loss", "over_training", "lifetime"),
-    "/planner": ("options", "released_ratio", "released_shape"),
+    "/planner": ("options",),
     "/reproductions": (),
 }
+TABS = {
+    "/planner?part=launch": ("options",),
+    "/planner?part=next&law=chinchilla": ("options",),
+    "/planner?part=released": ("options", "released_ratio", "released_shape"),
+}
+"""What a page shows where another of its tabs is open."""
 TITLES = re.findall(r'st\.Page\("pages/\w+\.py", title="([^"]+)"', (ROOT / "app.py").read_text("utf-8"))
 MARIN = "?dataset=marin-moe-v16"
 """The published runs, where a test counts on their numbers."""
@@ -103,7 +109,7 @@ def test_every_page_is_drawn_in_the_system_s_colours_and_accessible(page, half, 
     """Opened once a theme, which is what takes the time: as wide and as narrow windows show it, and before axe-core."""
     scheme = request.node.callspec.params["page"]["color_scheme"]
     forms = set()
-    for path, keys in list(PAGES.items())[half::2]:
+    for path, keys in list((PAGES | TABS).items())[half::2]:
         page.set_viewport_size({"width": WIDTHS[0], "height": 900})
         page.goto(path)
         settle(page)

@@ -68,11 +68,11 @@ def test_a_number_is_typed_with_its_letter_and_nonsense_changes_nothing():
 
 def test_neighbours_changes_and_starting_points_are_told_with_their_sources():
     at = open_page("planner", **JOINT, copy="1", step_ms="30", at_once="8")
-    neighbours = next(m.value for m in at.markdown if "nats more" in m.value).split("\n")
-    models = [row.split(" | ")[0].strip("| *") for row in neighbours[4:]]
+    heads, _, *rows = next(m.value for m in at.markdown if "nats more" in m.value).split("\n")
+    models = [row.split(" | ")[0].strip("| *") for row in rows]
     assert models[0] == "this plan"
     assert {"half the size", "twice the size", "dense"} <= set(models)
-    assert "ms a token" in neighbours[2]
+    assert "ms a token" in heads
     assert re.search(r"becomes the best|No limit, moved alone", words(at))
     points = [m.value.replace("\\", "") for m in at.markdown if re.search("learning rate|Batch of", m.value)]
     assert [re.search(r"arXiv:(\d+\.\d+)", p)[1] for p in points] == ["2502.05172", "2507.17702", "2507.17702"]
@@ -88,7 +88,7 @@ def test_only_allowed_experts_are_planned_and_none_where_the_law_has_none():
 
 
 def test_configurations_are_offered_to_three_launchers():
-    at = open_page("planner", **JOINT)
+    at = open_page("planner", **JOINT, part="launch")
     args, config, titan = (next(c.value for c in at.code if c.language == name) for name in ("bash", "json", "toml"))
     layers = int(number_after("Train # layers", answer(at)))
     assert f"--num-layers {layers}" in args
@@ -97,12 +97,21 @@ def test_configurations_are_offered_to_three_launchers():
 
 
 def test_next_runs_cost_what_was_typed_and_make_the_decision_surer():
-    at = open_page("planner", law="chinchilla", budget="1e22", spend="3e20")
+    at = open_page("planner", law="chinchilla", budget="1e22", spend="3e20", part="next")
     sentence = next(m.value for m in at.markdown if "standard error" in m.value)
     assert number_after(r"together # FLOPs", sentence) <= 3e20 * 1.01
     now, then, grid = (float(v) for v in re.findall(r"([\d.]+)%", sentence.split("FLOPs from")[1])[:3])
     assert then < grid < now
     assert len(table(at, "error without it")) == int(number_after(r"^\*\*# runs|# runs", sentence))
+
+
+def test_only_the_open_tab_is_worked_out_and_the_address_names_it():
+    at = open_page("planner", **JOINT)
+    assert {c.language for c in at.code} == {"plaintext"}  # the link
+    at = open_page("planner", **JOINT, part="released")
+    assert figure(at, "released_ratio")["data"]
+    assert "saw more tokens per active parameter" in words(at)
+    assert "nats more" not in words(at)
 
 
 def test_a_plan_beyond_the_data_says_so():

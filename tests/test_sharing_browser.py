@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 import lawlib
 from lawlib.selection import content_hashes
 from tests.browser import FLAGS, settle
-from tests.test_pages_browser import PAGES, answer, press, violations
+from tests.test_pages_browser import PAGES, TABS, answer, press, violations
 from tests.test_round_trips import random_view
 from tools.browser import find_browser
 from ui import state
@@ -37,7 +37,7 @@ def test_axe_finds_nothing_serious_in_what_opens_beside_the_title(page):
 
 @pytest.mark.parametrize("page", [{"width": 375, "height": 800}], indirect=True)
 def test_a_phone_s_width_is_enough_to_read_every_page(page):
-    for path in PAGES:
+    for path in PAGES | TABS:
         page.goto(path)
         settle(page)
         wide = page.evaluate(

@@ -73,6 +73,7 @@ CHOSEN: dict[str, object] = {
     "plan_g": (4.0,),
     "spend": 3e19,
     "aim": "loss",
+    "part": "released",
     "data": "47-3f9a1c02-77aa01be",
     "out": ("3f9a1c02", "77aa01be"),
 }

@@ -19,19 +19,17 @@ from .ledgerpanel import summary as marks_summary
 from .live import filled, quantities
 from .menu import menu
 from .mlflowpanel import tracking_server
-from .nextruns import chosen_runs, next_runs
 from .overview import approaches_table, next_steps, optimum_menu
 from .page import ICON, answer, begin, explore, finish
 from .papers import missing_refit, paper_sections, show_section
 from .planinputs import inputs as plan_inputs
 from .planinputs import options as plan_options
 from .planresults import changes as plan_changes
-from .planresults import launchers, plan, starting_points
-from .planresults import neighbours as plan_neighbours
 from .planresults import notes as plan_notes
+from .planresults import parts as plan_parts
+from .planresults import plan, starting_points
 from .planresults import sentence as plan_sentence
 from .presetpanel import presets
-from .releasedpage import released_beside
 from .reported import reported_sentence, show_reported
 from .results import (
     approaches,

@@ -21,36 +21,18 @@ SHARE = 0.1
 """Of the FLOPs of all runs so far: what is spent where nothing is typed."""
 
 
-def chosen_runs(choice: Choice, found: planner.Plan) -> planner.NextRuns | str:
-    """The runs to do next for what may be spent, or the sentence that says why there are none. Computed once for each plan."""
+def next_runs(choice: Choice, found: planner.Plan) -> None:
+    """What may be spent, the runs, and how much surer they make the decision than a grid of the same cost."""
     law = choice.law
     if law.fit is None:
-        return "A published law has no runs of its own to add to. Choose a law that is fitted to your runs."
-    spend, aim, target = _spend(law), state.get("aim"), found.limits.flops
-    e, g = (None if np.isnan(v) else float(v) for v in (found.best.expansion, found.best.granularity))
-
-    def make() -> planner.NextRuns | str:
-        try:
-            experiments = data.remember(law, ("experiments", spend, e, g), lambda: planner.Experiments(law, spend, e, g))
-            return experiments.chosen(_quantity(aim, target, e, g))
-        except (ValueError, lawlib.LawlibError) as error:
-            return str(error)
-
-    return data.remember(law, ("next", spend, aim, target, e, g), make)
-
-
-def next_runs(choice: Choice, found: planner.Plan, chosen: planner.NextRuns | str) -> None:
-    """The section: what may be spent, the runs, and how much surer they make the decision than a grid of the same cost."""
-    st.subheader("Next runs", anchor=False, divider="gray")
-    law = choice.law
-    if law.fit is None:
-        st.caption(str(chosen))
+        st.caption("A published law has no runs of its own to add to. Choose a law that is fitted to your runs.")
         return
     left, right, _ = st.columns([2, 2, 4])
     with left:
         number_input("FLOPs for experiments", "spend", numbers.flops, numbers.flops(_default(law)))
     with right:
         st.selectbox("Make surer", list(AIMS), format_func=AIMS.get, **state.bound("aim", state.get("aim")))
+    chosen = _chosen(law, found)
     if isinstance(chosen, str):
         st.warning(plain(chosen))
         return
@@ -67,9 +49,19 @@ def next_runs(choice: Choice, found: planner.Plan, chosen: planner.NextRuns | st
     )
 
 
-def _spend(law: lawlib.FittedLaw) -> float:
-    """FLOPs for experiments, as typed or by default."""
-    return float(state.get("spend") or _default(law))
+def _chosen(law: lawlib.FittedLaw, found: planner.Plan) -> planner.NextRuns | str:
+    """The runs for what may be spent, or the sentence that says why there are none; what plans share is worked out once."""
+    spend, aim, target = float(state.get("spend") or _default(law)), state.get("aim"), found.limits.flops
+    e, g = (None if np.isnan(v) else float(v) for v in (found.best.expansion, found.best.granularity))
+
+    def make() -> planner.NextRuns | str:
+        try:
+            experiments = data.remember(law, ("experiments", spend, e, g), lambda: planner.Experiments(law, spend, e, g))
+            return experiments.chosen(_quantity(aim, target, e, g))
+        except (ValueError, lawlib.LawlibError) as error:
+            return str(error)
+
+    return data.remember(law, ("next", spend, aim, target, e, g), make)
 
 
 def _quantity(aim: str, target: float, e: float | None, g: float | None) -> Callable[[lawlib.FittedLaw], object]:

@@ -12,6 +12,8 @@ from lawlib.serving.answer import N_SAMPLES
 from . import data, markup, planinputs, state
 from .laws import Choice
 from .markup import plain
+from .nextruns import next_runs
+from .releasedpage import released_beside
 
 
 def plan(choice: Choice) -> planner.Plan:
@@ -106,8 +108,25 @@ def _kind(row) -> str:
     return ", ".join(known) or "the runs' own experts"
 
 
-def neighbours(found: planner.Plan) -> str:
-    """The plan and what stands next to it, a table in words: what each costs and breaks."""
+def parts(choice: Choice, found: planner.Plan) -> None:
+    """What else there is to a plan, a tab each; only the open one is worked out."""
+    drawn = {
+        "Neighbours": lambda: neighbours(found),
+        "Launch it": lambda: launchers(found),
+        "Next runs": lambda: next_runs(choice, found),
+        "Released models": lambda: released_beside(choice),
+    }
+    fields = dict(zip(drawn, state.PLAN_PARTS, strict=True))
+    shown = next(name for name, field in fields.items() if field == state.get("part"))
+    tabs = st.tabs(list(drawn), **state.bound("part", shown, lambda name: state.put("part", fields[str(name)])))
+    for tab, draw in zip(tabs, drawn.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw()
+
+
+def neighbours(found: planner.Plan) -> None:
+    """The plan and what stands next to it under the same limits, a table in words: what each costs and breaks."""
     table = data.remember(found.law, ("neighbours", id(found)), lambda: planner.neighbours(found))
     machines = planinputs.cluster()
     columns = {
@@ -126,7 +145,7 @@ def neighbours(found: planner.Plan) -> str:
         "breaks": list(table["broken"]),
     }
     shown = {c: words for c, words in columns.items() if c in ("model", "loss") or any(w not in ("", "–") for w in words)}
-    return markup.table(shown, right=[c for c in shown if c not in ("model", "breaks")])
+    st.markdown(markup.table(shown, right=[c for c in shown if c not in ("model", "breaks")]))
 
 
 def _plain(value: float) -> str:
@@ -163,7 +182,6 @@ def starting_points(found: planner.Plan) -> list[str]:
 
 def launchers(found: planner.Plan) -> None:
     """The configuration for Megatron-LM, Hugging Face and torchtitan, to read and to download."""
-    st.markdown("**Launch it**")
     megatron, hub, titan = st.tabs(["Megatron-LM", "Hugging Face", "torchtitan"])
     with megatron:
         _file(planner.megatron(found.best), "megatron_args.sh", "bash", "megatron")

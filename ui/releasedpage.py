@@ -15,7 +15,6 @@ from .laws import Choice
 
 def released_beside(choice: Choice) -> None:
     """Two charts and a sentence."""
-    st.subheader("Released models beside this law", anchor=False, divider="gray")
     table = data.remember(choice.law, ("released",), lambda: placed(choice.law))
     known = table[np.isfinite(table["over_training"])]
     if len(known):

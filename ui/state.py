@@ -52,6 +52,10 @@ TOO_MANY = "x"
 """Ends the number of runs left out where they are too many to be named."""
 
 
+PLAN_PARTS = ("neighbours", "launch", "next", "released")
+"""The tabs of the Planner page, in their order."""
+
+
 @dataclass(frozen=True)
 class Field:
     """A value of the URL: its default, how it is read and written. A value equal to the default leaves the URL."""
@@ -190,6 +194,7 @@ FIELDS: dict[str, Field] = {
     "plan_g": Field((), _numbers, _number_list),
     "spend": Field(None, _within("spend"), _compact),
     "aim": Field("n_active", _one_of("loss")),
+    "part": Field(PLAN_PARTS[0], _one_of(*PLAN_PARTS[1:])),
     "optimum": Field("n_active", _one_of("tokens")),
     "against": Field("", _one_of("flops", "n_active", "n_total", "tokens")),
     "x": Field("", _one_of(*figures.AXES)),

@@ -72,10 +72,10 @@ class Recipe:
         shared = np.array([_divisor(int(h), h / self.queries_per_key) for h in kinds])[which].reshape(heads.shape)
         step = np.where(ratio * d >= 128, 64, 16)
         d_expert = np.maximum(step, step * np.rint(ratio * d / step).astype(int))
-        numbers: Any = (d, np.asarray(n_layers), np.rint(n_experts).astype(int), np.rint(top_k).astype(int), d_expert)
-        numbers = (*numbers, heads, shared, head)
-        d, blocks, n_experts, top_k, d_expert, *of_heads = numbers if d.ndim else (int(v) for v in numbers)
-        return self._transformer(d, blocks, n_experts, top_k, d_expert, tuple(of_heads))
+        blocks, n_experts, top_k = (np.rint(v).astype(int) for v in (n_layers, n_experts, top_k))
+        numbers: Any = (d, blocks, n_experts, top_k, d_expert, heads, shared, head)
+        d, blocks, n_experts, top_k, d_expert, heads, shared, head = numbers if d.ndim else (int(v) for v in numbers)
+        return self._transformer(d, blocks, n_experts, top_k, d_expert, (heads, shared, head))
 
     def _transformer(
         self, d: Any, blocks: Any, n_experts: Any, top_k: Any, d_expert: Any, heads: tuple[Any, Any, Any]
