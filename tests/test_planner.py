@@ -92,6 +92,22 @@ def test_what_would_change_the_decision_does_change_it(found):
     assert up["expansion"] > now  # more memory, more experts
 
 
+@pytest.mark.parametrize("budget", [3.2e18, 1.1e21, 1.2e23])
+def test_no_change_leads_to_what_whole_numbers_made_the_best_already(budget):
+    """At these budgets another G is better in real numbers than the plan's, by less than whole numbers cost it."""
+    plan = planner.plan(lawlib.published("krajewski2024-moe-e64"), planner.Limits(budget))
+    real, own = (plan.options.set_index("granularity").loc[g] for g in (_best_g(plan), plan.best.granularity))
+    assert real["loss"] < own["loss"]
+    assert real["whole_loss"] > own["whole_loss"] == plan.best.loss
+    rows = planner.changes(plan)
+    assert len(rows)
+    assert plan.best.granularity not in set(rows["granularity"])
+
+
+def _best_g(plan):
+    return plan.options.loc[plan.options["loss"].idxmin(), "granularity"]
+
+
 def test_less_of_any_limit_never_lowers_the_loss():
     base = planner.plan(JOINT, LIMITS).options["loss"].min()
     for worse in (

@@ -35,7 +35,8 @@ class Plan:
     """What to train under limits.
 
     options: a row for each allowed (E, G): the best real-valued model's n_active (bare: without embeddings), tokens, loss,
-    what limits it, and `chosen_in`, the share of the law's samples in which this E and G are the best (NaN without samples).
+    what limits it, `chosen_in`, the share of the law's samples in which this E and G are the best (NaN without samples), and
+    `whole_loss`, that of the best whole numbers (NaN for options too far off to be tried).
     loss_low, loss_high: interval of the configuration's loss. bound: what limits it. usage: share of each limit that it takes.
     """
 
@@ -81,6 +82,7 @@ def plan(
             break
     else:
         raise OptimumError(conflict(law, limits, recipe))
+    options.loc[[row for _, row in built], "whole_loss"] = [config.loss for config, _ in built]
     config, row = min(built, key=lambda b: b[0].loss)
     low = high = np.nan
     if samples is not None:
@@ -147,10 +149,14 @@ def _configured(
 def changes(found: Plan) -> pd.DataFrame:
     """Which limit, moved how far, makes another E or G the best: limit, factor, value, expansion, granularity; nearest first.
 
-    Each limit alone, down to a thousandth and up to a thousand times its value, E and G as allowed.
+    Each limit alone, down to a thousandth and up to a thousand times its value, E and G as allowed. What whole numbers cost each E
+    and G here, they are taken to cost them there; those that were not tried, as much as the plan.
     """
     law, limits, recipe = found.law, found.limits, found.recipe
     e, g = allowed(law, limits)
+    own = int(np.argmax(_same(e, found.best.expansion) & _same(g, found.best.granularity)))
+    rounding = np.log(found.options["whole_loss"].to_numpy() / found.options["loss"].to_numpy())
+    rounding = np.nan_to_num(rounding - rounding[own])
     if len(e) < 2:
         return pd.DataFrame(columns=["limit", "factor", "value", "expansion", "granularity"])
     rows = []
@@ -159,7 +165,8 @@ def changes(found: Plan) -> pd.DataFrame:
         for direction in (1.0, -1.0) if holds_back or name == SERVED else (-1.0,):
             factors, now = FACTORS**direction, None
             for _ in range(2):
-                best = _best_option(law, limits, recipe, e, g, found.largest, name, np.concatenate([[1.0], factors]))
+                losses = _moved(law, limits, recipe, e, g, found.largest, name, np.concatenate([[1.0], factors])) + rounding
+                best = np.where(np.isfinite(losses).any(axis=1), np.argmin(losses, axis=1), -1)
                 other = np.flatnonzero((best[1:] != best[0]) & (best[1:] >= 0))
                 gone = np.flatnonzero(best[1:] < 0)
                 if not len(other) or (len(gone) and gone[0] < other[0]):
@@ -230,10 +237,9 @@ def _moved(
     return np.where(np.isnan(losses), np.inf, losses)
 
 
-def _best_option(*args) -> Array:
-    """Index of the best (E, G) for each factor of `_moved`, -1 where none is allowed; shape `(n_factors,)`."""
-    losses = _moved(*args)
-    return np.where(np.isfinite(losses).any(axis=1), np.argmin(losses, axis=1), -1)
+def _same(values: Array, value: float) -> np.ndarray:
+    """Which of them are this E or G, NaN where there is none."""
+    return (values == value) | (np.isnan(values) & np.isnan(value))
 
 
 def conflict(law: FittedLaw, limits: Limits, recipe: Recipe) -> str:
@@ -325,6 +331,7 @@ def _options(law: FittedLaw, recipe: Recipe, found: Sized, e: Array, g: Array) -
             "loss": np.exp(found.log_loss),
             "bound": bound,
             "chosen_in": np.nan,
+            "whole_loss": np.nan,
         }
     )
 
