@@ -1,41 +1,66 @@
-"""The compute at which a model's best loss has come down to a given one, for many models at once."""
+"""The compute at which a law's best loss has come down to a given one, for many at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
+from .balance import BRACKET, Balance, first_guess
+from .laws import FittedLaw
 from .laws.law import Array
+from .optimum import solve
+from .roots import root
 
-STEPS = 60
-_SLOPE = -0.05
-"""d ln L / d ln C to begin with."""
+STEPS = 40
+TOLERANCE = 1e-7
+"""Of the last step: Newton's method leaves about its square."""
+LONGEST = 10.0
+"""Of a step, in ln C and in ln N."""
 
 
-def log_budget_of(log_loss: Callable[[Array], Array], target: Array, start: Array, low: Array, high: Array) -> Array:
-    """ln C between `low` and `high` at which `log_loss`, which falls with ln C, is `target`, to 1e-11; from `start`, all of one shape.
+def log_budget_of(
+    law: FittedLaw, log_loss: Array, e: Array, g: Array, low: Array, high: Array, start: Array | None = None
+) -> Array:
+    """ln C between `low` and `high` at which the law's compute-optimal model has this ln L; shape of `log_loss`, samples first.
 
-    Secant steps, halving where one leaves the bracket. Infinite where the loss at `high` is still above the target, NaN where
-    either is NaN.
+    Newton's method in ln C and ln N_active at once, from `start`; what it does not find is looked for in the bracket. Infinite where
+    the loss at `high` is still above the asked one, NaN where either is NaN.
     """
-    lo, hi, x = (np.array(np.broadcast_to(a, target.shape), dtype=float) for a in (low, high, start))
-    floor = log_loss(hi)
-    never = ~(floor <= target)
-    slope = np.full(target.shape, _SLOPE)
-    previous_x, previous_f = None, None
-    for _ in range(STEPS):
-        f = log_loss(x) - target
-        above = f > 0
-        lo, hi = np.where(above, x, lo), np.where(above, hi, x)
-        if previous_x is not None:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                secant = (f - previous_f) / (x - previous_x)
-            slope = np.where(np.isfinite(secant) & (secant < 0), secant, slope)
-        previous_x, previous_f = x, f
-        step = x - f / slope
-        x = np.where((step >= lo) & (step <= hi), step, 0.5 * (lo + hi))
-        if np.all(never | (np.abs(x - previous_x) < 1e-11)):
-            break
-    found = np.where(never, np.inf, x)
-    return np.where(np.isnan(target) | np.isnan(floor), np.nan, found)
+    shape = log_loss.shape
+    low, high = (np.broadcast_to(np.asarray(end, dtype=float), shape) for end in (low, high))
+    x = np.array(np.broadcast_to(0.5 * (low + high) if start is None else start, shape), dtype=float)
+    batch = law.n_samples is not None
+    found = _newton(Balance(law, e, g, len(shape) - batch), log_loss, x, high)
+    with np.errstate(invalid="ignore"):
+        found = np.where((found >= low) & (found <= high), found, np.nan)
+    missing = np.isnan(found) & ~np.isnan(log_loss)
+    if not missing.any():
+        return found
+    least = solve(law, high, e, g, batch)[1]
+    found = np.where(missing & (least > log_loss), np.inf, found)
+    missing &= least <= log_loss
+    if missing.any():
+        searched = root(lambda c: solve(law, c, e, g, batch)[1] - log_loss, low, high)
+        found = np.where(missing, searched, found)
+    return found
+
+
+def _newton(balance: Balance, log_loss: Array, x: Array, high: Array) -> Array:
+    """ln C at which the loss is as asked and the model optimal: both conditions are nearly lines. NaN where it does not settle."""
+    u = first_guess(x)
+    moved = np.full(x.shape, np.inf)
+    with np.errstate(all="ignore"):
+        for step in range(STEPS):
+            s = balance.slopes(u, x)
+            excess = s.log_loss - log_loss
+            if step < 2:  # first to the optimum at the budget: far from it the loss says little about the budget
+                du, dx = -s.tilt / s.tilt_u, np.zeros(x.shape)
+            else:
+                det = s.tilt_u * s.loss_c - s.tilt_c * s.loss_u
+                dx = (s.tilt * s.loss_u - s.tilt_u * excess) / det
+                du = (s.tilt_c * excess - s.loss_c * s.tilt) / det
+            du, dx = (np.clip(d, -LONGEST, LONGEST) for d in (du, dx))
+            u, x = np.clip(u + du, *BRACKET), x + dx
+            moved = np.maximum(np.abs(du), np.abs(dx)) if step >= 2 else moved
+            if not np.any((moved > TOLERANCE) & (x < high + LONGEST)):
+                break
+    return np.where((moved <= TOLERANCE) & (u > BRACKET[0]) & (u < BRACKET[1]), x, np.nan)

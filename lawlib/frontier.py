@@ -19,7 +19,6 @@ from .optimum import (
     log_ratio_of,
     log_total,
     size_growth,
-    solve,
 )
 
 
@@ -148,8 +147,6 @@ def granularity_gain(law: FittedLaw, budget: float, expansion: float | None = No
     Infinite where the coarse ones need over a million times the compute. Shape: samples first.
     """
     target = np.log(np.asarray(compute_optimal(law, budget, expansion).loss))
-    e, g, batch = expansion_of(law, expansion), np.asarray(coarse, dtype=float), law.n_samples is not None
-    low = np.full(target.shape, np.log(budget))
-    found = log_budget_of(lambda c: solve(law, c, e, g, batch)[1], target, low + np.log(1.2), low, low + np.log(1e6))
-    gain = np.exp(found) / budget
+    e, g, low = expansion_of(law, expansion), np.asarray(coarse, dtype=float), np.log(budget)
+    gain = np.exp(log_budget_of(law, target, e, g, low, low + np.log(1e6), start=low + np.log(1.2))) / budget
     return float(gain) if gain.ndim == 0 else gain

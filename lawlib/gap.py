@@ -12,7 +12,7 @@ from .ensemble import Ensemble
 from .equal_loss import log_budget_of
 from .laws import FittedLaw
 from .laws.law import Array
-from .optimum import compute_optimal, expansion_of, solve
+from .optimum import compute_optimal, expansion_of
 from .runs import usable
 
 
@@ -39,13 +39,8 @@ def efficiency_gap(
     samples = dense_law.n_samples
     if samples is not None and moe_law.n_samples is None:
         target = np.broadcast_to(target, (samples, *target.shape))
-    x = log_budget_of(
-        lambda c: _solve_paired(dense_law, c, dense_e, dense_g),
-        target,
-        start=log_c + np.log(4.0),
-        low=log_c - np.log(1e8),
-        high=log_c + np.log(1e12),
-    )
+    e, g = expansion_of(dense_law, dense_e), np.asarray(np.nan if dense_g is None else dense_g)
+    x = log_budget_of(dense_law, target, e, g, log_c - np.log(1e8), log_c + np.log(1e12), start=log_c + np.log(4.0))
     gap = np.exp(x - log_c)
     return float(gap) if gap.ndim == 0 else gap
 
@@ -53,13 +48,6 @@ def efficiency_gap(
 def dense_point(law: FittedLaw) -> tuple[float | None, float | None]:
     """(E, G) at which a law describes dense models: 1 where the law has them, None where it has not."""
     return (1.0 if law.law.has_expansion else None, 1.0 if "G" in law.law.variables else None)
-
-
-def _solve_paired(law: FittedLaw, log_c: Array, expansion: float | None, granularity: float | None) -> Array:
-    """ln of the optimal loss where `log_c` already has the law's samples (if any) as its first axis."""
-    e = expansion_of(law, expansion)
-    g = np.asarray(np.nan if granularity is None else granularity)
-    return solve(law, log_c, e, g, batch_in_front=law.n_samples is not None)[1]
 
 
 def shared_rounding(moe_law: FittedLaw, dense_law: FittedLaw, n: int, seed: int = 0) -> tuple[Ensemble, Ensemble]:

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .architecture import without_embeddings
+from .balance import BRACKET, Balance, affine, first_guess, log_ratio_of
 from .errors import OptimumError
 from .laws import FittedLaw
 from .laws.law import Array
 
 GRANULARITIES: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """The granularities searched when none is asked for."""
-_BRACKET = (np.log(1e1), np.log(1e30))
 
 
 @dataclass(frozen=True)
@@ -146,14 +146,6 @@ def expansion_of(law: FittedLaw, expansion: ArrayLike | None) -> Array:
     return e
 
 
-def log_ratio_of(law: FittedLaw, e: Array, g: Array) -> Array:
-    """ln(E·G) for the router's FLOPs; minus infinity (no router) for dense models."""
-    if not law.flops_rule.has_router:
-        return np.asarray(0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(e > 1, np.log(e * np.where(np.isnan(g), 1.0, g)), -np.inf)
-
-
 def log_total(law: FittedLaw, u: Array, e: Array) -> Array:
     rule = law.total_rule
     if rule.kind == "unknown":
@@ -183,32 +175,15 @@ def solve(law: FittedLaw, log_c: Array, e: Array, g: Array, batch_in_front: bool
             f"The {law.name} law takes the total size, FLOPs need the active one, and the data do not relate them: "
             "add n_active, or expansion, to the runs."
         )
-    const, slope_n, slope_d = _affine_in_active(law, e, g, ndim)
-    log_ratio = log_ratio_of(law, e, g)
+    balance = Balance(law, e, g, ndim)
     u = np.empty(full)
-    lo, hi = np.full(full, _BRACKET[0]), np.full(full, _BRACKET[1])
+    lo, hi = np.full(full, BRACKET[0]), np.full(full, BRACKET[1])
     log_c = np.asarray(log_c, dtype=float)
-
-    def balance(at: Array) -> tuple[Array, Array, Array]:
-        """ln L, and ln(rising / falling part of its derivative) with its slope: nearly a line in u, so Newton is quick."""
-        log_f, f1, f2 = law.flops_rule.log_per_token(at, log_ratio)
-        z = const + slope_n * at + slope_d * (log_c - log_f)
-        top = z.max(axis=0)
-        weight = np.exp(z - top)
-        dz = slope_n - slope_d * f1
-        pull = weight * dz
-        bend = pull * dz - weight * (slope_d * f2)
-        up = dz > 0
-        rise, rise_bend = np.where(up, pull, 0.0).sum(axis=0), np.where(up, bend, 0.0).sum(axis=0)
-        fall, fall_bend = rise - pull.sum(axis=0), rise_bend - bend.sum(axis=0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return top + np.log(weight.sum(axis=0)), np.log(rise / fall), rise_bend / rise - fall_bend / fall
-
     with np.errstate(invalid="ignore"):
-        inside = (balance(lo)[1] < 0) & (balance(hi)[1] > 0)
-    u[...] = np.clip(0.5 * (log_c - np.log(120.0)), *_BRACKET)
+        inside = (balance(lo, log_c)[1] < 0) & (balance(hi, log_c)[1] > 0)
+    u[...] = first_guess(log_c)
     for _ in range(80):
-        _, tilt, slope = balance(u)
+        _, tilt, slope = balance(u, log_c)
         with np.errstate(divide="ignore", invalid="ignore"):
             lo, hi = np.where(tilt < 0, u, lo), np.where(tilt < 0, hi, u)
             newton = u - tilt / slope
@@ -217,21 +192,18 @@ def solve(law: FittedLaw, log_c: Array, e: Array, g: Array, batch_in_front: bool
         u = new
         if not np.any(inside & (moved > 1e-9)):
             break
-    log_loss = balance(u)[0]
+    log_loss = balance(u, log_c)[0]
     return np.where(inside, u, np.nan), np.where(inside, log_loss, np.nan)
 
 
 def size_growth(law: FittedLaw, u: Array, log_c: Array, e: Array, g: Array) -> tuple[Array, Array]:
     """(d ln N_opt / d ln C, d ln D_opt / d ln C) at the optima u = ln N_active of `solve`, E and G held; samples first.
 
-    The optimum is where h(u, ln C) = d ln L / du is zero, so u moves with ln C by -h_C / h_u.
+    The optimum stays where rise and fall balance: u moves with ln C by minus the ratio of the balance's slopes.
     """
-    const, slope_n, slope_d = _affine_in_active(law, e, g, np.ndim(u) - law.theta.ndim + 1)
-    log_f, f1, f2 = law.flops_rule.log_per_token(u, log_ratio_of(law, e, g))
-    z = const + slope_n * u + slope_d * (np.asarray(log_c, dtype=float) - log_f)
-    weight, dz = np.exp(z - z.max(axis=0)), slope_n - slope_d * f1
-    n = -(weight * slope_d * dz).sum(axis=0) / (weight * (dz**2 - slope_d * f2)).sum(axis=0)
-    return n, 1 - f1 * n
+    slopes = Balance(law, e, g, np.ndim(u) - law.theta.ndim + 1).slopes(u, np.asarray(log_c, dtype=float))
+    n = -slopes.tilt_c / slopes.tilt_u
+    return n, 1 - law.flops_rule.log_per_token(u, log_ratio_of(law, e, g))[1] * n
 
 
 def log_loss_at(law: FittedLaw, u: Array, v: Array, e: Array, g: Array) -> Array:
@@ -241,7 +213,7 @@ def log_loss_at(law: FittedLaw, u: Array, v: Array, e: Array, g: Array) -> Array
 
 def log_loss_of(law: FittedLaw, e: Array, g: Array, ndim: int) -> Callable[[Array, Array], Array]:
     """`log_loss_at` at one E and G, as a function of (u, v) for many calls; ndim: axes of u beside the samples'."""
-    const, slope_n, slope_d = _affine(law, e, g, ndim)
+    const, slope_n, slope_d = affine(law, e, g, ndim)
 
     def log_loss(u: Array, v: Array) -> Array:
         with np.errstate(invalid="ignore"):  # NaN in, NaN out
@@ -267,7 +239,7 @@ def log_tokens_of_loss(law: FittedLaw, e: Array, g: Array, ndim: int) -> Callabl
     if len(with_d) != 1:
         raise OptimumError(f"The {law.name} law has D in {len(with_d)} terms; the tokens for a loss need exactly one.")
     (term,) = with_d
-    const, slope_n, slope_d = _affine(law, e, g, ndim)
+    const, slope_n, slope_d = affine(law, e, g, ndim)
 
     def log_tokens(u: Array, log_loss: ArrayLike) -> Array:
         z = const + slope_n * log_n(law, u, e)
@@ -278,34 +250,6 @@ def log_tokens_of_loss(law: FittedLaw, e: Array, g: Array, ndim: int) -> Callabl
         return np.where(np.isfinite(left), found, np.inf)
 
     return log_tokens
-
-
-def _affine_in_active(law: FittedLaw, e: Array, g: Array, ndim: int) -> tuple[Array, Array, Array]:
-    """`_affine` with ln N_active in the place of the law's ln N."""
-    r0, r1 = law.total_rule.affine(e) if law.law.count == "n_total" else (0.0, 1.0)
-    const, slope_n, slope_d = _affine(law, e, g, ndim)
-    return const + slope_n * r0, slope_n * r1, slope_d
-
-
-def _affine(law: FittedLaw, e: Array, g: Array, ndim: int) -> tuple[Array, Array, Array]:
-    """Each term as const + slope_n ln N + slope_d ln D at fixed E and G: three arrays `(n_terms, *samples, *ones or shape)`."""
-    pad = law.theta.shape[:-1] + (1,) * ndim
-    with np.errstate(divide="ignore", invalid="ignore"):
-        x: dict[str, Array] = {"G": np.log(g), "A": -np.log(e)}
-    if law.law.has_shapes:
-        x["Ehat"] = law.log_ehat(e, ndim)
-    parts: list[list[Array]] = [[np.zeros(pad)] * len(law.law.terms) for _ in range(3)]
-    for entry in law.law.entries:
-        value = entry.scale * law.theta[..., entry.parameter].reshape(pad)
-        target = 0
-        for v in entry.variables:
-            if v in ("N", "D"):
-                target = 1 if v == "N" else 2
-            else:
-                value = value * x[v]
-        parts[target][entry.term] = parts[target][entry.term] + value
-    const, slope_n, slope_d = (np.stack(np.broadcast_arrays(*p)) for p in parts)
-    return const, slope_n, slope_d
 
 
 def _optimum(law: FittedLaw, u: Array, log_loss: Array, c: Array, e: Array, g: Array) -> Optimum:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lawlib.serving.roots import root
+from lawlib.roots import root
 
 SHIFTS = np.r_[np.linspace(-9, 9, 41), np.geomspace(1e-9, 1, 20)]
 PROBLEMS = {

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..architecture import Array
+from ..equal_loss import log_budget_of
 from ..errors import OptimumError
 from ..laws import FittedLaw
 from ..optimum import check_law, check_optimum, expansion_of, log_loss_at, log_loss_of, log_tokens_of_budget, solve
+from ..roots import root
 from .cost import COUNTS, Service, Workload, cheapest, least_gpu_hours
 from .roofline import Machine
-from .roots import root
 from .sizes import QUERIES_PER_KEY, law_footprint
 
 EXPANSIONS = (1, 2, 4, 8, 16, 32, 64)
@@ -171,21 +172,14 @@ def bounded_cost(
 
 
 def equal_loss_budget(law: FittedLaw, loss: ArrayLike, expansions: ArrayLike, granularity: float | None = None) -> Array:
-    """Training FLOPs at which each E's loss-optimal model has this loss, a root in ln C between 1e10 and 1e40.
+    """Training FLOPs at which each E's loss-optimal model has this loss, between 1e10 and 1e40.
 
     `loss`: one number, or one a sample. Shape `(n_expansions,)`, samples first; infinite where E never gets there.
     """
     e, g = expansions_of(law, expansions, granularity)
     target = np.log(np.asarray(loss, dtype=float))[..., None]
-    shape = law.theta.shape[:-1] + e.shape
-    batch = law.n_samples is not None
-
-    def excess(log_c: Array) -> Array:
-        return solve(law, log_c, e, g, batch)[1] - target
-
-    low, high = np.full(shape, np.log(1e10)), np.full(shape, np.log(1e40))
-    never = ~(excess(high) <= 0)
-    return np.where(never, np.inf, np.exp(root(excess, low, high)))
+    target = np.broadcast_to(target, law.theta.shape[:-1] + e.shape)
+    return np.exp(log_budget_of(law, target, e, g, np.log(1e10), np.log(1e40)))
 
 
 def over_training(

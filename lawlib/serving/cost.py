@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..architecture import Array
+from ..roots import root
 from .memory import Footprint, largest_batch, mean_context
 from .roofline import Machine, decode_time, prefill_time
-from .roots import root
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 """Numbers of GPUs that hold one copy of the model. Beyond one node the links within a node are assumed: optimistic."""

@@ -1,0 +1,117 @@
+"""A law along a budget: its terms as powers of N_active, and where its loss stops falling with size and begins to rise.
+
+At fixed E and G every term of the loss is exp(const + slope_n ln N + slope_d ln D). With D = C / FLOPs(N) some terms rise with
+u = ln N_active and some fall; the optimum is where both balance.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .laws import FittedLaw
+from .laws.law import Array
+
+BRACKET = (np.log(1e1), np.log(1e30))
+"""ln N_active searched."""
+
+
+class Slopes(NamedTuple):
+    """ln L and its balance (`Balance.__call__`) at (u, ln C), each with its derivatives in u and in ln C."""
+
+    log_loss: Array
+    loss_u: Array
+    loss_c: Array
+    tilt: Array
+    tilt_u: Array
+    tilt_c: Array
+
+
+class Balance:
+    """ln L along a budget at fixed E and G, as a function of u = ln N_active and ln C; the law's samples are the first axis.
+
+    ndim: axes of u beside the samples'.
+    """
+
+    def __init__(self, law: FittedLaw, e: Array, g: Array, ndim: int):
+        self._const, self._slope_n, self._slope_d = affine_in_active(law, e, g, ndim)
+        self._rule, self._log_ratio = law.flops_rule, log_ratio_of(law, e, g)
+
+    def __call__(self, u: Array, log_c: Array) -> tuple[Array, Array, Array]:
+        """ln L, and ln(rising / falling part of its derivative) with its slope: nearly a line in u, so Newton is quick."""
+        top, weight, dz, f2 = self._weights(u, log_c)
+        pull = weight * dz
+        bend = pull * dz - weight * (self._slope_d * f2)
+        (rise, fall), (rise_u, fall_u) = _parts(dz > 0, pull, bend)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return top + np.log(weight.sum(axis=0)), np.log(rise / fall), rise_u / rise - fall_u / fall
+
+    def slopes(self, u: Array, log_c: Array) -> Slopes:
+        """The same with all derivatives, for problems in which the budget is to be found."""
+        top, weight, dz, f2 = self._weights(u, log_c)
+        pull, total = weight * dz, weight.sum(axis=0)
+        bend = pull * dz - weight * (self._slope_d * f2)
+        (rise, fall), (rise_u, fall_u), (rise_c, fall_c) = _parts(dz > 0, pull, bend, pull * self._slope_d)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return Slopes(
+                top + np.log(total), (rise - fall) / total, (weight * self._slope_d).sum(axis=0) / total,
+                np.log(rise / fall), rise_u / rise - fall_u / fall, rise_c / rise - fall_c / fall,
+            )  # fmt: skip
+
+    def _weights(self, u: Array, log_c: Array) -> tuple[Array, Array, Array, Array]:
+        """ln of the largest term, the terms over it, their slopes in u, and the bend of ln FLOPs per token."""
+        log_f, f1, f2 = self._rule.log_per_token(u, self._log_ratio)
+        z = self._const + self._slope_n * u + self._slope_d * (log_c - log_f)
+        top = z.max(axis=0)
+        return top, np.exp(z - top), self._slope_n - self._slope_d * f1, f2
+
+
+def _parts(up: np.ndarray, pull: Array, *others: Array) -> list[tuple[Array, Array]]:
+    """(sum over the terms that rise, minus that over those that fall) of each."""
+    found = []
+    for values in (pull, *others):
+        rise = np.where(up, values, 0.0).sum(axis=0)
+        found.append((rise, rise - values.sum(axis=0)))
+    return found
+
+
+def first_guess(log_c: Array) -> Array:
+    """u = ln N_active to begin with: Chinchilla's 20 tokens a parameter."""
+    return np.clip(0.5 * (log_c - np.log(120.0)), *BRACKET)
+
+
+def log_ratio_of(law: FittedLaw, e: Array, g: Array) -> Array:
+    """ln(E·G) for the router's FLOPs; minus infinity (no router) for dense models."""
+    if not law.flops_rule.has_router:
+        return np.asarray(0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(e > 1, np.log(e * np.where(np.isnan(g), 1.0, g)), -np.inf)
+
+
+def affine_in_active(law: FittedLaw, e: Array, g: Array, ndim: int) -> tuple[Array, Array, Array]:
+    """`affine` with ln N_active in the place of the law's ln N."""
+    r0, r1 = law.total_rule.affine(e) if law.law.count == "n_total" else (0.0, 1.0)
+    const, slope_n, slope_d = affine(law, e, g, ndim)
+    return const + slope_n * r0, slope_n * r1, slope_d
+
+
+def affine(law: FittedLaw, e: Array, g: Array, ndim: int) -> tuple[Array, Array, Array]:
+    """Each term as const + slope_n ln N + slope_d ln D at fixed E and G: three arrays `(n_terms, *samples, *ones or shape)`."""
+    pad = law.theta.shape[:-1] + (1,) * ndim
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x: dict[str, Array] = {"G": np.log(g), "A": -np.log(e)}
+    if law.law.has_shapes:
+        x["Ehat"] = law.log_ehat(e, ndim)
+    parts: list[list[Array]] = [[np.zeros(pad)] * len(law.law.terms) for _ in range(3)]
+    for entry in law.law.entries:
+        value = entry.scale * law.theta[..., entry.parameter].reshape(pad)
+        target = 0
+        for v in entry.variables:
+            if v in ("N", "D"):
+                target = 1 if v == "N" else 2
+            else:
+                value = value * x[v]
+        parts[target][entry.term] = parts[target][entry.term] + value
+    const, slope_n, slope_d = (np.stack(np.broadcast_arrays(*p)) for p in parts)
+    return const, slope_n, slope_d
