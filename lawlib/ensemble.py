@@ -64,8 +64,8 @@ class Ensemble:
 
     def first(self, n: int) -> Ensemble:
         """The first `n` samples, for what is slow to compute."""
-        refits = None if self.refits is None else self.refits.first(n)
-        return replace(self, law=self.law.first(n), refits=refits)
+        refits = None if self.refits is None else self.refits.part(slice(n))
+        return replace(self, law=self.law.part(slice(n)), refits=refits)
 
     @cached_property
     def with_point(self) -> FittedLaw:

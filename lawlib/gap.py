@@ -30,8 +30,8 @@ def efficiency_gap(
     are paired sample by sample; with one, the other is kept. Shape: that of `budget`, samples first.
     """
     if moe_law.n_samples and dense_law.n_samples and moe_law.n_samples != dense_law.n_samples:
-        shorter = min(moe_law.n_samples, dense_law.n_samples)  # bootstraps of which different numbers failed
-        moe_law, dense_law = moe_law.first(shorter), dense_law.first(shorter)
+        shorter = slice(min(moe_law.n_samples, dense_law.n_samples))  # bootstraps of which different numbers failed
+        moe_law, dense_law = moe_law.part(shorter), dense_law.part(shorter)
     dense_e, dense_g = dense_point(dense_law)
     log_c = np.log(np.asarray(budget, dtype=float))
     moe_loss = np.asarray(compute_optimal(moe_law, budget, expansion, granularity).loss)

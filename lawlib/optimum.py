@@ -13,13 +13,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .architecture import without_embeddings
-from .balance import BRACKET, Balance, affine, first_guess, log_ratio_of
+from .balance import BRACKET, Balance, affine, blocks, first_guess, log_ratio_of
 from .errors import OptimumError
 from .laws import FittedLaw
 from .laws.law import Array
 
 GRANULARITIES: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """The granularities searched when none is asked for."""
+TOLERANCE = 1e-8
+"""Of the last step in ln N: Newton's method leaves about its square, and ln L, which is flat there, is off by as much."""
+FEW = 12
+"""Steps after which it is asked whether there is an optimum at all; five or six are usual."""
 
 
 @dataclass(frozen=True)
@@ -175,24 +179,34 @@ def solve(law: FittedLaw, log_c: Array, e: Array, g: Array, batch_in_front: bool
             f"The {law.name} law takes the total size, FLOPs need the active one, and the data do not relate them: "
             "add n_active, or expansion, to the runs."
         )
-    balance = Balance(law, e, g, ndim)
-    u = np.empty(full)
-    lo, hi = np.full(full, BRACKET[0]), np.full(full, BRACKET[1])
     log_c = np.asarray(log_c, dtype=float)
-    with np.errstate(invalid="ignore"):
-        inside = (balance(lo, log_c)[1] < 0) & (balance(hi, log_c)[1] > 0)
-    u[...] = first_guess(log_c)
-    for _ in range(80):
-        _, tilt, slope = balance(u, log_c)
-        with np.errstate(divide="ignore", invalid="ignore"):
+    if law.n_samples is None:
+        return _newton(Balance(law, e, g, ndim), log_c, full)
+    found = []
+    for rows in blocks(law, full):
+        part = law.part(rows)
+        balance = Balance(part, e, g, ndim)
+        found.append(_newton(balance, log_c[rows] if batch_in_front else log_c, (len(part.theta), *full[1:])))
+    u, log_loss = (np.concatenate(a) for a in zip(*found, strict=True))
+    return u, log_loss
+
+
+def _newton(balance: Balance, log_c: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """(u, ln L) where the loss stops falling with size, NaN where it does so at no size searched."""
+    u = np.array(np.broadcast_to(first_guess(log_c), shape))
+    lo, hi = np.full(shape, BRACKET[0]), np.full(shape, BRACKET[1])
+    inside = np.ones(shape, dtype=bool)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for step in range(80):
+            if step == FEW:  # what is not found by now may not be there
+                inside = (balance(np.full(shape, BRACKET[0]), log_c)[1] < 0) & (balance(np.full(shape, BRACKET[1]), log_c)[1] > 0)
+            log_loss, tilt, slope = balance(u, log_c)
             lo, hi = np.where(tilt < 0, u, lo), np.where(tilt < 0, hi, u)
             newton = u - tilt / slope
-            new = np.where((newton >= lo) & (newton <= hi), newton, 0.5 * (lo + hi))
-        moved = np.abs(new - u)
-        u = new
-        if not np.any(inside & (moved > 1e-9)):
-            break
-    log_loss = balance(u, log_c)[0]
+            found = np.abs(newton - u) <= TOLERANCE
+            u = np.where((newton >= lo) & (newton <= hi), newton, 0.5 * (lo + hi))
+            if np.all(found | ~inside):
+                break
     return np.where(inside, u, np.nan), np.where(inside, log_loss, np.nan)
 
 

@@ -127,9 +127,9 @@ class FittedLaw:
         shapes = phi[:, n:] if self.fit.fit_shapes else np.tile(self.shapes, (len(phi), 1))
         return replace(self, theta=phi[:, :n], shapes=shapes)
 
-    def first(self, n: int) -> FittedLaw:
-        """The first `n` samples of an ensemble."""
-        return replace(self, theta=self.theta[:n], shapes=self.shapes[:n])
+    def part(self, samples: slice) -> FittedLaw:
+        """These samples of an ensemble."""
+        return replace(self, theta=self.theta[samples], shapes=self.shapes[samples])
 
     def health(self) -> list[Finding]:
         """What a careful reader would hold against this fit, each with its remedy; empty for a published law."""
