@@ -180,20 +180,23 @@ def solve(law: FittedLaw, log_c: Array, e: Array, g: Array, batch_in_front: bool
             "add n_active, or expansion, to the runs."
         )
     log_c = np.asarray(log_c, dtype=float)
+    guess = first_guess(log_c)
     if law.n_samples is None:
-        return _newton(Balance(law, e, g, ndim), log_c, full)
-    found = []
+        return _newton(Balance(law, e, g, ndim), log_c, np.broadcast_to(guess, full))
+    if not batch_in_front:  # the samples of a law lie close together
+        one = _newton(Balance(law.part(slice(1)), e, g, ndim), log_c, np.broadcast_to(guess, (1, *shape)))[0]
+        guess = np.where(np.isnan(one), guess, one)
+    guess, found = np.broadcast_to(guess, full), []
     for rows in blocks(law, full):
-        part = law.part(rows)
-        balance = Balance(part, e, g, ndim)
-        found.append(_newton(balance, log_c[rows] if batch_in_front else log_c, (len(part.theta), *full[1:])))
+        balance = Balance(law.part(rows), e, g, ndim)
+        found.append(_newton(balance, log_c[rows] if batch_in_front else log_c, guess[rows]))
     u, log_loss = (np.concatenate(a) for a in zip(*found, strict=True))
     return u, log_loss
 
 
-def _newton(balance: Balance, log_c: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
-    """(u, ln L) where the loss stops falling with size, NaN where it does so at no size searched."""
-    u = np.array(np.broadcast_to(first_guess(log_c), shape))
+def _newton(balance: Balance, log_c: Array, guess: Array) -> tuple[Array, Array]:
+    """(u, ln L) where the loss stops falling with size, NaN where it does so at no size searched. guess: u to begin with."""
+    u, shape = guess, guess.shape
     lo, hi = np.full(shape, BRACKET[0]), np.full(shape, BRACKET[1])
     inside = np.ones(shape, dtype=bool)
     with np.errstate(divide="ignore", invalid="ignore"):

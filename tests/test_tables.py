@@ -28,7 +28,8 @@ def quantiles(values, level):
 
 
 def assert_same(frame, expected):
-    pd.testing.assert_frame_equal(frame[list(expected)], expected, check_exact=True)
+    """To the last digits: an optimum is iterated, and its samples start from another guess than it does alone."""
+    pd.testing.assert_frame_equal(frame[list(expected)], expected, rtol=1e-13, atol=0)
 
 
 class TestOptimalPath:
@@ -55,8 +56,8 @@ class TestOptimalPath:
         many = compute_optimal(samples.law, BUDGETS, e)
         for column in ("n_active", "tokens", "loss"):
             low, high = quantiles(getattr(many, column), 0.95)
-            assert frame[f"{column}_low"].tolist() == low.tolist()
-            assert frame[f"{column}_high"].tolist() == high.tolist()
+            np.testing.assert_allclose(frame[f"{column}_low"], low, rtol=1e-13)
+            np.testing.assert_allclose(frame[f"{column}_high"], high, rtol=1e-13)
             assert (frame[f"{column}_low"] < frame[column]).all()
             assert (frame[column] < frame[f"{column}_high"]).all()
 
