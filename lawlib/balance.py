@@ -114,7 +114,7 @@ def affine(law: FittedLaw, e: Array, g: Array, ndim: int) -> tuple[Array, Array,
         x: dict[str, Array] = {"G": np.log(g), "A": -np.log(e)}
     if law.law.has_shapes:
         x["Ehat"] = law.log_ehat(e, ndim)
-    parts: list[list[Array]] = [[np.zeros(pad)] * len(law.law.terms) for _ in range(3)]
+    parts: list[list[tuple[int, Array]]] = [[], [], []]
     for entry in law.law.entries:
         value = entry.scale * law.theta[..., entry.parameter].reshape(pad)
         target = 0
@@ -123,6 +123,14 @@ def affine(law: FittedLaw, e: Array, g: Array, ndim: int) -> tuple[Array, Array,
                 target = 1 if v == "N" else 2
             else:
                 value = value * x[v]
-        parts[target][entry.term] = parts[target][entry.term] + value
-    const, slope_n, slope_d = (np.stack(np.broadcast_arrays(*p)) for p in parts)
+        parts[target].append((entry.term, value))
+    const, slope_n, slope_d = (_of_terms(values, len(law.law.terms), pad) for values in parts)
     return const, slope_n, slope_d
+
+
+def _of_terms(values: list[tuple[int, Array]], n: int, pad: tuple[int, ...]) -> Array:
+    """Their sums for each of n terms."""
+    found = np.zeros((n, *np.broadcast_shapes(pad, *(value.shape for _, value in values))))
+    for term, value in values:
+        found[term] += value
+    return found
