@@ -37,9 +37,9 @@ class Footprint:
     stream: Array | float
 
     @property
-    def wide(self) -> Footprint:
-        """The same with one axis more at the end: for trying out numbers of GPUs."""
-        return Footprint(**{f.name: np.asarray(getattr(self, f.name))[..., None] for f in fields(self)})
+    def ndim(self) -> int:
+        """Axes of its arrays together."""
+        return max(np.ndim(getattr(self, f.name)) for f in fields(self))
 
     @property
     def active(self) -> Array:
