@@ -51,6 +51,12 @@ class Balance:
         with np.errstate(divide="ignore", invalid="ignore"):
             return top + np.log(weight.sum(axis=0)), np.log(rise / fall), rise_u / rise - fall_u / fall
 
+    def along(self, u: Array, log_c: Array) -> tuple[Array, Array]:
+        """ln L and its derivative in u."""
+        top, weight, dz, _ = self._weights(u, log_c)
+        total = weight.sum(axis=0)
+        return top + np.log(total), (weight * dz).sum(axis=0) / total
+
     def slopes(self, u: Array, log_c: Array) -> Slopes:
         """The same with all derivatives, for problems in which the budget is to be found."""
         top, weight, dz, f2 = self._weights(u, log_c)

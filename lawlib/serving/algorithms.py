@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..architecture import Array
+from ..balance import Balance
 from ..equal_loss import log_budget_of
 from ..errors import OptimumError
 from ..laws import FittedLaw
-from ..optimum import check_law, check_optimum, expansion_of, log_loss_at, log_loss_of, log_tokens_of_budget, solve
+from ..optimum import check_law, check_optimum, expansion_of, log_loss_at, log_tokens_of_budget, solve
 from ..roots import root
 from .cost import COUNTS, Service, Workload, cheapest, least_gpu_hours
 from .roofline import Machine
@@ -27,8 +28,8 @@ EXPANSIONS = (1, 2, 4, 8, 16, 32, 64)
 """The expert counts (by E) that are compared."""
 SMALLEST = np.log(1e2)
 """ln of the smallest N_active searched."""
-NEAR = 4.0
-"""ln N below a loss-optimal size in which most models of a given loss lie: a fiftieth of it."""
+NEAR, STEPS = 1e-3, 40
+"""ln N from a loss-optimal size at which the curvature there is taken; steps of Newton's method for a smaller one, five are usual."""
 GRID = 129
 """Sizes between which models of one price are looked for."""
 Price = Callable[[Array, Array, Array], Array]
@@ -115,24 +116,34 @@ def bounded_loss(
 ) -> Sized:
     """Algorithm 1: for each E the smallest model that at the budget has the loss of the reference E's loss-optimal one.
 
-    A root in ln N below the optimum of each E, where the loss falls with size. NaN where even the optimum of that E is worse.
-    optimal: `optima` of these E and the reference, where they are known.
+    A root in ln N between 100 parameters and the optimum of each E, where the loss falls with size. NaN where even the optimum of
+    that E is worse. optimal: `optima` of these E and the reference, where they are known.
     """
     e, g, best_u, best_loss, known = _optima(law, budget, expansions, reference, granularity, optimal)
-    log_c = np.log(budget)
+    log_c = np.asarray(np.log(budget))
     target = np.log(known["reference_loss"])[..., None]
+    same, never, balance = np.abs(best_loss - target) <= 1e-12, best_loss > target, Balance(law, e, g, e.ndim)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        below = _smaller(balance, log_c, np.where(same | never, np.nan, target), best_u, best_loss)
+        u = np.where(same, best_u, below)
+        gap = np.expm1(balance.along(u, log_c)[0] - target)
+    return replace(_sized(law, u, best_u, log_c, e, g, gap), **known)
 
-    log_loss = log_loss_of(law, e, g, e.ndim)
 
-    def excess(u: Array) -> Array:
-        return log_loss(u, log_tokens_of_budget(law, u, log_c, e, g)) - target
+def _smaller(balance: Balance, log_c: Array, log_loss: Array, best_u: Array, best_loss: Array) -> Array:
+    """u = ln N below the optimum `best_u` at which the budget's ln L is `log_loss`; NaN where that is.
 
-    same, never = np.abs(best_loss - target) <= 1e-12, best_loss > target
-    near = np.maximum(best_u - NEAR, SMALLEST)
-    low = np.where(excess(near) > 0, near, SMALLEST)
-    u = root(excess, np.where(same | never, best_u, low), best_u)
-    u = np.where(same, best_u, np.where(never, np.nan, u))
-    return replace(_sized(law, u, best_u, log_c, e, g, np.expm1(excess(u))), **known)
+    Newton's method: ln L is convex in u, so from below the root no step goes too far. It begins where a parabola would have the root.
+    """
+    bend = balance.along(best_u - NEAR, log_c)[1] / -NEAR
+    u = best_u - np.sqrt(2 * (log_loss - best_loss) / bend)
+    for _ in range(STEPS):
+        at, slope = balance.along(u, log_c)
+        step = (log_loss - at) / slope
+        u = np.clip(u + step, SMALLEST, best_u)
+        if not np.any(np.abs(step) > 1e-9):
+            break
+    return u
 
 
 def bounded_cost(
