@@ -1,6 +1,7 @@
 """The page under a reader's hand: frames while a slider is dragged, and how soon the exact answer stands after it is let go.
 
     make bench-ui                      # both variants of the charts in one run, ratios at the end
+    python -m benchmarks.ui --sliders  # every slider of these pages, moved only
 
 A real pointer drags a slider for two seconds in headless Chromium; frames come from its trace events. Then the slider is moved
 again and again: from the message that the page sends to the last change on the screen; then, on another page, to the last byte of
@@ -18,7 +19,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,8 +31,14 @@ from tests.browser import FLAGS, find_browser, running, settle
 FRAME = 1000 / 60
 SMALL = 40
 """Bytes below which what passes the wire is no answer and no moved slider, but a sign of life."""
-PAGES = {"/isoflop": "budget", "/dense_vs_moe": "e", "/granularity": "budget", "/serving": "budget"}
-"""Page and the slider that is dragged there; Serving has four charts and no live curves."""
+PAGES = {
+    "/isoflop": ("budget", "e"),
+    "/dense_vs_moe": ("e", "budget"),
+    "/granularity": ("budget", "e"),
+    "/serving": ("budget", "e", "served", "prompt", "output"),
+    "/planner": ("budget",),
+}
+"""A page's sliders; the first one is dragged. Serving has four charts and no live curves, the Planner one chart and none."""
 WATCH = """
 window.sent = 0; window.changed = 0; window.unseen = new Set();
 const Socket = WebSocket;
@@ -122,7 +129,8 @@ def frames(page: Page, field: str) -> tuple[float, float]:
     states = [e["args"]["frame_reporter"]["state"] for e in events if e["name"] == "PipelineReporter" and e["ph"] == "b"]
     gaps = np.diff(times)
     late = np.maximum(np.round(gaps / FRAME) - 1, 0).sum() + states.count("STATE_DROPPED")
-    assert said or "serving" in page.url or page.locator(".chart").count() == 0, "the sentence did not follow"
+    no_live_curves = "serving" in page.url or "planner" in page.url or page.locator(".chart").count() == 0
+    assert said or no_live_curves, "the sentence did not follow"
     return float(1 - late / len(states)), float(gaps.max())
 
 
@@ -197,41 +205,72 @@ def rested(page: Page) -> None:
 
 
 def measure(variant: str, n: int, chosen: list[str]) -> dict[str, dict[str, float]]:
-    """Every page of one variant, printed as it goes."""
+    """Every page of one variant, its first slider dragged and moved; printed as it goes."""
     environment = {"LAWLIB_PLOTLY": os.devnull + ".js"} if variant == "plain" else {}
     found: dict[str, dict[str, float]] = {}
     for path in chosen:
-        field = PAGES[path]
+        field = PAGES[path][0]
         with running(Path(tempfile.mkdtemp()), **environment) as server, opened(server.url) as open_page:
             page = open_page(path)
             rested(page)
             share, longest = frames(page, field)
             rested(page)
             on_screen = list(moves(page, field, n))
-        with (
-            running(Path(tempfile.mkdtemp()), **environment) as server,
-            (wire := Wire(server.url)).url() as url,
-            opened(url) as open_page,
-        ):
-            page = open_page(path)
-            rested(page)
+        with wired(path, **environment) as (page, wire):
             at_server = [1e3 * (wire.answered - wire.asked) for _ in moves(page, field, n)]
-        p95 = [float(np.percentile(a, 95)) for a in (at_server, on_screen)]
-        found[path] = {"frames": share, "server": p95[0], "screen": p95[1]}
+        found[path] = {"frames": share, "server": tail(at_server), "screen": tail(on_screen)}
         print(
-            f"{variant:9} {path:14} frames in time {share:6.1%} (longest {longest:5.1f} ms) · server p50 {np.median(at_server):4.0f} "
-            f"p95 {p95[0]:4.0f} ms · screen p50 {np.median(on_screen):4.0f} p95 {p95[1]:4.0f} ms",
+            f"{variant:9} {path:14} frames in time {share:6.1%} (longest {longest:5.1f} ms) · {times(at_server, on_screen)}",
             flush=True,
         )
     return found
+
+
+def every_slider(n: int, chosen: list[str]) -> None:
+    """Every slider of the pages, moved only: server and screen in one round, so the screen's times have the wire's in them."""
+    for path in chosen:
+        with wired(path) as (page, wire):
+            for field in PAGES[path]:
+                both = [(1e3 * (wire.answered - wire.asked), screen) for screen in moves(page, field, n)]
+                print(f"{path:14} {field:8} {times(*zip(*both, strict=True))}", flush=True)
+
+
+@contextlib.contextmanager
+def wired(path: str, **environment: str) -> Iterator[tuple[Page, Wire]]:
+    """An open page of a server of its own, and the wire between them."""
+    with (
+        running(Path(tempfile.mkdtemp()), **environment) as server,
+        (wire := Wire(server.url)).url() as url,
+        opened(url) as open_page,
+    ):
+        page = open_page(path)
+        rested(page)
+        yield page, wire
+
+
+def tail(times: Sequence[float]) -> float:
+    """The 95th percentile."""
+    return float(np.percentile(times, 95))
+
+
+def times(at_server: Sequence[float], on_screen: Sequence[float]) -> str:
+    """Both in words, milliseconds."""
+    parts = (("server", at_server), ("screen", on_screen))
+    return " · ".join(f"{name} p50 {np.median(values):4.0f} p95 {tail(values):4.0f} ms" for name, values in parts)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--moves", type=int, default=20, help="slider moves a page")
     parser.add_argument("--pages", nargs="*", default=list(PAGES), choices=list(PAGES))
+    parser.add_argument(
+        "--sliders", action="store_true", help="every slider of the pages, moved only, charts by our own component"
+    )
     given = parser.parse_args()
     bare(given.moves)
+    if given.sliders:
+        every_slider(given.moves, given.pages)
+        return
     ours, plain = (measure(variant, given.moves, given.pages) for variant in ("component", "plain"))
     for path in ours:
         print(f"{path:14} screen p95: component {ours[path]['screen'] / plain[path]['screen']:.2f} of st.plotly_chart")
