@@ -87,10 +87,10 @@ def _parts(up: np.ndarray, pull: Array, *others: Array) -> list[tuple[Array, Arr
 
 
 def blocks(law: FittedLaw, shape: tuple[int, ...]) -> list[slice]:
-    """The samples of an ensemble in parts of about `BLOCK` numbers, for arrays of this shape with the samples first; one for a law."""
+    """The samples of an ensemble in parts of about `BLOCK` numbers, for arrays of this shape with the samples first; at least one."""
     each = len(law.law.terms) * int(np.prod(shape[1:]))
     n = max(BLOCK // max(each, 1), 1)
-    return [slice(0, None)] if law.n_samples is None else [slice(i, i + n) for i in range(0, shape[0], n)]
+    return [slice(i, i + n) for i in range(0, max(shape[0], 1), n)]
 
 
 def first_guess(log_c: Array) -> Array:

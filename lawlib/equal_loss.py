@@ -22,8 +22,8 @@ def log_budget_of(
 ) -> Array:
     """ln C between `low` and `high` at which the law's compute-optimal model has this ln L; shape of `log_loss`, samples first.
 
-    Newton's method in ln C and ln N_active at once, from `start`; what it does not find is looked for in the bracket. Infinite where
-    the loss at `high` is still above the asked one, NaN where either is NaN.
+    Newton's method in ln C and ln N_active at once, from `start`; what it does not find is looked for in the bracket. `low` where the
+    loss is reached there already, infinite where that at `high` is still above it, NaN where either is NaN.
     """
     shape = log_loss.shape
     low, high = (np.broadcast_to(np.asarray(end, dtype=float), shape) for end in (low, high))
@@ -31,7 +31,7 @@ def log_budget_of(
     batch = law.n_samples is not None
     found = _newton(Balance(law, e, g, len(shape) - batch), log_loss, x, high)
     with np.errstate(invalid="ignore"):
-        found = np.where((found >= low) & (found <= high), found, np.nan)
+        found = np.where(found <= high, np.maximum(found, low), np.nan)
     missing = np.isnan(found) & ~np.isnan(log_loss)
     if not missing.any():
         return found
@@ -39,8 +39,9 @@ def log_budget_of(
     found = np.where(missing & (least > log_loss), np.inf, found)
     missing &= least <= log_loss
     if missing.any():
+        there = solve(law, low, e, g, batch)[1] <= log_loss
         searched = root(lambda c: solve(law, c, e, g, batch)[1] - log_loss, low, high)
-        found = np.where(missing, searched, found)
+        found = np.where(missing, np.where(there, low, searched), found)
     return found
 
 

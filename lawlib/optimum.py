@@ -225,20 +225,11 @@ def size_growth(law: FittedLaw, u: Array, log_c: Array, e: Array, g: Array) -> t
 
 def log_loss_at(law: FittedLaw, u: Array, v: Array, e: Array, g: Array) -> Array:
     """ln L at u = ln N_active and v = ln D, both with the law's samples (if any) as their first axis."""
-    return log_loss_of(law, e, g, np.ndim(u) - law.theta.ndim + 1)(u, v)
-
-
-def log_loss_of(law: FittedLaw, e: Array, g: Array, ndim: int) -> Callable[[Array, Array], Array]:
-    """`log_loss_at` at one E and G, as a function of (u, v) for many calls; ndim: axes of u beside the samples'."""
-    const, slope_n, slope_d = affine(law, e, g, ndim)
-
-    def log_loss(u: Array, v: Array) -> Array:
-        with np.errstate(invalid="ignore"):  # NaN in, NaN out
-            z = const + slope_n * log_n(law, u, e) + slope_d * v
-            top = z.max(axis=0)
-            return top + np.log(np.exp(z - top).sum(axis=0))
-
-    return log_loss
+    const, slope_n, slope_d = affine(law, e, g, np.ndim(u) - law.theta.ndim + 1)
+    with np.errstate(invalid="ignore"):  # NaN in, NaN out
+        z = const + slope_n * log_n(law, u, e) + slope_d * v
+        top = z.max(axis=0)
+        return top + np.log(np.exp(z - top).sum(axis=0))
 
 
 def log_tokens_of_budget(law: FittedLaw, u: Array, log_c: ArrayLike, e: Array, g: Array) -> Array:

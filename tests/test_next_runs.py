@@ -109,6 +109,13 @@ def test_a_budget_below_the_smallest_run_is_refused(fit):
         suggest_runs(fit, 1e15, optimum, options=options)
 
 
+def test_a_run_without_a_loss_is_not_chosen_and_hides_no_other(fit):
+    options = candidates(fit, 1e20)
+    broken = pd.concat([options.iloc[:1].assign(tokens=np.nan, loss=np.nan), options], ignore_index=True)
+    both = [suggest_runs(fit, 1e21, optimum, max_flops=1e20, max_runs=5, options=o) for o in (options, broken)]
+    pd.testing.assert_frame_equal(both[0].runs, both[1].runs)
+
+
 def test_as_many_runs_as_parameters_say_nothing_about_the_noise():
     runs = planted.grid("chinchilla", noise=0.005).iloc[[0, 5, 14, 27, 41]]
     fit = lawlib.fit(runs, "chinchilla", objective="squared_log")

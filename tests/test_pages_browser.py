@@ -29,7 +29,7 @@ PAGES = {  # path: its charts
 }
 TABS = {
     "/planner?part=launch": ("options",),
-    "/planner?part=next&law=chinchilla": ("options",),
+    "/planner?part=next": ("options",),
     "/planner?part=released": ("options", "released_ratio", "released_shape"),
 }
 """What a page shows where another of its tabs is open."""

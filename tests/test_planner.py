@@ -9,6 +9,7 @@ import pytest
 
 import lawlib
 from lawlib import planner, serving
+from lawlib.planner import Limits, configuration
 from lawlib.planner.limits import BUDGET, SERVED, SERVING, TOKENS, TRAINING
 from lawlib.planner.plan import usage
 from tests import planted
@@ -102,6 +103,20 @@ def test_no_change_leads_to_what_whole_numbers_made_the_best_already(budget):
     rows = planner.changes(plan)
     assert len(rows)
     assert plan.best.granularity not in set(rows["granularity"])
+
+
+@pytest.mark.parametrize("limits", [Limits(1e16, served=1e11), Limits(1.6e17, tokens=1.66e7, served=2.4e10)])
+def test_what_cannot_be_built_is_no_decision_that_changes(limits):
+    """Other G are better in real numbers, but no whole numbers keep the limits there."""
+    plan = planner.plan(lawlib.published("krajewski2024-moe-e64"), limits)
+    assert np.isinf(plan.options["whole_loss"]).any()
+    assert plan.best.granularity not in set(planner.changes(plan)["granularity"])
+
+
+def test_a_budget_beyond_all_reason_is_planned_in_little_memory():
+    sizes = configuration._grids(planner.recipe_of(JOINT), np.array([1e9, 1e22]), np.array([8.0, 8.0]), np.array([1.0, 1.0]))[0]
+    assert (np.bincount(sizes) <= configuration.MOST**2).all()
+    assert planner.plan(JOINT, Limits(1e34)).best.shape.n_active > 1e14
 
 
 def _best_g(plan):

@@ -96,6 +96,17 @@ def test_configurations_are_offered_to_three_launchers():
     assert f"n_layers={layers}," in titan
 
 
+def test_the_style_of_a_configuration_is_kept_when_another_tab_is_opened():
+    at = open_page("planner", **JOINT, part="launch")
+    clean(at.selectbox(key="w_style").select("mixtral").run())
+    for part in ("neighbours", "launch"):
+        at.session_state["chosen"]["part"] = part
+        clean(at.run())
+        assert bool([c for c in at.code if c.language == "json"]) == (part == "launch")
+    config = next(c.value for c in at.code if c.language == "json")
+    assert json.loads(config)["model_type"] == "mixtral"
+
+
 def test_next_runs_cost_what_was_typed_and_make_the_decision_surer():
     at = open_page("planner", law="chinchilla", budget="1e22", spend="3e20", part="next")
     sentence = next(m.value for m in at.markdown if "standard error" in m.value)

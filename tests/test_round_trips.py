@@ -50,6 +50,7 @@ PLANNED = {
     "plan_g": lambda rng: rng.choice(((), (4.0, 8.0))),
     "spend": lambda rng: rng.choice((None, 10 ** rng.uniform(20, 21))),
     "aim": lambda rng: rng.choice(("n_active", "loss")),
+    "style": lambda rng: rng.choice(("qwen3_moe", "olmoe")),
     "part": lambda rng: rng.choice(("neighbours", "next", "released")),
 }
 """What is drawn on the Planner page alone."""

@@ -90,6 +90,13 @@ def test_every_sample_is_solved_for_itself():
         np.testing.assert_allclose(budgets[i], equal_loss_budget(law, np.linspace(2.0, 2.1, 20)[i], E), rtol=1e-8)
 
 
+def test_models_below_the_smallest_searched_are_none():
+    """At so small a budget 100 parameters already have a lower loss than the reference's optimum."""
+    found = bounded_loss(LAW, 1e10, [1.0, 8.0, 64.0], 1.0)
+    assert np.isnan(found.n_active[1:]).all()
+    assert not np.isnan(found.n_active[0])
+
+
 def test_the_over_training_curve_has_its_minimum_at_the_optimum():
     shares = np.geomspace(0.05, 4, 101)
     curve = over_training(LAW, 1e22, shares, [8.0])

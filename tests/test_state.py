@@ -74,6 +74,7 @@ CHOSEN: dict[str, object] = {
     "spend": 3e19,
     "aim": "loss",
     "part": "released",
+    "style": "mixtral",
     "data": "47-3f9a1c02-77aa01be",
     "out": ("3f9a1c02", "77aa01be"),
 }

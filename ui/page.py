@@ -115,8 +115,13 @@ def _explore(part: Callable[[Callable[[], None]], None], sliders: Callable[[], N
         if alone and sharing.is_open():
             st.rerun()  # what is open beside the title is made of what stands here
 
-    follow()
-    alone = True
+    try:
+        follow()
+    except BaseException:  # the page ends here
+        sharing.toolbar()
+        raise
+    finally:
+        alone = True
 
 
 def finish() -> None:

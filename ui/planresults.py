@@ -7,6 +7,7 @@ import streamlit as st
 
 import lawlib
 from lawlib import extrapolation, numbers, planner
+from lawlib.export import safe_csv
 from lawlib.serving.answer import N_SAMPLES
 
 from . import data, markup, planinputs, state
@@ -127,7 +128,7 @@ def parts(choice: Choice, found: planner.Plan) -> None:
 
 def neighbours(found: planner.Plan) -> None:
     """The plan and what stands next to it under the same limits, a table in words: what each costs and breaks."""
-    table = data.remember(found.law, ("neighbours", id(found)), lambda: planner.neighbours(found))
+    table = data.remember(found.law, ("neighbours", id(found)), lambda: (planner.neighbours(found), found))[0]
     machines = planinputs.cluster()
     columns = {
         "model": [f"**{m}**" for m in table["model"]],
@@ -146,6 +147,7 @@ def neighbours(found: planner.Plan) -> None:
     }
     shown = {c: words for c, words in columns.items() if c in ("model", "loss") or any(w not in ("", "–") for w in words)}
     st.markdown(markup.table(shown, right=[c for c in shown if c not in ("model", "breaks")]))
+    st.download_button("Download neighbours.csv", lambda: safe_csv(table), "neighbours.csv", "text/csv", on_click="ignore")
 
 
 def _plain(value: float) -> str:
@@ -158,7 +160,7 @@ def _gigabytes(value: float) -> str:
 
 def changes(found: planner.Plan) -> list[str]:
     """Which limit, moved how far, makes another E or G the best; a sentence each."""
-    table = data.remember(found.law, ("changes", id(found)), lambda: planner.changes(found))
+    table = data.remember(found.law, ("changes", id(found)), lambda: (planner.changes(found), found))[0]
     if table.empty:
         return ["No limit, moved alone by up to a thousand times either way, makes another E or G the best."]
     return [
@@ -186,10 +188,11 @@ def launchers(found: planner.Plan) -> None:
     with megatron:
         _file(planner.megatron(found.best), "megatron_args.sh", "bash", "megatron")
     with hub:
-        styles = list(planner.STYLES)
         if not found.best.dense:
-            styles = [st.selectbox("Style", styles, format_func=planner.STYLES.get, key="hub_style")]
-        _file(planner.huggingface(found.best, styles[0]), "config.json", "json", "hub")
+            st.selectbox(
+                "Style", list(planner.STYLES), format_func=planner.STYLES.get, **state.bound("style", state.get("style"))
+            )
+        _file(planner.huggingface(found.best, state.get("style")), "config.json", "json", "hub")
     with titan:
         _file(planner.torchtitan(found.best), "train.toml", "toml", "titan")
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from lawlib import figures
+from lawlib import figures, planner
 from lawlib.selection import HASH_DIGITS, Fingerprint
 
 _STATE = "chosen"
@@ -194,6 +194,7 @@ FIELDS: dict[str, Field] = {
     "plan_g": Field((), _numbers, _number_list),
     "spend": Field(None, _within("spend"), _compact),
     "aim": Field("n_active", _one_of("loss")),
+    "style": Field("qwen3_moe", _one_of(*planner.STYLES)),
     "part": Field(PLAN_PARTS[0], _one_of(*PLAN_PARTS[1:])),
     "optimum": Field("n_active", _one_of("tokens")),
     "against": Field("", _one_of("flops", "n_active", "n_total", "tokens")),

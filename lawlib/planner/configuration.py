@@ -19,6 +19,8 @@ WINDOWS = ((0.92, 1.08), (0.75, 1.15), (0.4, 1.3))
 """Sizes tried, as shares of the real-valued optimum's: the next ones where no configuration of the first keeps the limits."""
 INDIFFERENT = 5e-4
 """Configurations within so many nats of the best are told apart by their aspect ratio and heads: the law does not see them."""
+MOST = 300
+"""Widths and depths tried for a size, each: evenly thinned out where there are more, for models of some 1e12 active parameters on."""
 SMALLEST = (128, 2)
 """d_model and n_layers of the smallest configuration."""
 SEQUENCES = 8
@@ -151,7 +153,10 @@ def _exact(
 
 
 def _grids(recipe: Recipe, bare: Array, e: Array, g: Array) -> tuple[Array, Array, Array]:
-    """Widths and depths whose aspect lies within a factor of 1.6 round each wanted size: (index of the size, d_model, n_layers)."""
+    """Widths and depths round each wanted size, their aspect within a factor of 1.6: (index of the size, d_model, n_layers).
+
+    Of a size that has any in the widest of `WINDOWS`, those alone.
+    """
     centre = recipe.sized(bare, e, g)
     d0, n0 = np.asarray(centre.d_model), np.asarray(centre.n_layers)
     steps = np.where(d0 >= 8 * recipe.multiple, recipe.multiple, 64)
@@ -161,7 +166,12 @@ def _grids(recipe: Recipe, bare: Array, e: Array, g: Array) -> tuple[Array, Arra
     which, d, n = [], [], []
     for i in range(len(bare)):
         widths, depths = np.arange(low[i], high[i] + 1, steps[i]), np.arange(first[i], last[i] + 1)
+        widths, depths = (a[:: -(-len(a) // MOST)] for a in (widths, depths))
         d.append(np.repeat(widths, len(depths)))
         n.append(np.tile(depths, len(widths)))
         which.append(np.full(len(d[-1]), i))
-    return np.concatenate(which), np.concatenate(d), np.concatenate(n)
+    all_ = np.concatenate(which), np.concatenate(d), np.concatenate(n)
+    size = recipe.whole(all_[1], all_[2], e[all_[0]], g[all_[0]]).n_active / bare[all_[0]]
+    near = (size > WINDOWS[-1][0]) & (size < WINDOWS[-1][1])
+    kept = near | ~np.isin(all_[0], all_[0][near])
+    return all_[0][kept], all_[1][kept], all_[2][kept]

@@ -71,7 +71,7 @@ def suggest_runs(
         expansion, granularity: E and G of the decision, and so of the naive grid that is compared with. Needed where the law
             has E; without G the best one is taken.
         max_flops: of one run; by default the largest of the naive grid of this cost, so that neither sees further.
-        options: the runs to choose from, as `candidates` gives them.
+        options: the runs to choose from, as `candidates` gives them; those without a loss are left out.
     Raises ValueError for a published law, for fewer runs than parameters, and where no run can be afforded.
     """
     return Experiments(fit, flops, expansion, granularity, max_flops, options).chosen(quantity, max_runs)
@@ -93,7 +93,7 @@ class Experiments:
         self.grid = isoflop_grid(fit, flops, expansion, granularity)
         largest = float(self.grid["flops"].max()) if max_flops is None else min(max_flops, flops)
         known = candidates(fit, largest, expansion, granularity) if options is None else options
-        affordable = known[known["flops"] <= min(largest, flops) * (1 + 1e-9)]
+        affordable = known[(known["flops"] <= min(largest, flops) * (1 + 1e-9)) & np.isfinite(known["loss"])]
         self.options = affordable.sort_values("flops", kind="stable", ignore_index=True)
         if affordable.empty:
             raise ValueError(

@@ -36,7 +36,7 @@ class Plan:
 
     options: a row for each allowed (E, G): the best real-valued model's n_active (bare: without embeddings), tokens, loss,
     what limits it, `chosen_in`, the share of the law's samples in which this E and G are the best (NaN without samples), and
-    `whole_loss`, that of the best whole numbers (NaN for options too far off to be tried).
+    `whole_loss`, that of the best whole numbers (NaN for options too far off to be tried, infinite where none keep the limits).
     loss_low, loss_high: interval of the configuration's loss. bound: what limits it. usage: share of each limit that it takes.
     """
 
@@ -82,6 +82,7 @@ def plan(
             break
     else:
         raise OptimumError(conflict(law, limits, recipe))
+    options.loc[part.index, "whole_loss"] = np.inf
     options.loc[[row for _, row in built], "whole_loss"] = [config.loss for config, _ in built]
     config, row = min(built, key=lambda b: b[0].loss)
     low = high = np.nan
@@ -116,7 +117,7 @@ def usage(law: FittedLaw, limits: Limits, config: Configuration) -> dict[str, fl
 def neighbours(found: Plan) -> pd.DataFrame:
     """What else could be trained under the same limits, and what it costs: a row each, the plan first.
 
-    Smaller and larger at the same E and G, every other E with its best G, the neighbouring G. loss_more: nats above the plan's
+    Smaller and larger at the same E and G, every other E with its best G, every other G, as far as they are built otherwise. loss_more: nats above the plan's
     (of each model's own whole numbers). broken: the limits that it would break, "" for none.
     """
     law, limits, recipe, best = found.law, found.limits, found.recipe, found.best
@@ -124,14 +125,12 @@ def neighbours(found: Plan) -> pd.DataFrame:
     sizes = float(best.shape.n_active) * np.array([*SIZES.values()])
     other_sizes = configure(law, free, recipe, sizes, best.expansion, best.granularity, best.sequence)
     options = found.options[np.isfinite(found.options["loss"])]
-    same_e = options["expansion"].fillna(1.0) == np.nan_to_num(best.expansion, nan=1.0)
-    same_g = options["granularity"].fillna(1.0) == np.nan_to_num(best.granularity, nan=1.0)
+    same_e = _same(options["expansion"].to_numpy(), best.expansion)
+    same_g = _same(options["granularity"].to_numpy(), best.granularity)
     other_e = options[~same_e].sort_values("loss").drop_duplicates("expansion").sort_values("expansion")
     others = pd.concat([other_e, options[same_e & ~same_g]])
-    names = [
-        f"G = {g:g}" if e == best.expansion else "dense" if e == 1 else f"E = {e:g}"
-        for e, g in zip(others["expansion"], others["granularity"], strict=True)
-    ]
+    names = ["dense" if e == 1 else f"E = {e:g}" for e in other_e["expansion"]]
+    names += [f"G = {g:g}" for g in options["granularity"][same_e & ~same_g]]
     built = [*other_sizes, *_configured(law, limits, recipe, others, best.sequence)]
     rows = [
         _row(name, found, c) for name, c in zip([*SIZES, *names], built, strict=True) if c is not None and c.shape != best.shape
@@ -154,11 +153,11 @@ def changes(found: Plan) -> pd.DataFrame:
     """
     law, limits, recipe = found.law, found.limits, found.recipe
     e, g = allowed(law, limits)
-    own = int(np.argmax(_same(e, found.best.expansion) & _same(g, found.best.granularity)))
-    rounding = np.log(found.options["whole_loss"].to_numpy() / found.options["loss"].to_numpy())
-    rounding = np.nan_to_num(rounding - rounding[own])
     if len(e) < 2:
         return pd.DataFrame(columns=["limit", "factor", "value", "expansion", "granularity"])
+    own = np.argmax(_same(e, found.best.expansion) & _same(g, found.best.granularity))
+    rounding = np.log(found.options["whole_loss"].to_numpy() / found.options["loss"].to_numpy())
+    rounding = np.where(np.isnan(rounding), 0.0, rounding - rounding[own])
     rows = []
     for name, value in values(limits).items():
         holds_back = found.options["bound"].str.contains(name, regex=False).any()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -159,5 +160,5 @@ def _experts_of_runs(law: FittedLaw) -> dict | None:
 
 def _divisor(number: int, wanted: float) -> int:
     """The divisor of `number` nearest to `wanted`, by ratio."""
-    divisors = [k for k in range(1, number + 1) if number % k == 0]
-    return min(divisors, key=lambda k: abs(np.log(k / max(wanted, 1e-9))))
+    small = [k for k in range(1, isqrt(number) + 1) if number % k == 0]
+    return min(sorted({*small, *(number // k for k in small)}), key=lambda k: abs(np.log(k / max(wanted, 1e-9))))

@@ -28,8 +28,12 @@ EXPANSIONS = (1, 2, 4, 8, 16, 32, 64)
 """The expert counts (by E) that are compared."""
 SMALLEST = np.log(1e2)
 """ln of the smallest N_active searched."""
-NEAR, STEPS = 1e-3, 40
-"""ln N from a loss-optimal size at which the curvature there is taken; steps of Newton's method for a smaller one, five are usual."""
+NEAR = 1e-3
+"""ln N below a loss-optimal size at which the curvature there is taken."""
+STEPS = 40
+"""Of Newton's method for a smaller size; five are usual."""
+OFF = 1e-7
+"""Of the loss, relative: models further off are none."""
 GRID = 129
 """Sizes between which models of one price are looked for."""
 Price = Callable[[Array, Array, Array], Array]
@@ -116,8 +120,8 @@ def bounded_loss(
 ) -> Sized:
     """Algorithm 1: for each E the smallest model that at the budget has the loss of the reference E's loss-optimal one.
 
-    A root in ln N between 100 parameters and the optimum of each E, where the loss falls with size. NaN where even the optimum of
-    that E is worse. optimal: `optima` of these E and the reference, where they are known.
+    A root in ln N between 100 parameters and the optimum of each E, where the loss falls with size. NaN where there is none: where
+    even the optimum of that E is worse, or 100 parameters are better. optimal: `optima` of these E and the reference, where they are known.
     """
     e, g, best_u, best_loss, known = _optima(law, budget, expansions, reference, granularity, optimal)
     log_c = np.asarray(np.log(budget))
@@ -127,6 +131,7 @@ def bounded_loss(
         below = _smaller(balance, log_c, np.where(same | never, np.nan, target), best_u, best_loss)
         u = np.where(same, best_u, below)
         gap = np.expm1(balance.along(u, log_c)[0] - target)
+        u, gap = (np.where(np.abs(gap) <= OFF, values, np.nan) for values in (u, gap))
     return replace(_sized(law, u, best_u, log_c, e, g, gap), **known)
 
 
@@ -185,7 +190,8 @@ def bounded_cost(
 def equal_loss_budget(law: FittedLaw, loss: ArrayLike, expansions: ArrayLike, granularity: float | None = None) -> Array:
     """Training FLOPs at which each E's loss-optimal model has this loss, between 1e10 and 1e40.
 
-    `loss`: one number, or one a sample. Shape `(n_expansions,)`, samples first; infinite where E never gets there.
+    `loss`: one number, or one a sample. Shape `(n_expansions,)`, samples first; infinite where E never gets there, NaN where the loss
+    is NaN or there is no optimum.
     """
     e, g = expansions_of(law, expansions, granularity)
     target = np.log(np.asarray(loss, dtype=float))[..., None]
