@@ -130,6 +130,18 @@ def number_after(pattern: str, text: str) -> float:
     return lawlib.runs.parse_number(found[1])
 
 
+def test_a_page_that_breaks_off_can_still_be_shared(monkeypatch):
+    def broken(*_, **__):
+        raise ValueError("broken")
+
+    monkeypatch.setattr("lawlib.tables.granularity_curves", broken)
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    at.query_params["dataset"], at._page_hash, at.session_state[sharing.SHARE] = "marin-moe-v16", calc_hash("granularity"), True
+    at.run()
+    assert [e.value for e in at.exception] == ["broken"]
+    assert any("dataset=marin-moe-v16" in c.value for c in at.code)
+
+
 @pytest.mark.parametrize(
     ("page", "title", "pattern", "low", "high"),
     [
