@@ -194,8 +194,8 @@ def _lifetime_sentence(found: serving.Answer, price: float) -> str:
 
 def _cheapest(found: serving.Answer) -> pd.Series | None:
     """The configuration of the loss that is cheapest to train and serve; None where none fits."""
-    table = found.configurations[found.configurations["kind"] == "lifetime"]
-    return None if table.empty else table.iloc[0]
+    rows = np.flatnonzero(found.configurations["kind"].to_numpy() == "lifetime")
+    return found.configurations.iloc[rows[0]] if len(rows) else None
 
 
 def notes(found: serving.Answer, choice: Choice) -> list[str]:
@@ -275,12 +275,16 @@ def _brackets(table: dict[str, list], name: str, write: Callable[[float], str]) 
 def break_even_table(found: serving.Answer) -> None:
     """Menu of configurations, and from how many tokens served each pays off against each other."""
     st.markdown("**Break-even: for how many tokens served the row is cheaper than the column**")
-    table = found.configurations
-    if len(table) < 2:
+    table, q = (
+        {c: found.configurations[c].to_numpy() for c in ("expansion", "kind", "n_active", "train", "serve")},
+        found.question,
+    )
+    if len(table["kind"]) < 2:
         st.caption("Fewer than two configurations reach this loss and fit on these GPUs.")
         return
-    best, q = table["expansion"].iloc[0], found.question
-    table = table.sort_values(["expansion", "kind"])
+    best = table["expansion"][0]
+    order = np.lexsort((table["kind"].astype(str), table["expansion"]))
+    table = {c: values[order] for c, values in table.items()}
     # Named by what stays when a slider moves, so that what was chosen stays chosen.
     names = [
         _named(e, "E ") + (", fewest FLOPs" if kind == "fewest FLOPs" else "")
@@ -297,7 +301,7 @@ def break_even_table(found: serving.Answer) -> None:
     rows = [names.index(c) for c in chosen]
     if len(rows) < 2:
         return
-    tokens = break_even(table["train"].to_numpy()[rows], table["serve"].to_numpy()[rows])
+    tokens = break_even(table["train"][rows], table["serve"][rows])
     sizes = numbers.counts(table["n_active"])
     shown = [f"{names[i]}, {sizes[i]}" for i in rows]
     cells = {name: [_break_even(tokens, i, j) for i in range(len(rows))] for j, name in enumerate(shown)}

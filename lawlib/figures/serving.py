@@ -236,20 +236,23 @@ def lifetime_figure(curves: pd.DataFrame, style: Style, price: float, chosen: fl
         }
         fig.add_trace(scatter(y=part["total"] * price, **common))
         fig.add_trace(scatter(y=part["ratio"], yaxis="y2", showlegend=False, **common))
-    best = curves[curves["best"] & np.isfinite(curves["total"])].sort_values("served")
-    along, winners = best["served"].to_numpy(), best["expansion"].to_numpy()
-    for stretch in np.split(np.arange(len(best)), np.flatnonzero(np.diff(winners)) + 1) if len(best) else []:
+    all_ = arrays(curves, "served", "expansion", "best", "total")
+    best = rows_of(all_, all_["best"] & np.isfinite(all_["total"]))
+    order = np.argsort(best["served"], kind="stable")
+    along, winners = best["served"][order], best["expansion"][order]
+    for stretch in np.split(np.arange(len(along)), np.flatnonzero(np.diff(winners)) + 1) if len(along) else []:
         middle = stretch[len(stretch) // 2]
+        winner = float(winners[middle])
         fig.add_annotation(
             x=np.log10(along[middle]),
             y=-0.01,
             yref="y2",
-            text=_name(winners[middle], " "),
+            text=_name(winner, " "),
             showarrow=False,
             yanchor="top",
-            font={"size": 11, "color": colors[winners[middle]]},
+            font={"size": 11, "color": colors[winner]},
         )
-    set_decades(fig, curves["served"])
+    set_decades(fig, all_["served"])
     fig.add_vline(served, yref="y2 domain", line={"color": style.accent, "width": 1, "dash": "dot"})
     vertical(fig, served, style, f"{numbers.count(served)} tokens")
     return finish(fig)

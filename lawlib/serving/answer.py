@@ -59,12 +59,12 @@ class Answer:
     @property
     def region(self) -> tuple[float, float]:
         """Sizes of the chosen E that are both better and cheaper than the reference; NaN where there are none."""
-        part = self.sizes[self.sizes["expansion"] == self.question.expansion]
-        good = part[part["better"] & part["cheaper"]]
-        low, high = self.row(self.equal_loss)["n_active"], self.row(self.equal_cost)["n_active"]
-        if good.empty:
+        e, better, cheaper, n = (self.sizes[c].to_numpy() for c in ("expansion", "better", "cheaper", "n_active"))
+        own = e == self.question.expansion
+        if not (own & better & cheaper).any():
             return np.nan, np.nan
-        return float(np.nanmax([low, -np.inf])), float(np.nanmin([high, part["n_active"].max()]))
+        low, high = self.row(self.equal_loss)["n_active"], self.row(self.equal_cost)["n_active"]
+        return float(np.nanmax([low, -np.inf])), float(np.nanmin([high, n[own].max()]))
 
 
 def answer(question: Question, served: float, samples: Ensemble | None = None, earlier: Answer | None = None) -> Answer:

@@ -29,8 +29,8 @@ SHARES = np.geomspace(0.03, 2.0, 57)
 """Sizes of the over-training curve, as shares of the loss-optimal one."""
 MOST_FLOPS = 30
 """Curves of equal loss end where a small model would take so many times the fewest FLOPs."""
-SERVED = np.geomspace(1e8, 1e15, 43)
-"""Tokens served along the lifetime chart."""
+SERVED = np.geomspace(1e8, 1e15, 29)
+"""Tokens served along the lifetime chart, four a decade."""
 
 
 @dataclass(frozen=True)
