@@ -15,8 +15,6 @@ from .laws.law import Array
 
 BRACKET = (np.log(1e1), np.log(1e30))
 """ln N_active searched."""
-
-
 BLOCK = 25_000
 """Numbers worked on at once, all terms of the law together: what stays in the processor's cache takes less than half the time."""
 

@@ -39,9 +39,10 @@ def log_budget_of(
     found = np.where(missing & (least > log_loss), np.inf, found)
     missing &= least <= log_loss
     if missing.any():
-        there = solve(law, low, e, g, batch)[1] <= log_loss
-        searched = root(lambda c: solve(law, c, e, g, batch)[1] - log_loss, low, high)
-        found = np.where(missing, np.where(there, low, searched), found)
+        most = solve(law, low, e, g, batch)[1]
+        ends = most - log_loss, least - log_loss
+        searched = root(lambda c: solve(law, c, e, g, batch)[1] - log_loss, low, high, ends)
+        found = np.where(missing, np.where(most <= log_loss, low, searched), found)
     return found
 
 

@@ -111,19 +111,17 @@ def configure(
     uneven = np.abs(np.log(heads.n_heads / heads.n_kv_heads / recipe.queries_per_key))
     skew = np.abs(np.log(d / n / recipe.aspect)) + uneven
     picks = [_pick(np.flatnonzero(which == i), size, allowed, loss, uneven, skew) for i in range(len(bare))]
-    found = np.array([i for i, pick in enumerate(picks) if pick is not None], dtype=int)
-    made = _exact(law, limits, recipe, d[[picks[i] for i in found]], n[[picks[i] for i in found]], e[found], g[found], sequence)
-    out: list[Configuration | None] = [None] * len(bare)
-    for i, config in zip(found, made, strict=True):
-        out[i] = config
-    return out
+    own = np.array([pick for pick in picks if pick is not None], dtype=int)
+    made = iter(_exact(law, limits, recipe, d[own], n[own], e[which[own]], g[which[own]], sequence))
+    return [None if pick is None else next(made) for pick in picks]
 
 
 def _pick(own: Array, size: Array, allowed: np.ndarray, loss: Array, uneven: Array, skew: Array) -> int | None:
     """Which of the shapes `own` is built: the first window of sizes that has an allowed one decides."""
     for low, high in WINDOWS:
         near = own[(size[own] > low) & (size[own] < high)]
-        good = (near if len(near) else own)[allowed[near if len(near) else own]]
+        near = near if len(near) else own
+        good = near[allowed[near]]
         if not len(good):
             continue
         even = good[uneven[good] < 0.5]

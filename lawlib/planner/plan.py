@@ -117,8 +117,8 @@ def usage(law: FittedLaw, limits: Limits, config: Configuration) -> dict[str, fl
 def neighbours(found: Plan) -> pd.DataFrame:
     """What else could be trained under the same limits, and what it costs: a row each, the plan first.
 
-    Smaller and larger at the same E and G, every other E with its best G, every other G, as far as they are built otherwise. loss_more: nats above the plan's
-    (of each model's own whole numbers). broken: the limits that it would break, "" for none.
+    Smaller and larger at the same E and G, every other E with its best G, every other G, as far as they are built otherwise.
+    loss_more: nats above the plan's (of each model's own whole numbers). broken: the limits that it would break, "" for none.
     """
     law, limits, recipe, best = found.law, found.limits, found.recipe, found.best
     free = replace(limits, cluster=None, deployment=None)
