@@ -32,13 +32,17 @@ FRAME = 1000 / 60
 SMALL = 40
 """Bytes below which what passes the wire is no answer and no moved slider, but a sign of life."""
 PAGES = {
-    "/isoflop": ("budget", "e"),
+    "/": ("budget", "e", "g"),
+    "/isoflop": ("budget", "e", "g"),
     "/dense_vs_moe": ("e", "budget"),
-    "/granularity": ("budget", "e"),
-    "/serving": ("budget", "e", "served", "prompt", "output"),
-    "/planner": ("budget",),
+    "/granularity": ("budget", "e", "g"),
+    "/serving": ("budget", "e", "served", "prompt", "output", "peak", "reach", "mfu"),
+    "/planner": ("budget", "mfu"),
 }
-"""A page's sliders; the first one is dragged. Serving has four charts and no live curves, the Planner one chart and none."""
+"""A page's sliders; the first one is dragged. Serving has four charts and no live curves, the Planner one chart and none.
+
+What is not on the page stands behind its button "Options".
+"""
 WATCH = """
 window.sent = 0; window.changed = 0; window.unseen = new Set();
 const Socket = WebSocket;
@@ -46,9 +50,10 @@ window.WebSocket = class extends Socket {
   send(data) { window.sent = performance.now(); return super.send(data); }
 };
 document.addEventListener("DOMContentLoaded", () => new MutationObserver((all) => {
-  // What lies in a canvas is not on the screen: a table's copy for screen readers, which follows a tenth of a second later. Nor
-  // are elements below the fold, whose charts are drawn when those in sight are done.
-  const onScreen = (e) => e?.isConnected && !e.closest("canvas") && !window.unseen.has(e.closest('[data-testid="stElementContainer"]'));
+  // What lies in a canvas is not on the screen: a table's copy for screen readers, which follows a tenth of a second later. Nor is
+  // where plotly measures its labels, 10,000 pixels to the left, nor elements below the fold, whose charts are drawn when those in
+  // sight are done.
+  const onScreen = (e) => e?.isConnected && !e.closest("canvas, #js-plotly-tester") && !window.unseen.has(e.closest('[data-testid="stElementContainer"]'));
   // An attribute that is written as it was changes nothing.
   const differs = ({ type, target, attributeName, oldValue }) => type !== "attributes" || target.getAttribute(attributeName) !== oldValue;
   if (all.some((change) => differs(change) && onScreen(change.target.closest ? change.target : change.target.parentElement)))
@@ -231,6 +236,9 @@ def every_slider(n: int, chosen: list[str]) -> None:
     for path in chosen:
         with wired(path) as (page, wire):
             for field in PAGES[path]:
+                if not page.locator(f".st-key-w_{field}").count():
+                    page.get_by_role("button", name="Options").last.click()
+                    rested(page)
                 both = [(1e3 * (wire.answered - wire.asked), screen) for screen in moves(page, field, n)]
                 print(f"{path:14} {field:8} {times(*zip(*both, strict=True))}", flush=True)
 

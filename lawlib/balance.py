@@ -33,46 +33,57 @@ class Slopes(NamedTuple):
 class Balance:
     """ln L along a budget at fixed E and G, as a function of u = ln N_active and ln C; the law's samples are the first axis.
 
-    ndim: axes of u beside the samples'.
+    ndim: axes of u beside the samples'. Terms that move alike are one here, and what does not move at all has no slope.
     """
 
     def __init__(self, law: FittedLaw, e: Array, g: Array, ndim: int):
-        self._const, self._slope_n, self._slope_d = affine_in_active(law, e, g, ndim)
+        const, slope_n, slope_d = affine_in_active(law, e, g, ndim)
+        moving, still = law.law.bundles
+        firsts = [terms[0] for terms in moving]
+        self._const = np.stack([np.logaddexp.reduce(const[[*terms]]) for terms in (*moving, still) if terms])
+        self._slope_n, self._slope_d = slope_n[firsts], slope_d[firsts]
         self._rule, self._log_ratio = law.flops_rule, log_ratio_of(law, e, g)
 
     def __call__(self, u: Array, log_c: Array) -> tuple[Array, Array, Array]:
         """ln L, and ln(rising / falling part of its derivative) with its slope: nearly a line in u, so Newton is quick."""
-        top, weight, dz, f2 = self._weights(u, log_c)
+        log_loss, _, weight, dz, f2 = self._at(u, log_c)
         pull = weight * dz
         bend = pull * dz - weight * (self._slope_d * f2)
         (rise, fall), (rise_u, fall_u) = _parts(dz > 0, pull, bend)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return top + np.log(weight.sum(axis=0)), np.log(rise / fall), rise_u / rise - fall_u / fall
+            return log_loss, np.log(rise / fall), rise_u / rise - fall_u / fall
 
     def along(self, u: Array, log_c: Array) -> tuple[Array, Array]:
         """ln L and its derivative in u."""
-        top, weight, dz, _ = self._weights(u, log_c)
-        total = weight.sum(axis=0)
-        return top + np.log(total), (weight * dz).sum(axis=0) / total
+        log_loss, total, weight, dz, _ = self._at(u, log_c)
+        return log_loss, (weight * dz).sum(axis=0) / total
 
     def slopes(self, u: Array, log_c: Array) -> Slopes:
         """The same with all derivatives, for problems in which the budget is to be found."""
-        top, weight, dz, f2 = self._weights(u, log_c)
-        pull, total = weight * dz, weight.sum(axis=0)
+        log_loss, total, weight, dz, f2 = self._at(u, log_c)
+        pull = weight * dz
         bend = pull * dz - weight * (self._slope_d * f2)
         (rise, fall), (rise_u, fall_u), (rise_c, fall_c) = _parts(dz > 0, pull, bend, pull * self._slope_d)
         with np.errstate(divide="ignore", invalid="ignore"):
             return Slopes(
-                top + np.log(total), (rise - fall) / total, (weight * self._slope_d).sum(axis=0) / total,
+                log_loss, (rise - fall) / total, (weight * self._slope_d).sum(axis=0) / total,
                 np.log(rise / fall), rise_u / rise - fall_u / fall, rise_c / rise - fall_c / fall,
             )  # fmt: skip
 
-    def _weights(self, u: Array, log_c: Array) -> tuple[Array, Array, Array, Array]:
-        """ln of the largest term, the terms over it, their slopes in u, and the bend of ln FLOPs per token."""
+    def _at(self, u: Array, log_c: Array) -> tuple[Array, Array, Array, Array, Array | float]:
+        """ln L; over the largest term: their sum, and those that move; their slopes in u, and the bend of ln FLOPs per token."""
         log_f, f1, f2 = self._rule.log_per_token(u, self._log_ratio)
-        z = self._const + self._slope_n * u + self._slope_d * (log_c - log_f)
+        log_d = log_c - log_f
+        moving = len(self._slope_n)
+        z = np.empty((len(self._const), *np.broadcast_shapes(self._const.shape[1:], log_d.shape)))
+        z[:moving], z[moving:] = self._slope_n * u, 0.0
+        z[:moving] += self._slope_d * log_d
+        z += self._const
         top = z.max(axis=0)
-        return top, np.exp(z - top), self._slope_n - self._slope_d * f1, f2
+        z -= top
+        np.exp(z, out=z)
+        total = z.sum(axis=0)
+        return top + np.log(total), total, z[:moving], self._slope_n - self._slope_d * f1, f2
 
 
 def _parts(up: np.ndarray, pull: Array, *others: Array) -> list[tuple[Array, Array]]:
@@ -86,7 +97,7 @@ def _parts(up: np.ndarray, pull: Array, *others: Array) -> list[tuple[Array, Arr
 
 def blocks(law: FittedLaw, shape: tuple[int, ...]) -> list[slice]:
     """The samples of an ensemble in parts of about `BLOCK` numbers, for arrays of this shape with the samples first; at least one."""
-    each = len(law.law.terms) * int(np.prod(shape[1:]))
+    each = (len(law.law.bundles[0]) + 1) * int(np.prod(shape[1:]))
     n = max(BLOCK // max(each, 1), 1)
     return [slice(i, i + n) for i in range(0, max(shape[0], 1), n)]
 

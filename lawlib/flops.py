@@ -57,18 +57,16 @@ class FlopsRule:
         raise AssertionError(self.name)
 
     def log_per_token(self, u: Array, log_ratio: ArrayLike = 0.0) -> tuple[Array, Array, Array]:
-        """ln(FLOPs per token) at u = ln N_active, with its first and second derivative in u."""
-        terms = self.terms(log_ratio)
-        if len(terms) == 1:
-            c, p = terms[0]
-            return c + p * u, np.full_like(u, p), np.zeros_like(u)
-        z = [c + p * u for c, p in terms]
-        top = np.maximum.reduce(np.broadcast_arrays(*z))
-        weights = [np.exp(v - top) for v in z]
-        total = np.add.reduce(weights)
-        mean = np.add.reduce([w * p for w, (_, p) in zip(weights, terms, strict=True)]) / total
-        square = np.add.reduce([w * p * p for w, (_, p) in zip(weights, terms, strict=True)]) / total
-        return top + np.log(total), mean, square - mean**2
+        """ln(FLOPs per token) at u = ln N_active, with its first and second derivative in u, which broadcast to it."""
+        (c, p), *others = self.terms(log_ratio)
+        log_first = c + p * u
+        if not others:
+            return log_first, np.asarray(p), np.asarray(0.0)
+        ratios = [np.exp(log_c - c + (q - p) * u) for log_c, q in others]
+        total = 1 + np.add.reduce(ratios)
+        mean = (p + np.add.reduce([r * q for r, (_, q) in zip(ratios, others, strict=True)])) / total
+        square = (p * p + np.add.reduce([r * (q * q) for r, (_, q) in zip(ratios, others, strict=True)])) / total
+        return log_first + np.log(total), mean, square - mean**2
 
     def flops(self, n_active: ArrayLike, tokens: ArrayLike, expansion: ArrayLike = 1.0, granularity: ArrayLike = 1.0) -> Array:
         """Training FLOPs of a run. A dense model (E = 1) has no router."""

@@ -20,6 +20,7 @@ from .optimum import (
     log_total,
     size_growth,
 )
+from .roots import root
 
 
 def granularity_frontier(
@@ -49,23 +50,26 @@ def granularity_frontier(
 
 
 def switching_budgets(law: FittedLaw, expansion: float | None = None, low: float = 1e14, high: float = 1e30) -> pd.DataFrame:
-    """The budgets at which the best power-of-two G doubles: columns granularity (the new one), flops; within 1e-6 decades.
+    """The budgets at which the best power-of-two G doubles: columns granularity (the new one), flops, to 1e-8 of it.
 
-    The loss at G and at 2 G cross once; bisected for all G at once. Pairs that do not cross in [low, high] are left out.
+    The loss at G and at 2 G cross once, found for all G at once. Pairs that do not cross in [low, high] are left out.
     """
     options = granularities_of(law)
-    lo, hi = np.full(len(options) - 1, np.log(low)), np.full(len(options) - 1, np.log(high))
+    pairs = np.stack([options[:-1], options[1:]])
+    ends = np.log(low), np.log(high)
 
-    def finer_wins(log_c: Array) -> np.ndarray:
-        coarse, fine = (np.asarray(compute_optimal(law, np.exp(log_c), expansion, g).loss) for g in (options[:-1], options[1:]))
-        return fine < coarse
+    def finer_loses(log_c: ArrayLike, pairs: Array) -> Array:
+        coarse, fine = np.log(compute_optimal(law, np.exp(log_c), expansion, pairs).loss)
+        return np.where(np.isnan(fine - coarse), 1.0, fine - coarse)
 
-    crosses = ~finer_wins(lo) & finer_wins(hi)
-    for _ in range(44):
-        mid = 0.5 * (lo + hi)
-        wins = finer_wins(mid)
-        lo, hi = np.where(wins, lo, mid), np.where(wins, mid, hi)
-    return pd.DataFrame({"granularity": options[1:][crosses], "flops": np.exp(0.5 * (lo + hi))[crosses]})
+    at_ends = np.stack([finer_loses(end, pairs) for end in ends])
+    crosses = (at_ends[0] >= 0) & (at_ends[1] < 0)
+    pairs, at_ends = pairs[:, crosses], at_ends[:, crosses]
+    if not crosses.any():
+        return pd.DataFrame({"granularity": pairs[1], "flops": pairs[1]})
+    low_c, high_c = (np.full(pairs.shape[1], end) for end in ends)
+    found = root(lambda log_c: finer_loses(log_c, pairs), low_c, high_c, (at_ends[0], at_ends[1]))
+    return pd.DataFrame({"granularity": pairs[1], "flops": np.exp(found)})
 
 
 def router_share(law: FittedLaw, n_active: Array, expansion: ArrayLike, granularity: ArrayLike) -> Array:

@@ -20,7 +20,7 @@ from .laws.law import Array
 
 GRANULARITIES: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """The granularities searched when none is asked for."""
-TOLERANCE = 1e-8
+TOLERANCE = 2e-6
 """Of the last step in ln N: Newton's method leaves about its square, and ln L, which is flat there, is off by as much."""
 FEW = 12
 """Steps after which it is asked whether there is an optimum at all; five or six are usual."""

@@ -9,7 +9,6 @@ from lawlib import figures
 
 ui.begin("Planner", "What exactly should be trained under these limits?")
 choice = ui.choose("D")
-ui.plan_options()
 
 
 @ui.explore(lambda: ui.plan_inputs(choice.law))

@@ -9,7 +9,6 @@ from lawlib import figures, numbers
 
 ui.begin("Serving", "How many experts, and how small a model, when it must also be served?")
 choice = ui.choose("ED", "law_e")
-ui.serving.options()
 
 
 def controls() -> None:

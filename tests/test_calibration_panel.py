@@ -6,6 +6,7 @@ import pytest
 from lawlib.serving.calibration import NUMBERS
 from tests.test_app import clean, few_resamples, navigation, open_page
 from tests.test_serving_tables import measured
+from ui.folded import OPENED
 
 __all__ = ["few_resamples", "navigation"]
 
@@ -28,6 +29,8 @@ def test_measured_rows_become_the_page_s_shares(typed):
     at = open_page("serving")
     assert any("42% of the peak compute, 71% of the memory bandwidth" in m.value for m in at.markdown)
     clean(at.button(key="use_shares").click().run())
+    at.session_state[f"{OPENED}Options"] = True
+    clean(at.run())
     assert at.slider(key="w_peak").value == pytest.approx(0.42, abs=0.005)
     assert at.slider(key="w_reach").value == pytest.approx(0.71, abs=0.005)
     assert any("42% of its rate" in c.value for c in at.caption)

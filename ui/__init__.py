@@ -23,7 +23,6 @@ from .overview import approaches_table, next_steps, optimum_menu
 from .page import ICON, answer, begin, explore, finish
 from .papers import missing_refit, paper_sections, show_section
 from .planinputs import inputs as plan_inputs
-from .planinputs import options as plan_options
 from .planresults import changes as plan_changes
 from .planresults import notes as plan_notes
 from .planresults import parts as plan_parts

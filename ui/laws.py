@@ -11,7 +11,7 @@ import lawlib
 from lawlib.ensemble import interval_words
 from lawlib.laws import COUNTS, MARKS
 
-from . import collected, data, state
+from . import collected, data, folded, state
 from .markup import plain
 
 PREFERRED_PUBLISHED = {"G": "krajewski2024-moe-e64", "E": "ludziejewski2025", "D": "besiroglu2024"}
@@ -111,8 +111,8 @@ def choose(need: str = "", field: str = "law") -> Choice:
             **state.bound(field, chosen),
         )
         if chosen in lawlib.FAMILIES:
-            changed = [f for f in _OPTIONS if state.get(f) != state.FIELDS[f].default]
-            with st.expander(f"Fit options ({len(changed)} changed)" if changed else "Fit options", expanded=bool(changed)):
+            n = folded.changed(_OPTIONS)
+            with folded.expander(f"Fit options ({n} changed)" if n else "Fit options", "fit options", n > 0):
                 _fit_options()
         if reasons:
             with st.popover("Laws not offered", width="stretch"):

@@ -14,7 +14,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from lawlib import OptimumError, StoreError, numbers
 
-from . import collected, data, link, live, look, sharing, state
+from . import collected, data, folded, link, live, look, sharing, state
 from .markup import plain
 from .together import together
 
@@ -172,7 +172,7 @@ def _filters() -> None:
     n_selected, n_excluded = len(selected), int(selected["excluded"].sum())
     active = any(v not in (None, "", ()) for v in data.filters())
     words = f"Filters: {n_selected} of {n_runs} runs" + (f", {n_excluded} excluded" if n_excluded else "")
-    with st.expander(words, expanded=active):
+    with folded.expander(words, "filters", active):
         _compute_filter(data.budgets())
         for field, column, word in (("experts", "n_experts", "Experts"), ("grans", "granularity", "Granularity")):
             values = data.distinct(column)

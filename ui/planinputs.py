@@ -12,7 +12,7 @@ from lawlib.optimum import granularities_of
 from lawlib.planner.plan import EXPANSIONS
 from lawlib.runs import parse_number
 
-from . import laws, servingpage, state
+from . import folded, laws, servingpage, state
 from .controls import budget_slider, chosen_budget
 
 ONE_GPU = 1.0
@@ -62,20 +62,18 @@ def inputs(law: lawlib.FittedLaw) -> None:
     with shape:
         _group("Shape")
         _allowed(law)
+        folded.popover("Options", ("sequence", "multiple", "mfu", "precision"), _options)
 
 
 SERVED_HELP = "2 N_active FLOPs each, taken from the same budget (Sardana et al. 2024)."
 
 
-def options() -> None:
-    """What else a plan depends on, folded away in the sidebar."""
-    changed = sum(state.get(f) != state.FIELDS[f].default for f in ("sequence", "multiple", "mfu", "precision"))
-    with st.sidebar, st.expander(f"Plan options ({changed} changed)" if changed else "Plan options", expanded=bool(changed)):
-        servingpage.share_slider("Utilisation in training (MFU)", "mfu", "Of the GPU's dense bf16 peak. 0.4 is an example.")
-        number_input("Tokens of a sequence", "sequence", numbers.plain, "4096")
-        multiples = ["128", "64"]
-        st.selectbox("d_model is a multiple of", multiples, **state.bound("multiple", state.get("multiple")))
-        servingpage.precision_menu()
+def _options() -> None:
+    servingpage.share_slider("Utilisation in training (MFU)", "mfu", "Of the GPU's dense bf16 peak. 0.4 is an example.")
+    number_input("Tokens of a sequence", "sequence", numbers.plain, "4096")
+    multiples = ["128", "64"]
+    st.selectbox("d_model is a multiple of", multiples, **state.bound("multiple", state.get("multiple")))
+    servingpage.precision_menu()
 
 
 def limits(law: lawlib.FittedLaw) -> planner.Limits:

@@ -57,24 +57,25 @@ def at_point(
 
 def isoflops(choice: Choice, point: Point, own: pd.DataFrame | None) -> pd.DataFrame:
     """Iso-FLOP curves of the data's slices and of the chosen budget."""
-    if own is None:
-        budgets = [point.budget / 100, point.budget / 10, point.budget, point.budget * 10]
-    else:
-        slices = data.remember(choice.law, ("slices", tuple(own["run_id"])), lambda: figures.slices(own[~own["excluded"]]))
-        near = [b for b in slices if abs(np.log(b / point.budget)) > 0.05]
-        budgets = [*near, point.budget]
     e, g, samples = point.expansion, point.granularity, choice.samples
 
-    def curve(budget: float) -> pd.DataFrame | None:
-        key = ("isoflop", budget, e, g, state.get("unit"))
-        try:
-            return data.remember(choice.law, key, lambda: tables.isoflop_curves(choice.law, [budget], e, g, samples))
-        except lawlib.OptimumError:
-            if budget == point.budget:
-                raise
-            return None  # a neighbour of the chosen budget that is too small for any model
+    def curves(budgets: list[float]) -> pd.DataFrame:
+        key = ("isoflop", tuple(budgets), e, g, state.get("unit"))
+        return data.remember(choice.law, key, lambda: tables.isoflop_curves(choice.law, budgets, e, g, samples))
 
-    return pd.concat([curve(b) for b in sorted(budgets)], ignore_index=True)
+    chosen = curves([point.budget])
+    if own is None:
+        slices = [point.budget / 100, point.budget / 10, point.budget * 10]
+    else:
+        slices = data.remember(choice.law, ("slices", tuple(own["run_id"])), lambda: figures.slices(own[~own["excluded"]]))
+    try:
+        others = curves(slices) if slices else chosen[:0]
+    except lawlib.OptimumError:  # budgets that are too small for any model, all of them
+        others = chosen[:0]
+    near = np.abs(np.log(others["flops"] / point.budget)) <= 0.05
+    others = others[~near & others["loss"].notna()]
+    lower = others["flops"] < point.budget
+    return pd.concat([others[lower], chosen, others[~lower]], ignore_index=True)
 
 
 def compared_paths(choice: Choice, point: Point, own: pd.DataFrame) -> dict[str, pd.DataFrame]:

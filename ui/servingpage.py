@@ -13,12 +13,11 @@ import lawlib
 from lawlib import extrapolation, numbers, serving
 from lawlib.serving.lifetime import break_even
 
-from . import collected, data, markup, state
+from . import collected, data, folded, markup, state
 from .controls import Point
 from .laws import Choice
 from .words import bracket
 
-_OFFERED = "number_formats_offered"
 _ANSWER = "serving_answer"
 LENGTHS = tuple(float(2**k) for k in range(4, 18))
 _SERVED = tuple(float(f"{v:.2g}") for v in np.geomspace(1e9, 1e16, 43))
@@ -26,7 +25,7 @@ _SERVED = tuple(float(f"{v:.2g}") for v in np.geomspace(1e9, 1e16, 43))
 
 def controls() -> None:
     """The row of serving's own inputs: tokens to serve, GPU, price, lengths."""
-    columns = st.columns([5, 3, 2.6, 3, 3], vertical_alignment="bottom")
+    columns = st.columns([4.6, 2.5, 2.4, 2, 2, 2], vertical_alignment="bottom")
     with columns[0]:
         _slider("Tokens to serve, prompt and answer", "served", _SERVED, numbers.count)
     with columns[1]:
@@ -44,17 +43,17 @@ def controls() -> None:
         _slider("Prompt, tokens", "prompt", LENGTHS, numbers.count)
     with columns[4]:
         _slider("Answer, tokens", "output", LENGTHS, numbers.count)
+    with columns[5]:
+        folded.popover("Options", ("reference", "precision", "peak", "reach", "mfu", "most", "pace"), _options)
 
 
 def gpu_menu() -> None:
-    """The menu of GPUs. For a part of a page that follows it while `precision_menu` stands beside the page."""
+    """The menu of GPUs."""
     names = list(serving.gpus())
     chosen = state.get("gpu") if state.get("gpu") in names else names[2]
     st.selectbox(
         "GPU", names, help="Memory, bandwidth and dense rates of the vendors' data sheets.", **state.bound("gpu", chosen)
     )
-    if st.session_state.get(_OFFERED) != gpu().precisions:
-        st.rerun()  # the menu beside the page offers another GPU's number formats
 
 
 def precision_menu() -> None:
@@ -62,55 +61,47 @@ def precision_menu() -> None:
     formats = gpu().precisions
     shown = state.get("precision") if state.get("precision") in formats else formats[0]
     st.selectbox("Number format of weights", formats, help="The cache is kept in 16 bits.", **state.bound("precision", shown))
-    st.session_state[_OFFERED] = formats
 
 
-def options() -> None:
-    """What else serving depends on, folded away in the sidebar."""
-    fields = ("reference", "precision", "peak", "reach", "mfu", "most", "pace")
-    changed = sum(state.get(f) != state.FIELDS[f].default for f in fields)
-    with (
-        st.sidebar,
-        st.expander(f"Serving options ({changed} changed)" if changed else "Serving options", expanded=bool(changed)),
-    ):
-        ladder = sorted({1.0, 2.0, 4.0, 8.0, state.get("reference")})
-        st.selectbox(
-            "Compared with E",
-            ladder,
-            format_func=lambda v: "1 (dense)" if v == 1 else f"{v:g}",
-            help="The loss-optimal model of this E at the same training budget is the reference of both algorithms.",
-            **state.bound("reference", state.get("reference")),
-        )
-        precision_menu()
-        share_slider(
-            "Share of the peak rate reached",
-            "peak",
-            "In prefill and decode. 0.5 is an example: calibrate at the end of the page.",
-        )
-        share_slider(
-            "Share of the bandwidth reached",
-            "reach",
-            "In prefill and decode. 0.7 is an example: calibrate at the end of the page.",
-        )
-        share_slider("Utilisation in training (MFU)", "mfu", "Of the GPU's dense bf16 peak. 0.4 is an example.")
-        st.number_input(
-            "Sequences decoded together, at most",
-            min_value=1.0,
-            step=16.0,
-            format="%.0f",
-            help="The batch is the largest that fits in memory, up to this. Traffic or the engine's settings set it: 256 is an example.",
-            **state.bound("most", float(state.get("most"))),
-        )
-        st.number_input(
-            "Tokens a second for each reader, at least",
-            min_value=0.1,
-            value=None,
-            step=5.0,
-            format="%.1f",
-            placeholder="no limit",
-            help="Makes the batch smaller where a step would take longer.",
-            **state.bound("pace", state.get("pace")),
-        )
+def _options() -> None:
+    ladder = sorted({1.0, 2.0, 4.0, 8.0, state.get("reference")})
+    st.selectbox(
+        "Compared with E",
+        ladder,
+        format_func=lambda v: "1 (dense)" if v == 1 else f"{v:g}",
+        help="The loss-optimal model of this E at the same training budget is the reference of both algorithms.",
+        **state.bound("reference", state.get("reference")),
+    )
+    precision_menu()
+    share_slider(
+        "Share of the peak rate reached",
+        "peak",
+        "In prefill and decode. 0.5 is an example: calibrate at the end of the page.",
+    )
+    share_slider(
+        "Share of the bandwidth reached",
+        "reach",
+        "In prefill and decode. 0.7 is an example: calibrate at the end of the page.",
+    )
+    share_slider("Utilisation in training (MFU)", "mfu", "Of the GPU's dense bf16 peak. 0.4 is an example.")
+    st.number_input(
+        "Sequences decoded together, at most",
+        min_value=1.0,
+        step=16.0,
+        format="%.0f",
+        help="The batch is the largest that fits in memory, up to this. Traffic or the engine's settings set it: 256 is an example.",
+        **state.bound("most", float(state.get("most"))),
+    )
+    st.number_input(
+        "Tokens a second for each reader, at least",
+        min_value=0.1,
+        value=None,
+        step=5.0,
+        format="%.1f",
+        placeholder="no limit",
+        help="Makes the batch smaller where a step would take longer.",
+        **state.bound("pace", state.get("pace")),
+    )
 
 
 def share_slider(words: str, field: str, help: str) -> None:

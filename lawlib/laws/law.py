@@ -81,6 +81,16 @@ class Law:
         used = {v for e in self.entries for v in e.variables}
         return tuple(v for v in VARIABLES if v in used)
 
+    @cached_property
+    def bundles(self) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
+        """The terms that depend on N or D, those that do so in the same way together, and the terms that depend on neither."""
+        found: dict[frozenset, list[int]] = {}
+        for k in range(len(self.terms)):
+            moved = (e for e in self.entries if e.term == k and not {"N", "D"}.isdisjoint(e.variables))
+            found.setdefault(frozenset((e.parameter, e.scale, e.variables) for e in moved), []).append(k)
+        still = tuple(found.pop(frozenset(), ()))
+        return tuple(map(tuple, found.values())), still
+
     @property
     def has_expansion(self) -> bool:
         """Whether the law depends on E, by Ehat or by the active share."""

@@ -247,7 +247,7 @@ export default function ({ parentElement, data }) {
     live = { data, text, element, at: data.point, queue: [], held, running: live?.running ?? false, models: new Map() };
     // Charts that the answer changes are cleared when they are drawn; the others and the sentence now.
     document.documentElement.removeAttribute("data-live");
-    setTimeout(() => { if (!live.held && !live.running) for (const chart of charts()) clear(chart); }, 400);
+    setTimeout(() => { if (!live.held && !live.running) for (const chart of charts()) clear(chart); }, 60);
     if (held) go();
   }
   return () => document.documentElement.removeAttribute("data-live");
