@@ -109,7 +109,7 @@ def frames(page: Page, field: str) -> tuple[float, float]:
     """(share of frames in time, longest interval in ms between main-thread frames) while the slider is dragged for two seconds.
 
     In time is a frame of the compositor's 60 a second that was not dropped and whose main-thread frame began within 16.7 ms (to the nearest
-    frame) after the one before.
+    frame) after the one before, those left out in which nothing was to be drawn: the pointer stood between two steps of the slider.
     """
     track = page.locator(f".st-key-w_{field} [role=group]").bounding_box()
     thumb = page.locator(f".st-key-w_{field} input[type=range]").locator("xpath=../..").bounding_box()
@@ -131,9 +131,11 @@ def frames(page: Page, field: str) -> tuple[float, float]:
     said = page.locator(".live-answer").inner_text() if page.locator(".live-answer").count() else ""
     page.mouse.up()
     times = np.sort([e["ts"] / 1000 for e in events if e["name"] == "BeginMainThreadFrame"])
-    states = [e["args"]["frame_reporter"]["state"] for e in events if e["name"] == "PipelineReporter" and e["ph"] == "b"]
+    reports = [e for e in events if e["name"] == "PipelineReporter" and e["ph"] == "b"]
+    states = [e["args"]["frame_reporter"]["state"] for e in reports]
+    unwanted = [e["ts"] / 1000 for e, state in zip(reports, states, strict=True) if state == "STATE_NO_UPDATE_DESIRED"]
     gaps = np.diff(times)
-    late = np.maximum(np.round(gaps / FRAME) - 1, 0).sum() + states.count("STATE_DROPPED")
+    late = np.maximum(np.round(gaps / FRAME) - 1 - np.histogram(unwanted, times)[0], 0).sum() + states.count("STATE_DROPPED")
     no_live_curves = "serving" in page.url or "planner" in page.url or page.locator(".chart").count() == 0
     assert said or no_live_curves, "the sentence did not follow"
     return float(1 - late / len(states)), float(gaps.max())

@@ -16,7 +16,7 @@ import lawlib
 from lawlib import figures, numbers, planner, serving
 from lawlib.benchmarks import compare_benchmarks
 from lawlib.convergence import along_training, gain_curves, predicted_gain
-from lawlib.figures.labels import LINE_HEIGHT, End, name_ends, spread
+from lawlib.figures.labels import LINE_HEIGHT, End, free_sides, name_ends, spread
 from lawlib.figures.palette import fade, ink
 from lawlib.figures.style import LEGEND_WIDTH, figure, finish, line, set_decades, split_line, vertical
 from lawlib.gap import shared_rounding
@@ -345,6 +345,27 @@ class TestNamesAtTheEnds:
         fig = figure(figures.LIGHT, "x", "y").add_trace(line([1, 10], [1, 2], "#1763d1", "a"))
         name_ends(fig, [End(10, np.nan, "lost", "#1763d1")], figures.LIGHT)
         assert not fig.figure.layout.annotations
+
+    def test_names_of_points_take_free_sides(self):
+        fig = figure(figures.LIGHT, "x", "y", log_y=True).update_xaxes(range=[0, 2]).update_yaxes(range=[0, 2])
+        alone, twins = ([10.0], [10.0]), ([10.0, 10.0], [10.0, 10.0])
+        assert free_sides(fig, *map(np.array, alone), ["a model"]) == ["top center"]
+        assert free_sides(fig, *map(np.array, alone), ["a model"], also=np.array([[10.0, 11.0]])) == ["bottom center"]
+        assert set(free_sides(fig, *map(np.array, twins), ["a model", "another"])) == {"top center", "bottom center"}
+        at_edges = free_sides(fig, np.array([1.0, 100.0]), np.array([3.0, 3.0]), ["on the left", "on the right"])
+        assert at_edges == ["middle right", "middle left"]
+
+    @pytest.mark.parametrize(
+        "chart", [lambda s: figures.ratio_figure(PLACED, s, "a law"), lambda s: figures.shape_figure(PLACED, s)]
+    )
+    def test_released_models_are_named_inside_of_their_chart(self, chart):
+        fig = chart(figures.LIGHT)
+        (models,) = (t for t in fig.data if t.name == "released models")
+        low, high = fig.layout.xaxis.range
+        for x, name, side in zip(models.x, models.text, models.textposition, strict=True):
+            width, at = 5.6 * len(name), 300 * (np.log10(x) - low) / (high - low)
+            left = at - width / 2 if side.endswith("center") else at - width if side.endswith("left") else at
+            assert np.isnan(x) or (left > -20 and left + width < 320), name
 
     @pytest.mark.parametrize("seed", range(5))
     def test_spreading_moves_as_little_as_possible(self, seed):

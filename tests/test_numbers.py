@@ -72,7 +72,19 @@ def test_losses_have_three_decimals():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(21.34, "21.3x"), (119.6, "120x"), (9.996, "10x"), (1, "1x"), (0.0421, "0.0421x"), (0, "0x"), (np.inf, "∞"), (np.nan, NONE)],
+    [
+        (21.34, "21.3x"),
+        (119.6, "120x"),
+        (9.996, "10x"),
+        (1, "1x"),
+        (0.0421, "0.0421x"),
+        (0, "0x"),
+        (np.inf, "∞"),
+        (np.nan, NONE),
+        (58380.2, "58380x"),
+        (100000, "1e5x"),
+        (1221846, "1.22e6x"),
+    ],  # fmt: skip
 )
 def test_ratios(value, text):
     assert numbers.times(value) == text

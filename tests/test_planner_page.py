@@ -122,6 +122,7 @@ def test_only_the_open_tab_is_worked_out_and_the_address_names_it():
     at = open_page("planner", **JOINT, part="released")
     assert figure(at, "released_ratio")["data"]
     assert "saw more tokens per active parameter" in words(at)
+    assert "lie beyond the law's data" in captions(at)
     assert "nats more" not in words(at)
 
 

@@ -1,4 +1,4 @@
-"""Names written at the lines' ends, where a legend would make the reader look twice. They keep clear of each other."""
+"""Names written at lines' ends and beside points, where a legend would make the reader look twice. They keep clear of each other."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ from .palette import Style, ink
 
 LINE_HEIGHT = 13
 """Pixels that one name needs."""
+LETTER = 5.6
+"""Pixels that a letter of a point's name takes, on average."""
+NARROW = 300
+"""Pixels between the axes of the narrowest chart that names are placed for."""
+SIDES = {
+    "top center": (0, 1), "bottom center": (0, -1), "middle right": (1, 0), "middle left": (-1, 0),
+    "top right": (1, 1), "top left": (-1, 1), "bottom right": (1, -1), "bottom left": (-1, -1),
+}  # fmt: skip
+"""Where plotly writes a point's name -> right and up; those that read best first."""
 _PADDING = 0.08
 """Part of an axis that plotly leaves free beyond the data."""
 
@@ -46,6 +55,45 @@ def name_ends(fig: Draft, ends: Sequence[End], style: Style) -> None:
         )
 
 
+def free_sides(fig: Draft, x: np.ndarray, y: np.ndarray, names: Sequence[str], also: np.ndarray | None = None) -> list[str]:
+    """On which of `SIDES` of its point each name meets the fewest names, points and borders. For figures with ranges of their own.
+
+    also: other points to keep clear of, `(n, 2)`. Each name in turn takes its best side, until none moves.
+    """
+    points, more = (
+        _places(fig, *np.reshape(values, (-1, 2)).T) for values in (np.stack([x, y], axis=1), [] if also is None else also)
+    )
+    sides = np.array([*SIDES.values()], dtype=float)
+    half = np.array([[0.5 * LETTER * len(name), 0.5 * LINE_HEIGHT] for name in names])
+    boxes = points[:, None] + sides * (half[:, None] + 0.5 * LINE_HEIGHT)  # the middle of each name on each side
+    dots = np.concatenate([points, more])
+    frame = np.array([NARROW, _height(fig)])
+    cost = 20.0 * _overlap(boxes[:, :, None], half[:, None, None], dots, np.full(2, 4.0)).sum(axis=-1)
+    cost += 40.0 * np.maximum(np.abs(boxes - frame / 2) + half[:, None] - frame / 2, 0).sum(axis=-1) + np.arange(len(sides))
+    taken = np.zeros(len(names), dtype=int)
+    for _ in range(len(names)):
+        before = taken.copy()
+        for i in range(len(names)):
+            others = np.flatnonzero(np.arange(len(names)) != i)
+            met = _overlap(boxes[i][:, None], half[i], boxes[others, taken[others]], half[others])
+            taken[i] = np.argmin(cost[i] + 20.0 * met.sum(axis=-1))
+        if (taken == before).all():
+            break
+    return [[*SIDES][side] for side in taken]
+
+
+def _overlap(a: np.ndarray, half_a: np.ndarray, b: np.ndarray, half_b: np.ndarray) -> np.ndarray:
+    """Square pixels that boxes around a and b have in common."""
+    return np.nan_to_num(np.maximum(half_a + half_b - np.abs(a - b), 0).clip(max=2 * np.minimum(half_a, half_b)).prod(axis=-1))
+
+
+def _places(fig: Draft, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Points in pixels from the lower left corner of the narrowest plot, `(n, 2)`."""
+    low, high = fig.layout["xaxis"]["range"]
+    across = np.log10(x) if fig.log_x else x
+    return np.stack([NARROW * (across - low) / (high - low), _pixels(fig, y)], axis=1)
+
+
 def spread(places: np.ndarray, gap: float) -> np.ndarray:
     """The places moved as little as possible (least squares), in their order, until neighbours are `gap` apart.
 
@@ -74,5 +122,9 @@ def _pixels(fig: Draft, values: np.ndarray) -> np.ndarray:
         drawn = scale(fig.heights)
         room = _PADDING * (np.nanmax(drawn) - np.nanmin(drawn))
         low, high = np.nanmin(drawn) - room, np.nanmax(drawn) + room
-    inner = layout["height"] - layout["margin"]["t"] - layout["margin"]["b"] - 14
-    return inner * (scale(values) - low) / max(high - low, 1e-12)
+    return _height(fig) * (scale(values) - low) / max(high - low, 1e-12)
+
+
+def _height(fig: Draft) -> float:
+    """Pixels between the axes, from the lower to the upper end."""
+    return fig.layout["height"] - fig.layout["margin"]["t"] - fig.layout["margin"]["b"] - 14

@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 
 from .. import numbers
-from .draft import Figure, Trace, arrays, rows_of, scatter
-from .labels import End, name_ends
+from .draft import Draft, Figure, Trace, arrays, rows_of, scatter
+from .labels import End, free_sides, name_ends
 from .palette import granularity_color
 from .style import Style, figure, finish
+
+ROOM = 0.12
+"""Of released models' axes, kept free at both ends for their names."""
 
 
 def options_figure(options: pd.DataFrame, expansion: float, granularity: float, style: Style) -> Figure:
@@ -78,7 +81,7 @@ def ratio_figure(placed: pd.DataFrame, style: Style, label: str) -> Figure:
             hovertemplate="the law: %{y:.3g} at %{x:.2g} FLOPs<extra></extra>",
         )
     )
-    fig.add_trace(_models(known, "flops", "ratio", style))
+    _name(fig, known, ("flops", "ratio"), law[["flops", "law_ratio"]], style)
     return finish(fig)
 
 
@@ -100,8 +103,21 @@ def shape_figure(placed: pd.DataFrame, style: Style) -> Figure:
                 hovertemplate="the law: G %{y:g}<extra></extra>",
             )
         )
-    fig.add_trace(_models(placed, "expansion", "granularity", style))
+    _name(fig, placed, ("expansion", "granularity"), law[["expansion", "law_granularity"]], style)
     return finish(fig)
+
+
+def _name(fig: Draft, placed: pd.DataFrame, axes: tuple[str, str], law: pd.DataFrame, style: Style) -> None:
+    """The models as named points, on axes with room for their names. law: what the law says of them, beside which no name is written."""
+    every = np.log10(np.concatenate([placed[[*axes]].to_numpy(), law.to_numpy()]))
+    ends = np.stack([np.nanmin(every, axis=0), np.nanmax(every, axis=0)])
+    ends += np.array([[-1.0], [1.0]]) * ROOM * np.ptp(ends, axis=0)
+    for axis, (low, high) in zip((fig.update_xaxes, fig.update_yaxes), ends.T, strict=True):
+        axis(range=[float(low), float(high)])
+    x, y = (placed[axis].to_numpy() for axis in axes)
+    fig.add_trace(
+        _models(placed, *axes, style) | {"textposition": free_sides(fig, x, y, placed["model"].tolist(), law.to_numpy())}
+    )
 
 
 def _models(placed: pd.DataFrame, x: str, y: str, style: Style) -> Trace:
@@ -118,7 +134,6 @@ def _models(placed: pd.DataFrame, x: str, y: str, style: Style) -> Trace:
         mode="markers+text",
         name="released models",
         text=placed["model"],
-        textposition="top center",
         textfont={"size": 10, "color": style.muted},
         customdata=words,
         hovertemplate="<b>%{customdata[0]}</b><br>E %{customdata[1]}, G %{customdata[2]}, %{customdata[3]}<br>N active %{customdata[4]}, "
