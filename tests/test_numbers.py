@@ -84,7 +84,7 @@ def test_losses_have_three_decimals():
         (58380.2, "58380x"),
         (100000, "1e5x"),
         (1221846, "1.22e6x"),
-    ],  # fmt: skip
+    ],
 )
 def test_ratios(value, text):
     assert numbers.times(value) == text

@@ -9,7 +9,7 @@ import streamlit as st
 import lawlib
 from lawlib import numbers, planner, serving
 from lawlib.optimum import granularities_of
-from lawlib.planner.plan import EXPANSIONS
+from lawlib.planner.options import EXPANSIONS
 from lawlib.runs import parse_number
 
 from . import folded, laws, servingpage, state

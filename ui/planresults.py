@@ -8,6 +8,7 @@ import streamlit as st
 import lawlib
 from lawlib import extrapolation, numbers, planner
 from lawlib.export import safe_csv
+from lawlib.planner.options import same
 from lawlib.serving.answer import N_SAMPLES
 
 from . import data, markup, planinputs, state
@@ -85,20 +86,12 @@ def notes(found: planner.Plan) -> list[str]:
     ]
     if "chosen_in" in found.options and found.options["chosen_in"].notna().any():
         best = found.options.loc[found.options["chosen_in"].idxmax()]
-        same = _same(best["expansion"], c.expansion) and _same(best["granularity"], c.granularity)
-        words = (
-            f"this E and G are the best in {best['chosen_in']:.0%}"
-            if same
-            else f"{_kind(best)} is the best in {best['chosen_in']:.0%}"
-        )
-        lines.append(f"Of the law's own samples {words}.")
+        own = same(best["expansion"], c.expansion) and same(best["granularity"], c.granularity)
+        words = "this E and G are" if own else f"{_kind(best)} is"
+        lines.append(f"Of the law's own samples {words} the best in {best['chosen_in']:.0%}.")
     if beyond := extrapolation.sentences(found.law, optimum):
         lines.append(f":orange[:material/warning: Extrapolated: {'; '.join(beyond)}.]")
     return lines
-
-
-def _same(a: float, b: float) -> bool:
-    return bool(np.nan_to_num(a, nan=1.0) == np.nan_to_num(b, nan=1.0))
 
 
 def _kind(row) -> str:

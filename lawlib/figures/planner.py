@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from .. import numbers
+from ..planner.options import same
 from .draft import Draft, Figure, Trace, arrays, rows_of, scatter
 from .labels import End, free_sides, name_ends
 from .palette import granularity_color
@@ -19,6 +20,7 @@ def options_figure(options: pd.DataFrame, expansion: float, granularity: float, 
     """Lowest predicted loss under the limits for every allowed E and G. options: `planner.Plan.options`; the plan is orange."""
     all_ = arrays(options, "expansion", "granularity", "loss", "n_active", "tokens")
     known_g = not np.isnan(all_["granularity"]).all()
+    all_["plan"] = same(all_["expansion"], expansion) & same(all_["granularity"], granularity)
     all_ |= {name: np.nan_to_num(all_[name], nan=1.0) for name in ("expansion", "granularity")}
     found = rows_of(all_, np.isfinite(all_["loss"]))
     fig = figure(style, "expansion E (1 is dense)", "lowest loss under the limits (nats per token)", height=360)
@@ -43,11 +45,7 @@ def options_figure(options: pd.DataFrame, expansion: float, granularity: float, 
         )
         if known_g:
             ends.append(End(part["expansion"][-1], part["loss"][-1], f"G {g:g}", color))
-    same_e, same_g = (
-        np.isclose(found[name], np.nan_to_num(value, nan=1.0))
-        for name, value in (("expansion", expansion), ("granularity", granularity))
-    )
-    plan = rows_of(found, same_e & same_g)
+    plan = rows_of(found, found["plan"])
     fig.add_trace(
         scatter(
             x=plan["expansion"],

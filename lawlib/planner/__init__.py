@@ -6,16 +6,16 @@
     planner.megatron(found.best)
     planner.suggest_runs(fit, flops=1e21, quantity=lambda law: lawlib.compute_optimal(law, 1e23).n_active)
 
-`limits` and `training` say what a plan must keep to, `recipe` how a law's N becomes a shape, `continuous` and `configuration`
-find the optimum and the whole numbers round it, `plan` puts them together. `next_runs` has the experiments to choose from,
-`design` chooses.
+`limits` and `training` say what a plan must keep to, `options` which E and G it may choose from, `recipe` how a law's N becomes a
+shape, `continuous` and `configuration` find the optimum and the whole numbers round it, `plan` puts them together, `conflict` says
+why there is none. `next_runs` has the experiments to choose from, `design` chooses.
 """
 
 from .configuration import Configuration
 from .exports import STYLES, huggingface, megatron, torchtitan
-from .limits import Deployment, Limits
+from .limits import Deployment, Limits, described
 from .next_runs import Experiments, NextRuns, candidates, expected_error, isoflop_grid, suggest_runs
-from .plan import Plan, changes, described, neighbours, plan
+from .plan import Plan, changes, neighbours, plan
 from .recipe import Recipe, recipe_of
 from .training import JOINT_RATE, LING_BATCH, LING_RATE, Cluster, joint_rate, ling_batch, ling_rate
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import numbers
 from ..architecture import Array, Transformer
 from ..serving import Machine, Workload, footprint, kv_bytes, weight_bytes
 from ..serving.roofline import decode_time
@@ -88,3 +89,37 @@ class Limits:
             if np.isfinite(served.max_step):
                 found[LATENCY] = lambda shape: served.step(shape) / served.max_step
         return found
+
+
+def values(limits: Limits) -> dict[str, float]:
+    """The limits that can be moved, in their units: FLOPs, tokens, bytes, seconds."""
+    out = {BUDGET: limits.flops}
+    if np.isfinite(limits.tokens):
+        out[TOKENS] = limits.tokens
+    if limits.served:
+        out[SERVED] = limits.served
+    if limits.cluster is not None:
+        out[TRAINING] = limits.cluster.room
+    if limits.deployment is not None:
+        out[SERVING] = limits.deployment.room
+        if np.isfinite(limits.deployment.max_step):
+            out[LATENCY] = limits.deployment.max_step
+    return out
+
+
+def described(limits: Limits, name: str, factor: float = 1.0) -> str:
+    """A limit with its value, or with `factor` times its value: "training budget (1e22 FLOPs)"."""
+    value = values(limits)[name] * factor
+    words = {
+        BUDGET: f"{numbers.flops(value, 3)} FLOPs",
+        TOKENS: numbers.count(value),
+        SERVED: numbers.count(value),
+        LATENCY: f"{numbers.plain(value * 1e3, 3)} ms a token",
+    }.get(name)
+    if words is None and factor != 1:
+        words = f"{value / 1e9:,.0f} GB"
+    if words is None:
+        which = limits.cluster if name == TRAINING else limits.deployment
+        gpu = limits.cluster.gpu if name == TRAINING and limits.cluster else limits.deployment.machine.gpu  # type: ignore[union-attr]
+        words = f"{which.n_gpus} x {gpu.name}"  # type: ignore[union-attr]
+    return f"{name} ({words})"

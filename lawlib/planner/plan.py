@@ -7,27 +7,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from .. import numbers
 from ..ensemble import Ensemble
 from ..errors import OptimumError
 from ..laws import FittedLaw
 from ..laws.law import Array
-from ..optimum import granularities_of
 from ..percentiles import central
-from .configuration import SMALLEST, Configuration, configure, flops_per_token, predicted
+from .configuration import Configuration, configure, predicted
+from .conflict import conflict, unreachable
 from .continuous import Sized, best_sizes, largest_allowed
-from .limits import ALLOWED, BUDGET, LATENCY, LOSS, SERVED, SERVING, TOKENS, TRAINING, Limits
+from .limits import BUDGET, SERVED, TOKENS, Limits, values
+from .options import FACTORS, allowed, moved, same
 from .recipe import Recipe, law_active, recipe_of
 
-EXPANSIONS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""E that are tried where none are asked for, for a law that has E."""
 LEVEL = 0.95
 CLOSE = 0.004
 """E and G whose real-valued optima are within so many nats are compared as whole numbers."""
 SIZES = {"half the size": 0.5, "3/4 of the size": 0.75, "4/3 of the size": 4 / 3, "twice the size": 2.0}
 """Neighbours of a plan at its own E and G."""
-FACTORS = np.geomspace(1.0, 1000.0, 25)[1:]
-"""How far a limit is moved in search of another decision."""
 
 
 @dataclass(frozen=True)
@@ -90,19 +86,9 @@ def plan(
         spread = predicted(samples.law, config.shape, np.asarray(float(config.tokens)), config.expansion, config.granularity)
         low, high = (float(v) for v in central(spread, LEVEL))
     if limits.loss < config.loss:
-        raise OptimumError(_unreachable(law, limits, recipe, config))
+        raise OptimumError(unreachable(law, limits, recipe, config))
     bound = [name for name, holds in found.bound.items() if holds[row]]
     return Plan(law, limits, recipe, options, config, bound, low, high, largest)
-
-
-def allowed(law: FittedLaw, limits: Limits) -> tuple[Array, Array]:
-    """Every allowed (E, G) as two arrays `(n_options,)`; NaN for what the law does not know. Dense models come once."""
-    e = np.array(limits.expansions or EXPANSIONS) if law.law.has_expansion else np.array([_single(law.expansion)])
-    g = np.array(limits.granularities) if limits.granularities else granularities_of(law)
-    g = g if "G" in law.law.variables else np.array([np.nan])
-    e, g = (np.ravel(a) for a in np.meshgrid(e, g, indexing="ij"))
-    keep = ~((e <= 1) & (g > np.nanmin(g))) if "G" in law.law.variables and len(g) > 1 else np.ones(len(e), dtype=bool)
-    return e[keep], g[keep]
 
 
 def usage(law: FittedLaw, limits: Limits, config: Configuration) -> dict[str, float]:
@@ -125,8 +111,8 @@ def neighbours(found: Plan) -> pd.DataFrame:
     sizes = float(best.shape.n_active) * np.array([*SIZES.values()])
     other_sizes = configure(law, free, recipe, sizes, best.expansion, best.granularity, best.sequence)
     options = found.options[np.isfinite(found.options["loss"])]
-    same_e = _same(options["expansion"].to_numpy(), best.expansion)
-    same_g = _same(options["granularity"].to_numpy(), best.granularity)
+    same_e = same(options["expansion"].to_numpy(), best.expansion)
+    same_g = same(options["granularity"].to_numpy(), best.granularity)
     other_e = options[~same_e].sort_values("loss").drop_duplicates("expansion").sort_values("expansion")
     others = pd.concat([other_e, options[same_e & ~same_g]])
     names = ["dense" if e == 1 else f"E = {e:g}" for e in other_e["expansion"]]
@@ -155,7 +141,7 @@ def changes(found: Plan) -> pd.DataFrame:
     e, g = allowed(law, limits)
     if len(e) < 2:
         return pd.DataFrame(columns=["limit", "factor", "value", "expansion", "granularity"])
-    own = np.argmax(_same(e, found.best.expansion) & _same(g, found.best.granularity))
+    own = np.argmax(same(e, found.best.expansion) & same(g, found.best.granularity))
     rounding = np.log(found.options["whole_loss"].to_numpy() / found.options["loss"].to_numpy())
     rounding = np.where(np.isnan(rounding), 0.0, rounding - rounding[own])
     rows = []
@@ -164,7 +150,7 @@ def changes(found: Plan) -> pd.DataFrame:
         for direction in (1.0, -1.0) if holds_back or name == SERVED else (-1.0,):
             factors, now = FACTORS**direction, None
             for _ in range(2):
-                losses = _moved(law, limits, recipe, e, g, found.largest, name, np.concatenate([[1.0], factors])) + rounding
+                losses = moved(law, limits, recipe, e, g, found.largest, name, np.concatenate([[1.0], factors])) + rounding
                 best = np.where(np.isfinite(losses).any(axis=1), np.argmin(losses, axis=1), -1)
                 other = np.flatnonzero((best[1:] != best[0]) & (best[1:] >= 0))
                 gone = np.flatnonzero(best[1:] < 0)
@@ -186,136 +172,6 @@ def changes(found: Plan) -> pd.DataFrame:
                 )
     frame = pd.DataFrame(rows, columns=["limit", "factor", "value", "expansion", "granularity"])
     return frame.sort_values("factor", key=lambda f: np.abs(np.log(f.astype(float))), ignore_index=True)
-
-
-def values(limits: Limits) -> dict[str, float]:
-    """The limits that can be moved, in their units: FLOPs, tokens, bytes, seconds."""
-    out = {BUDGET: limits.flops}
-    if np.isfinite(limits.tokens):
-        out[TOKENS] = limits.tokens
-    if limits.served:
-        out[SERVED] = limits.served
-    if limits.cluster is not None:
-        out[TRAINING] = limits.cluster.room
-    if limits.deployment is not None:
-        out[SERVING] = limits.deployment.room
-        if np.isfinite(limits.deployment.max_step):
-            out[LATENCY] = limits.deployment.max_step
-    return out
-
-
-def described(limits: Limits, name: str, factor: float = 1.0) -> str:
-    """A limit with its value, or with `factor` times its value: "training budget (1e22 FLOPs)"."""
-    value = values(limits)[name] * factor
-    words = {
-        BUDGET: f"{numbers.flops(value, 3)} FLOPs",
-        TOKENS: numbers.count(value),
-        SERVED: numbers.count(value),
-        LATENCY: f"{numbers.plain(value * 1e3, 3)} ms a token",
-    }.get(name)
-    if words is None and factor != 1:
-        words = f"{value / 1e9:,.0f} GB"
-    if words is None:
-        which = limits.cluster if name == TRAINING else limits.deployment
-        gpu = limits.cluster.gpu if name == TRAINING and limits.cluster else limits.deployment.machine.gpu  # type: ignore[union-attr]
-        words = f"{which.n_gpus} x {gpu.name}"  # type: ignore[union-attr]
-    return f"{name} ({words})"
-
-
-def _moved(
-    law: FittedLaw, limits: Limits, recipe: Recipe, e: Array, g: Array, largest: dict[str, Array], name: str, factors: Array
-) -> Array:
-    """ln L of every (E, G) with one limit moved by each factor, infinite where none is allowed; shape `(n_factors, n_options)`."""
-    column = factors[:, None]
-    field = {BUDGET: "flops", TOKENS: "tokens", SERVED: "served"}.get(name)
-    if field is None:
-        moved = largest | {name: largest_allowed(law, limits, recipe, e, g, {name: column})[name]}
-        losses = best_sizes(law, limits, recipe, np.broadcast_to(e, (len(factors), len(e))), g, moved).log_loss
-    else:
-        losses = best_sizes(law, replace(limits, **{field: getattr(limits, field) * column}), recipe, e, g, largest).log_loss
-    return np.where(np.isnan(losses), np.inf, losses)
-
-
-def _same(values: Array, value: float) -> np.ndarray:
-    """Which of them are this E or G, NaN where there is none."""
-    return (values == value) | (np.isnan(values) & np.isnan(value))
-
-
-def conflict(law: FittedLaw, limits: Limits, recipe: Recipe) -> str:
-    """The sentence that names the two that conflict: a limit that even the smallest configuration breaks, and why it does."""
-    e, g = allowed(law, limits)
-    shapes = [recipe.whole(*SMALLEST, float(a), float(b)) for a, b in zip(e, g, strict=True)]
-    dense = recipe.whole(*SMALLEST, 1.0, 1.0)
-    size = f"{numbers.count(min(float(s.n_total) for s in shapes))} parameters"
-    served = min(2 * float(law_active(law, s)) * limits.served for s in shapes)
-    if served >= limits.flops:
-        return (
-            f"The {BUDGET} ({numbers.flops(limits.flops)} FLOPs) and the {SERVED} ({numbers.count(limits.served)}) conflict: serving them "
-            f"takes {numbers.flops(served)} FLOPs with the smallest model that is built here ({size}). Raise the budget or serve less."
-        )
-    partner = _partners(limits)
-    for name, share in limits.usages().items():
-        least = min(float(share(s)) for s in shapes)
-        if least > 1:
-            if len(e) and e.min() > 1 and float(share(dense)) <= 1:
-                return (
-                    f"The limit of {name} and the {ALLOWED} (E from {e.min():g} on) conflict: the smallest such model ({size}) takes "
-                    f"{numbers.times(least)} what there is, a dense one {numbers.times(float(share(dense)))}. Allow a smaller E."
-                )
-            first, second, remedy = partner[name]
-            return (
-                f"{first} and {second} conflict: the smallest model that is built here ({size}) takes {numbers.times(least)} "
-                f"what there is. {remedy}"
-            )
-    cheap = min(float(flops_per_token(law, s)) for s in shapes)
-    return (
-        f"The {BUDGET} ({numbers.flops(limits.flops)} FLOPs) and the {ALLOWED} conflict: the smallest model that is built here "
-        f"({size}) sees {numbers.count(limits.flops / cheap)} tokens with it, and no configuration of whole numbers keeps every limit. "
-        "Raise the budget."
-    )
-
-
-def _partners(limits: Limits) -> dict[str, tuple[str, str, str]]:
-    """Each limit on the shape with what it is up against, and what to do."""
-    out = {}
-    if (c := limits.cluster) is not None:
-        out[TRAINING] = (
-            f"Memory at training ({c.n_gpus} x {c.gpu.name})",
-            f"the tokens of a GPU's forward pass ({c.micro_tokens:,.0f})",
-            "Take more or larger GPUs, or fewer tokens at once.",
-        )
-    if (d := limits.deployment) is not None:
-        out[SERVING] = (
-            f"Memory at serving ({d.n_gpus} x {d.machine.gpu.name}, {d.room / 1e9:,.0f} GB)",
-            f"the sequences to serve at once ({d.sequences:,} of {d.context:,.0f} tokens)",
-            "Take more or larger GPUs, or serve fewer or shorter sequences at once.",
-        )
-        out[LATENCY] = (
-            f"Latency ({numbers.plain(d.max_step * 1e3, 3)} ms a token)",
-            f"the rates of {d.n_gpus} x {d.machine.gpu.name} for {d.sequences:,} sequences of {d.context:,.0f} tokens",
-            "Allow more time, or serve fewer or shorter sequences at once.",
-        )
-    return out
-
-
-def _unreachable(law: FittedLaw, limits: Limits, recipe: Recipe, config: Configuration) -> str:
-    """The loss to reach against the limit that keeps it away: the first that, moved alone, lets it be reached."""
-    e, g = allowed(law, limits)
-    largest = largest_allowed(law, limits, recipe, e, g)
-    start = f"The {LOSS} ({numbers.loss(limits.loss)}) and the"
-    reached = f"{numbers.loss(config.loss)} is the lowest loss under these limits"
-    for name in values(limits):
-        factors = FACTORS ** (-1.0 if name == SERVED else 1.0)
-        losses = _moved(law, limits, recipe, e, g, largest, name, factors)
-        enough = np.flatnonzero(np.min(losses, axis=1) <= np.log(limits.loss))
-        if len(enough):
-            change = numbers.times(float(factors[enough[0]])) if name != SERVED else f"{factors[enough[0]]:.0%} of"
-            return f"{start} {described(limits, name)} conflict: {reached}; with {change} the {name} it could be reached."
-    floor = float(np.exp(np.nanmin(best_sizes(law, Limits(1e40), recipe, e, g).log_loss)))
-    return (
-        f"{start} law conflict: {reached}, moving no limit alone lets it be reached, and with all the compute there is the law ends "
-        f"at {numbers.loss(floor)}."
-    )
 
 
 def _options(law: FittedLaw, recipe: Recipe, found: Sized, e: Array, g: Array) -> pd.DataFrame:
@@ -368,7 +224,3 @@ def _row(name: str, found: Plan, config: Configuration) -> dict:
     if limits.deployment is not None:
         row |= {"serve_bytes": float(limits.deployment.bytes(shape)), "step": float(limits.deployment.step(shape))}
     return row
-
-
-def _single(expansion: float | None) -> float:
-    return np.nan if expansion is None else expansion
