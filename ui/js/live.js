@@ -243,12 +243,12 @@ if (!window.lawlibLive) {
 export default function ({ parentElement, data }) {
   const text = JSON.stringify(data), element = parentElement.querySelector(".live-answer");
   if (live?.text !== text || live.element !== element) {
-    const held = live?.held ?? false;
-    live = { data, text, element, at: data.point, queue: [], held, running: live?.running ?? false, models: new Map() };
-    // Charts that the answer changes are cleared when they are drawn; the others and the sentence now.
+    live = { data, text, element, at: live?.held ? null : data.point, queue: [], held: live?.held ?? false, running: live?.running ?? false, models: new Map() };
+    // Charts that the answer changes are cleared when they are drawn; the sentence now; the others when all of the page is there.
     document.documentElement.removeAttribute("data-live");
-    setTimeout(() => { if (!live.held && !live.running) for (const chart of charts()) clear(chart); }, 60);
-    if (held) go();
+    const others = (tries) => setTimeout(() => (tries && document.querySelector(".stApp")?.dataset.testScriptState === "running"
+      ? others(tries - 1) : live.held || live.running || charts().forEach(clear)), 40);
+    live.held ? go() : others(10);
   }
   return () => document.documentElement.removeAttribute("data-live");
 }
