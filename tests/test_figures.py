@@ -727,3 +727,11 @@ def test_a_figure_is_plotly_s_when_something_of_it_is_asked_for():
     assert go.Figure(fresh()).data == go.Figure(fresh().parts).data
     with pytest.raises(AttributeError):
         _ = fig.nothing
+
+
+def test_over_training_is_drawn_where_far_smaller_models_alone_fit():
+    few = SERVED.sizes[SERVED.sizes["share"] < 0.05]
+    fig = figures.over_training_figure(few, figures.LIGHT, 2.5, 8.0, (np.nan, np.nan))
+    assert np.isfinite(fig.layout.yaxis.range).all()
+    none = figures.over_training_figure(few.assign(gpu_hours=np.inf), figures.LIGHT, 2.5, 8.0, (1e6, 1e9))
+    assert not none.layout.shapes, "nothing is better and cheaper where nothing fits"

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import lawlib
-from lawlib import planner, serving
+from lawlib import FlopsRule, planner, serving
 from lawlib.planner import Limits, configuration
 from lawlib.planner.limits import BUDGET, SERVED, SERVING, TOKENS, TRAINING
 from lawlib.planner.plan import usage
+from lawlib.planner.recipe import law_active
 from tests import planted
 
 H100 = serving.gpu("H100 SXM")
@@ -260,3 +261,32 @@ def test_served_tokens_are_paid_from_the_budget():
     assert best.flops < 0.9e22
     assert SERVED not in shares
     assert TRAINING not in shares
+
+
+@pytest.mark.parametrize("rule", [FlopsRule(), FlopsRule("router", ((6.0, 1.0), (900.0, 0.6))), FlopsRule("measured", ((6.0, 1.0), (900.0, 2 / 3)))], ids=lambda r: r.name)  # fmt: skip
+@pytest.mark.parametrize("budget", [1e20, 1e22])
+def test_a_plan_costs_what_the_law_s_rule_says_router_and_all_and_beats_no_real_optimum(rule, budget):
+    law = replace(JOINT, flops_rule=rule)
+    found = planner.plan(law, Limits(budget))
+    best = found.best
+    n = float(law_active(law, best.shape))
+    assert best.flops == pytest.approx(float(rule.flops(n, best.tokens, best.expansion, 1.0)), rel=1e-12)
+    assert best.flops <= budget
+    assert best.loss >= found.options["loss"].min() - 1e-12
+    assert best.loss == pytest.approx(found.options["loss"].min(), abs=0.01)
+
+
+@pytest.mark.parametrize(("tokens", "budget"), [(1e6, 1e24), (1e6, 1e20), (1e7, 1e22), (3e7, 1e23), (2e6, 1e21)])
+def test_a_batch_larger_than_the_tokens_leaves_a_hundred_steps_or_all_there_are(tokens, budget):
+    found = planner.plan(JOINT, Limits(budget, tokens=tokens))
+    assert max(found.usage.values()) <= 1
+    assert found.usage[TOKENS] > 0.97
+    assert found.best.steps >= 100 or found.best.batch == 8
+
+
+def test_the_largest_e_allowed_is_named_where_a_larger_one_would_be_better():
+    few, many = (planner.plan(JOINT, Limits(1e22, expansions=e)) for e in ((1.0, 2.0, 4.0), (1.0, 2.0, 4.0, 8.0)))
+    e, gain = few.wider
+    assert e == 8
+    assert gain == pytest.approx(few.options["loss"].min() - many.options["loss"].min(), abs=1e-9)
+    assert planner.plan(lawlib.published("besiroglu2024"), Limits(1e22)).wider[1] == 0

@@ -225,3 +225,12 @@ def test_money_is_written_in_dollars():
     assert numbers.money(0.03124) == "USD 0.0312"
     assert numbers.money(1.234e6) == "USD 1.23M"
     assert numbers.money(np.inf) == "–"
+
+
+def test_a_price_is_no_multiple_of_that_of_a_model_that_does_not_fit():
+    law = lawlib.published("ludziejewski2025")
+    server = serving.Server(serving.Machine(serving.gpu("L40S"), compute=0.5, bandwidth=0.7), serving.Workload(max_step=1e-3))
+    found = serving.answer(serving.Question(law, server, 1e22, 8.0), 1e12)
+    reference = found.optima["gpu_hours"][found.optima["expansion"] == 1].item()
+    assert np.isinf(reference), "the case is that the dense model does not fit"
+    assert np.isnan(found.equal_loss["cost_ratio"]).all()

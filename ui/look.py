@@ -14,7 +14,9 @@ from lawlib.figures.palette import ink
 _CSS = """<style>
 [class*="st-key-answer"] p.live-answer {display: none; margin: 0;}
 html[data-live] [class*="st-key-answer"] p.live-answer {display: block;}
-html[data-live] [class*="st-key-answer"] [data-testid="stMarkdown"] {display: none;}
+html[data-live] [class*="st-key-answer"]:has(p.live-answer) {display: grid;}
+html[data-live] [class*="st-key-answer"]:has(p.live-answer) > * {grid-area: 1 / 1;}
+html[data-live] [class*="st-key-answer"] [data-testid="stMarkdown"] {visibility: hidden;}
 html[data-live] .st-key-below_answer {opacity: 0.4;}
 .live-answer .note {color: WARN;}
 [class*="st-key-answer"] p.live-answer, [class*="st-key-answer"] [data-testid="stMarkdownContainer"] p {font-size: 1.15rem; line-height: 1.55; max-width: 62rem;}

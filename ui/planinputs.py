@@ -147,6 +147,6 @@ def _allowed(law: lawlib.FittedLaw) -> None:
             words,
             values,
             format_func=lambda v: f"{v:g}",
-            placeholder="all",
+            placeholder=f"all, {values[0]:g} to {values[-1]:g}",
             **state.bound(field, list(state.get(field)), lambda v, f=field: state.put(f, tuple(v))),
         )

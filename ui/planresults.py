@@ -17,6 +17,11 @@ from .markup import plain
 from .nextruns import next_runs
 from .releasedpage import released_beside
 
+FEWEST = 90
+"""Steps below which a plan is hardly a training: `lawlib.planner.configuration.STEPS`, less what rounding takes."""
+SEEN = 5e-4
+"""Nats below which a lower loss is not told: three decimals do not show it."""
+
 
 def plan(choice: Choice) -> planner.Plan:
     """The plan under the limits, computed once for each. Raises OptimumError with the sentence that names what conflicts."""
@@ -45,7 +50,8 @@ def sentence(found: planner.Plan) -> str:
         else f"{shape.n_experts:,} experts of width {c.d_expert:,}, {shape.top_k} a token"
     )
     loss = numbers.loss(c.loss) + (f" {numbers.span(found.loss_low, found.loss_high)}" if np.isfinite(found.loss_low) else "")
-    bound = " and the ".join(found.bound)
+    names = [*found.bound, *([f"largest E allowed ({c.expansion:g})"] if found.wider[1] >= SEEN else [])]
+    bound = " and the ".join(names)
     return (
         f"Train **{shape.n_layers} layer{'s' * (shape.n_layers > 1)} of d_model {shape.d_model:,}** with **{experts}** ({numbers.count(shape.n_active)} active of "
         f"{numbers.count(shape.n_total)} parameters without embeddings) on **{numbers.count(c.tokens)} tokens**: predicted loss "
@@ -65,7 +71,7 @@ def time_words(flops: float) -> str:
 
 def _duration(days: float) -> str:
     if days >= 1:
-        return f"{numbers.count(days)} days"
+        return f"{numbers.count(days / 365.25)} years" if days > 1000 else f"{numbers.count(days)} days"
     for size, words in ((1 / 24, "hours"), (1 / 1440, "minutes")):
         if days >= size:
             return f"{numbers.plain(days / size, 3)} {words}"
@@ -81,14 +87,19 @@ def notes(found: planner.Plan) -> list[str]:
     )  # fmt: skip
     used = ", ".join(f"{share:.0%} of the {name}" for name, share in found.usage.items())
     lines = [
-        f"It takes {used}. Shapes: {found.recipe.source}; {c.steps:,} steps of {c.batch:,} sequences of {c.sequence:,} tokens. Memory at "
+        f"It takes {used}. Shapes: {found.recipe.source}; {c.steps:,} step{'s' * (c.steps > 1)} of {c.batch:,} sequences of {c.sequence:,} tokens. Memory at "
         "training: 18 bytes a parameter over all GPUs (mixed precision, Adam, everything sharded), activations recomputed."
     ]
-    if "chosen_in" in found.options and found.options["chosen_in"].notna().any():
+    if len(found.options) > 1 and found.options["chosen_in"].notna().any():
         best = found.options.loc[found.options["chosen_in"].idxmax()]
         own = same(best["expansion"], c.expansion) and same(best["granularity"], c.granularity)
         words = "this E and G are" if own else f"{_kind(best)} is"
         lines.append(f"Of the law's own samples {words} the best in {best['chosen_in']:.0%}.")
+    if c.steps < FEWEST:
+        lines.append(
+            f":orange[:material/warning: Only {c.steps:,} step{'s' * (c.steps > 1)}, too few for a learning-rate schedule: shorter sequences "
+            "(Options), more tokens or a larger budget would give more.]"
+        )
     if beyond := extrapolation.sentences(found.law, optimum):
         lines.append(f":orange[:material/warning: Extrapolated: {'; '.join(beyond)}.]")
     return lines
@@ -154,9 +165,14 @@ def _gigabytes(value: float) -> str:
 def changes(found: planner.Plan) -> list[str]:
     """Which limit, moved how far, makes another E or G the best; a sentence each."""
     table = data.remember(found.law, ("changes", id(found)), lambda: (planner.changes(found), found))[0]
+    gain = found.wider[1]
+    lines = [f"**E = {found.wider[0]:g}, were it allowed**: {gain:.3f} nats lower."] if gain >= SEEN else []
     if table.empty:
-        return ["No limit, moved alone by up to a thousand times either way, makes another E or G the best."]
-    return [
+        return [
+            *lines,
+            "No limit, moved alone by up to a thousand times either way, makes another of the allowed E or G the best.",
+        ]
+    return lines + [
         f"**{numbers.times(float(r.factor))} the {planner.described(found.limits, r.limit, float(r.factor))}**: "
         f"{_kind({'expansion': r.expansion, 'granularity': r.granularity})} becomes the best."
         for r in table.itertuples()
@@ -171,8 +187,22 @@ def starting_points(found: planner.Plan) -> list[str]:
         (float(planner.joint_rate(float(c.shape.n_active), e)), planner.JOINT_RATE),
         (float(planner.ling_rate(c.flops)), planner.LING_RATE),
     )
-    lines = [f"Peak learning rate **{numbers.plain(rate, 3)}** ({plain(source)})" for rate, source in rates]
-    return [*lines, f"Batch of **{numbers.count(float(planner.ling_batch(c.flops)))} tokens** ({plain(planner.LING_BATCH)})"]
+    beyond = (_beyond(float(c.shape.n_active), planner.JOINT_RANGE), _beyond(c.flops, planner.LING_RANGE))
+    lines = [
+        f"Peak learning rate **{numbers.plain(rate, 3)}** ({plain(source)}){far}"
+        for (rate, source), far in zip(rates, beyond, strict=True)
+    ]
+    rule, own = float(planner.ling_batch(c.flops)), c.batch * c.sequence
+    taken = f"; the plan takes {numbers.count(own)}, whole sequences" if abs(own / rule - 1) > 0.1 else ""
+    return [*lines, f"Batch of **{numbers.count(rule)} tokens** ({plain(planner.LING_BATCH)}){beyond[1]}{taken}"]
+
+
+def _beyond(value: float, known: tuple[float, float]) -> str:
+    """Says how far a value lies outside of the range that a rule was found in; "" inside."""
+    low, high = known
+    if low <= value <= high:
+        return ""
+    return f" :orange[extrapolated, {numbers.times(value / high if value > high else low / value)} {'above' if value > high else 'below'}]"
 
 
 def launchers(found: planner.Plan) -> None:

@@ -34,6 +34,7 @@ def controls() -> None:
         st.number_input(
             "USD a GPU-hour",
             min_value=state.LIMITS["price"][0],
+            max_value=state.LIMITS["price"][1],
             step=0.1,
             format="%.2f",
             help="Your price. 2.50 is an example, not a quotation; the same price is taken for training and serving.",
@@ -86,7 +87,8 @@ def _options() -> None:
     share_slider("Utilisation in training (MFU)", "mfu", "Of the GPU's dense bf16 peak. 0.4 is an example.")
     st.number_input(
         "Sequences decoded together, at most",
-        min_value=1.0,
+        min_value=state.LIMITS["most"][0],
+        max_value=state.LIMITS["most"][1],
         step=16.0,
         format="%.0f",
         help="The batch is the largest that fits in memory, up to this. Traffic or the engine's settings set it: 256 is an example.",
@@ -94,7 +96,8 @@ def _options() -> None:
     )
     st.number_input(
         "Tokens a second for each reader, at least",
-        min_value=0.1,
+        min_value=state.LIMITS["pace"][0],
+        max_value=state.LIMITS["pace"][1],
         value=None,
         step=5.0,
         format="%.1f",
@@ -166,6 +169,10 @@ def sentence(found: serving.Answer, price: float) -> str:
                 f" at **{numbers.times(same['cost_ratio'])}**{bracket(same, 'cost_ratio', numbers.times)} its serving price, "
                 f"**{numbers.money(same['gpu_hours'] * price)}** a million tokens"
             )
+        elif np.isfinite(same["gpu_hours"]):
+            words += f" and costs **{numbers.money(same['gpu_hours'] * price)}** a million tokens to serve; the {other} one does not fit on these GPUs"
+        else:
+            words += ", but does not fit on these GPUs"
         if np.isfinite(cost["gain"]):
             words += f"; at the same price it gains **{numbers.loss(cost['gain'])} nats**{bracket(cost, 'gain', numbers.loss)}"
         words += "."
@@ -260,7 +267,10 @@ def _where_served(optima: dict[str, list], name: str, write: Callable[[float], s
 def _brackets(table: dict[str, list], name: str, write: Callable[[float], str]) -> list[str]:
     """A column's intervals, row by row."""
     ends = {c: table[c] for c in (f"{name}_low", f"{name}_high") if c in table}
-    return [bracket({c: values[row] for c, values in ends.items()}, name, write) for row in range(len(table[name]))]
+    return [
+        bracket({c: values[row] for c, values in ends.items()}, name, write) if np.isfinite(value) else ""
+        for row, value in enumerate(table[name])
+    ]
 
 
 def break_even_table(found: serving.Answer) -> None:

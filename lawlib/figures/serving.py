@@ -184,7 +184,7 @@ def over_training_figure(
         )
     )
     low, high = region
-    if np.isfinite(low) and np.isfinite(high) and high > low:
+    if known.any() and np.isfinite(low) and np.isfinite(high) and high > low:
         fig.add_vrect(low, high, fillcolor=fade(style.series[3], 0.18), line={"width": 0})
         fig.add_annotation(
             x=0.5 * (np.log10(low) + np.log10(high)),
@@ -197,7 +197,8 @@ def over_training_figure(
         )
     fig.update_layout(hovermode="x unified")
     if known.any():
-        best, worst = part["loss"].min(), part["loss"][part["share"] >= 0.06].max()
+        usual = part["share"] >= 0.06
+        best, worst = part["loss"].min(), part["loss"][usual if usual.any() else slice(None)].max()
         fig.update_yaxes(range=[best - 0.08 * (worst - best), worst])
         fig.update_xaxes(range=[np.log10(part["n_active"].min()), np.log10(part["n_active"].max())])
     return finish(fig)

@@ -17,11 +17,13 @@ from .limits import Deployment, Limits, described
 from .next_runs import Experiments, NextRuns, candidates, expected_error, isoflop_grid, suggest_runs
 from .plan import Plan, changes, neighbours, plan
 from .recipe import Recipe, recipe_of
-from .training import JOINT_RATE, LING_BATCH, LING_RATE, Cluster, joint_rate, ling_batch, ling_rate
+from .training import JOINT_RANGE, JOINT_RATE, LING_BATCH, LING_RANGE, LING_RATE, Cluster, joint_rate, ling_batch, ling_rate
 
 __all__ = [
+    "JOINT_RANGE",
     "JOINT_RATE",
     "LING_BATCH",
+    "LING_RANGE",
     "LING_RATE",
     "STYLES",
     "Cluster",

@@ -25,6 +25,8 @@ SMALLEST = (128, 2)
 """d_model and n_layers of the smallest configuration."""
 SEQUENCES = 8
 """A batch is a multiple of so many sequences."""
+STEPS = 100
+"""Steps that a large batch leaves at least: whole ones then cost no more than 1 % of the tokens."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +60,17 @@ class Configuration:
         return self.shape.n_experts <= 1
 
 
-def flops_per_token(law: FittedLaw, shape: Transformer) -> Array:
-    """Training FLOPs a token by the law's rule: of the shape itself where the rule counts its router, else from N."""
+def flops_per_token(law: FittedLaw, shape: Transformer, e: ArrayLike, g: ArrayLike) -> Array:
+    """Training FLOPs a token at this E and G by the law's rule: Krajewski's of the shape itself, all others from N_active, E and G."""
     if law.flops_rule.name == "krajewski":
         return np.asarray(shape.flops_per_token())
-    return law.flops_rule.flops(law_active(law, shape), 1.0)
+    return law.flops_rule.flops(law_active(law, shape), 1.0, e, np.where(np.isnan(g), 1.0, g))
 
 
-def tokens_for(law: FittedLaw, limits: Limits, shape: Transformer) -> Array:
+def tokens_for(law: FittedLaw, limits: Limits, shape: Transformer, per_token: Array) -> Array:
     """Tokens that the budget pays for after serving, at most those available; not positive where it pays for none."""
     left = limits.flops - 2 * law_active(law, shape) * limits.served
-    return np.minimum(left / flops_per_token(law, shape), limits.tokens)
+    return np.minimum(left / per_token, limits.tokens)
 
 
 def predicted(law: FittedLaw, shape: Transformer, tokens: Array, expansion: ArrayLike, granularity: ArrayLike) -> Array:
@@ -104,7 +106,8 @@ def configure(
         return []
     which, d, n = _grids(recipe, bare, e, g)
     shapes = recipe.whole(d, n, e[which], g[which])
-    size, tokens = shapes.n_active / bare[which], tokens_for(law, limits, shapes)
+    per_token = flops_per_token(law, shapes, e[which], g[which])
+    size, tokens = shapes.n_active / bare[which], tokens_for(law, limits, shapes, per_token)
     allowed = fits(limits, shapes) & (tokens > sequence * SEQUENCES)
     loss = predicted(law, shapes, np.maximum(tokens, 1.0), e[which], g[which])
     heads: Any = shapes.attention
@@ -134,14 +137,18 @@ def _pick(own: Array, size: Array, allowed: np.ndarray, loss: Array, uneven: Arr
 def _exact(
     law: FittedLaw, limits: Limits, recipe: Recipe, d_model: Array, n_layers: Array, e: Array, g: Array, sequence: int
 ) -> list[Configuration]:
-    """The configurations of these widths and depths, each trained for as many whole steps as the limits allow."""
+    """The configurations of these widths and depths, each trained for as many whole steps as the limits allow.
+
+    The batch is Ling's, or the largest that leaves `STEPS` steps.
+    """
     if not len(d_model):
         return []
     shapes = recipe.whole(d_model, n_layers, e, g)
-    tokens, per_token = tokens_for(law, limits, shapes), flops_per_token(law, shapes)
-    wanted = ling_batch(tokens * per_token) / sequence
-    batch = np.maximum(SEQUENCES, SEQUENCES * np.rint(wanted / SEQUENCES))
-    steps = np.maximum(tokens // (batch * sequence), 1)
+    per_token = flops_per_token(law, shapes, e, g)
+    tokens = tokens_for(law, limits, shapes, per_token)
+    wanted = np.rint(ling_batch(tokens * per_token) / sequence / SEQUENCES)
+    batch = SEQUENCES * np.maximum(np.minimum(wanted, tokens // (STEPS * SEQUENCES * sequence)), 1)
+    steps = tokens // (batch * sequence)
     seen = steps * batch * sequence
     columns = (d_model, n_layers, e, g, steps, batch, per_token * seen, predicted(law, shapes, seen, e, g))
     return [

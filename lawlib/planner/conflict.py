@@ -39,7 +39,7 @@ def conflict(law: FittedLaw, limits: Limits, recipe: Recipe) -> str:
                 f"{first} and {second} conflict: the smallest model that is built here ({size}) takes {numbers.times(least)} "
                 f"what there is. {remedy}"
             )
-    cheap = min(float(flops_per_token(law, s)) for s in shapes)
+    cheap = min(float(flops_per_token(law, s, a, b)) for s, a, b in zip(shapes, e, g, strict=True))
     return (
         f"The {BUDGET} ({numbers.flops(limits.flops)} FLOPs) and the {ALLOWED} conflict: the smallest model that is built here "
         f"({size}) sees {numbers.count(limits.flops / cheap)} tokens with it, and no configuration of whole numbers keeps every limit. "

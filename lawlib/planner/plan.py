@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,21 @@ class Plan:
     def usage(self) -> dict[str, float]:
         """Share of every limit that the configuration takes."""
         return usage(self.law, self.limits, self.best)
+
+    @cached_property
+    def wider(self) -> tuple[float, float]:
+        """(E, nats): twice the largest E allowed, and how much lower its real-valued loss is than that of the plan's E, which is that largest.
+
+        (NaN, 0) where the plan has another E, or the next one is no better.
+        """
+        e, g = allowed(self.law, self.limits)
+        if not self.law.law.has_expansion or self.best.expansion < e.max():
+            return np.nan, 0.0
+        own, g = self.options["loss"][self.options["expansion"] == e.max()].min(), g[e == e.max()]
+        more = np.full(len(g), 2 * e.max())
+        found = best_sizes(self.law, self.limits, self.recipe, more, g).log_loss
+        gain = float(own - np.exp(np.nanmin(np.where(np.isfinite(found), found, np.inf))))
+        return (float(more[0]), gain) if gain > 0 else (np.nan, 0.0)
 
 
 def plan(

@@ -73,6 +73,10 @@ class Cluster:
 
 JOINT_RATE = "Ludziejewski et al. 2025, arXiv:2502.05172: exp(8.39 - 0.81 ln N - 0.25 ln E), N active without embeddings"
 LING_RATE = "Ling team 2025, arXiv:2507.17702, Eq. 3: 1.1576 C^-0.1529, AdamW, warm-up-stable-decay, from 3e17 to 3e20 FLOPs"
+LING_RANGE = (3e17, 3e20)
+"""Training FLOPs of Ling's runs."""
+JOINT_RANGE = (5e7, 2.7e9)
+"""Active parameters of the joint paper's runs, which it counts with embeddings."""
 LING_BATCH = "Ling team 2025, arXiv:2507.17702, Eq. 3: 0.0694 C^0.3644 tokens, the same runs"
 
 

@@ -76,7 +76,7 @@ def algorithm_table(q: Question, kind: str, samples: Ensemble | None = None, exp
 
     expansions: some of the question's, by default all; ValueError for others.
     kind: "equal loss" (Algorithm 1) or "equal cost" (Algorithm 2). shrink: size over the loss-optimal one of that E.
-    cost_ratio: serving cost over the reference's; gain: nats below the reference's loss.
+    cost_ratio: serving cost over the reference's, NaN where that does not fit; gain: nats below the reference's loss.
     """
     bounded = ("n_active", "loss", "shrink", "cost_ratio", "gain")
     return _bounded(partial(_sized, kind=kind), q, samples, expansions, bounded)
@@ -212,8 +212,7 @@ def _sized(q: Question, law: FittedLaw, e: Array, kind: str) -> dict:
     if kind == "equal loss":
         found: Sized = bounded_loss(law, q.budget, e, q.reference, q.granularity, optimal)
         reference = _hours(q, np.log(found.reference_n_active), q.reference)[..., None]
-        with np.errstate(invalid="ignore"):  # neither fits: no ratio
-            ratio = _hours(q, np.log(found.n_active), e) / reference
+        ratio = _hours(q, np.log(found.n_active), e) / np.where(np.isfinite(reference), reference, np.nan)
     elif kind == "equal cost":
         found = bounded_cost(law, q.budget, e, q.reference, q.server.price(law), q.granularity, optimal)
         ratio = 1 + found.gap
