@@ -138,7 +138,7 @@ def frames(page: Page, field: str) -> tuple[float, float]:
     late = np.maximum(np.round(gaps / FRAME) - 1 - np.histogram(unwanted, times)[0], 0).sum() + states.count("STATE_DROPPED")
     no_live_curves = "serving" in page.url or "planner" in page.url or page.locator(".chart").count() == 0
     assert said or no_live_curves, "the sentence did not follow"
-    return float(1 - late / len(states)), float(gaps.max())
+    return float(1 - late / (len(states) - len(unwanted))), float(gaps.max())
 
 
 def moves(page: Page, field: str, n: int) -> Iterator[float]:

@@ -40,7 +40,8 @@ class Balance:
         const, slope_n, slope_d = affine_in_active(law, e, g, ndim)
         moving, still = law.law.bundles
         firsts = [terms[0] for terms in moving]
-        self._const = np.stack([np.logaddexp.reduce(const[[*terms]]) for terms in (*moving, still) if terms])
+        with np.errstate(invalid="ignore"):  # NaN in, NaN out
+            self._const = np.stack([np.logaddexp.reduce(const[[*terms]]) for terms in (*moving, still) if terms])
         self._slope_n, self._slope_d = slope_n[firsts], slope_d[firsts]
         self._rule, self._log_ratio = law.flops_rule, log_ratio_of(law, e, g)
 

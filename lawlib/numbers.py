@@ -58,7 +58,7 @@ def times(value: float) -> str:
     """A ratio: 21.3x, 120x, 1.22e6x, or "∞" where one side never gets there."""
     if math.isinf(value):
         return "∞"
-    if value >= 1e5:
+    if value >= 99999.5:
         return f"{flops(value, 3)}x"
     return f"{_significant(value, 3)}x" if math.isfinite(value) else "–"
 

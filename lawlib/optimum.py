@@ -207,7 +207,10 @@ def _newton(balance: Balance, log_c: Array, guess: Array) -> tuple[Array, Array]
             lo, hi = np.where(tilt < 0, u, lo), np.where(tilt < 0, hi, u)
             newton = u - tilt / slope
             found = np.abs(newton - u) <= TOLERANCE
-            u = np.where((newton >= lo) & (newton <= hi), newton, 0.5 * (lo + hi))
+            quick = (
+                (newton >= lo) & (newton <= hi) & (found | (step < FEW or step % 2 == 0))
+            )  # else it may go to and fro for ever
+            u = np.where(quick, newton, 0.5 * (lo + hi))
             if np.all(found | ~inside):
                 break
     return np.where(inside, u, np.nan), np.where(inside, log_loss, np.nan)

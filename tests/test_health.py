@@ -8,7 +8,7 @@ import pytest
 
 import lawlib
 from lawlib import Finding
-from lawlib.health import MAX_CONDITION, MAX_DISAGREEMENT, MAX_PULL, MIN_DECADES, MIN_RAY_SPREAD, UNMOVED
+from lawlib.health import LARGEST, MAX_CONDITION, MAX_DISAGREEMENT, MAX_PULL, MIN_DECADES, MIN_RAY_SPREAD, UNMOVED
 from lawlib.identification import gauss_newton
 from tests.planted import PARAMS, chinchilla, grid
 
@@ -302,3 +302,17 @@ def test_a_gap_that_the_runs_do_not_identify():
     many = grid("joint", noise=0.0005, seed=3)
     assert "not-identified-gap" in codes(fit(few, "joint"))
     assert "not-identified-gap" not in codes(fit(many, "joint"))
+
+
+def test_a_law_that_misses_the_largest_runs_says_by_how_much():
+    runs = isoflops(budgets=(1e18, 1e19, 1e20, 1e21, 1e22), noise=0.001)
+    top = runs["flops"] >= runs["flops"].max() / LARGEST
+    assert top.sum() >= 3
+    low = runs.assign(loss=np.where(top, runs["loss"] * 0.93, runs["loss"]))
+    fitted = fit(low)
+    (found,) = (f for f in fitted.health() if f.code == "largest-missed")
+    said = float(found.sentence.split("lies ")[1].split("%")[0]) / 100
+    assert said == pytest.approx(fitted.fit.residuals[top.to_numpy()].mean(), abs=6e-4)
+    assert "above" in found.sentence
+    assert f"the {top.sum()} runs" in found.sentence
+    assert "largest-missed" not in codes(fit(runs))

@@ -82,7 +82,7 @@ def test_losses_have_three_decimals():
         (np.inf, "∞"),
         (np.nan, NONE),
         (58380.2, "58380x"),
-        (100000, "1e5x"),
+        (99999.6, "1e5x"),
         (1221846, "1.22e6x"),
     ],
 )

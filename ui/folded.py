@@ -7,15 +7,15 @@ from collections.abc import Callable, Collection
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from . import state
+from . import collected, state
 
 OPENED = "opened "
-"""With an expander's or popover's name: whether it is open, in the session."""
+"""With a name, an expander's page too: whether it is open, in the session."""
 
 
 def expander(words: str, name: str, touched: bool) -> DeltaGenerator:
-    """An expander that is open once something in it was touched: what is changed and comes back does not close it."""
-    key = OPENED + name
+    """An expander that is open once something in it was touched on this page: what is changed and comes back does not close it."""
+    key = f"{OPENED}{name} {collected.now().title}"
     st.session_state[key] = touched or st.session_state.get(key, False)
     return st.expander(words, expanded=st.session_state[key])
 

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 import lawlib
+from lawlib import health
 from lawlib.ensemble import interval_words
 from lawlib.laws import COUNTS, MARKS
 
@@ -185,7 +186,6 @@ def facts(law: lawlib.FittedLaw) -> str:
     assert law.fit is not None
     kind = data.datasets().set_index("dataset")["kind"].get(state.get("dataset"))
     label = "SIMULATED runs: " if kind == "simulated" else ""
-    return (
-        label
-        + f"{len(law.fit.runs)} runs, {law.status}, rms residual {law.rmse:.2%} of the loss · {n} · {law.flops_rule.sentence}"
-    )
+    found = data.remember(law, ("missed",), lambda: health.missed(law))
+    missed = "".join(f":orange[:material/warning: {plain(f.sentence)}]  \n" for f in found)
+    return f"{missed}{label}{len(law.fit.runs)} runs, {law.status}, rms residual {law.rmse:.2%} of the loss · {n} · {law.flops_rule.sentence}"

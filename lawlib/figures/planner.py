@@ -107,9 +107,11 @@ def shape_figure(placed: pd.DataFrame, style: Style) -> Figure:
 
 def _name(fig: Draft, placed: pd.DataFrame, axes: tuple[str, str], law: pd.DataFrame, style: Style) -> None:
     """The models as named points, on axes with room for their names. law: what the law says of them, beside which no name is written."""
+    if not len(placed):
+        return
     every = np.log10(np.concatenate([placed[[*axes]].to_numpy(), law.to_numpy()]))
     ends = np.stack([np.nanmin(every, axis=0), np.nanmax(every, axis=0)])
-    ends += np.array([[-1.0], [1.0]]) * ROOM * np.ptp(ends, axis=0)
+    ends += np.array([[-1.0], [1.0]]) * ROOM * np.maximum(np.ptp(ends, axis=0), 0.5)
     for axis, (low, high) in zip((fig.update_xaxes, fig.update_yaxes), ends.T, strict=True):
         axis(range=[float(low), float(high)])
     x, y = (placed[axis].to_numpy() for axis in axes)

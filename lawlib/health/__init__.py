@@ -5,14 +5,16 @@ from __future__ import annotations
 from ..laws import FittedLaw
 from .finding import Finding
 from .parameters import FAR, MAX_CONDITION, MAX_LOSS_ERROR, UNMOVED, flat_directions, held, status, unmoved, weak
-from .residuals import MAX_PULL, TREND, pull, trends
+from .residuals import LARGEST, MAX_MISS, MAX_PULL, TREND, missed, pull, trends
 from .runs import MAX_DISAGREEMENT, MIN_DECADES, MIN_RAY_SPREAD, MIN_VALUES, coverage, isoflops, largest_budget, pooled
 
 __all__ = [
     "FAR",
+    "LARGEST",
     "MAX_CONDITION",
     "MAX_DISAGREEMENT",
     "MAX_LOSS_ERROR",
+    "MAX_MISS",
     "MAX_PULL",
     "MIN_DECADES",
     "MIN_RAY_SPREAD",
@@ -22,8 +24,9 @@ __all__ = [
     "Finding",
     "findings",
     "largest_budget",
+    "missed",
 ]
-_CHECKS = (status, unmoved, weak, flat_directions, coverage, pooled, trends, pull, isoflops, held)
+_CHECKS = (status, missed, unmoved, weak, flat_directions, coverage, pooled, trends, pull, isoflops, held)
 
 
 def findings(fitted: FittedLaw) -> list[Finding]:

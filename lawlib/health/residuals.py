@@ -13,8 +13,34 @@ from .runs import largest_budget
 
 TREND = 3.0
 """Standard errors above which a trend of the residuals counts."""
+LARGEST = 10**0.25
+"""Runs whose training FLOPs are within this factor of the most are those that extrapolation starts from."""
+MAX_MISS = 0.01
+"""Mean residual of ln L of the largest runs above which the law misses them."""
 MAX_PULL = 0.25
 """Change of ln N_opt by a single run, at the largest compute of the data, above which the optimum hangs on that run."""
+
+
+def missed(fitted: FittedLaw) -> list[Finding]:
+    """Whether the law passes the runs of largest compute by: what it says beyond them starts there."""
+    assert fitted.fit is not None
+    runs, residuals = fitted.fit.runs, fitted.fit.residuals
+    if "flops" not in runs or runs["flops"].nunique() < 2 or runs["flops"].isna().any():
+        return []
+    compute = runs["flops"].to_numpy(dtype=float)
+    largest = compute >= compute.max() / LARGEST
+    n, mean = int(largest.sum()), float(residuals[largest].mean())
+    if n < 3 or abs(mean) <= max(MAX_MISS, TREND * float(residuals[largest].std(ddof=1)) / np.sqrt(n)):
+        return []
+    return [
+        Finding(
+            "largest-missed",
+            "warning",
+            f"The law lies {abs(mean):.1%} {'above' if mean > 0 else 'below'} the {n} runs of largest compute (from {flops(compute[largest].min())} "
+            "FLOPs on), on average: what it says beyond them starts from there.",
+            "Fit the larger runs alone (filters) or weigh runs by compute, and see whether the answer stays.",
+        )
+    ]
 
 
 def trends(fitted: FittedLaw) -> list[Finding]:

@@ -100,7 +100,7 @@ class FittedLaw:
         x, ndim = self.log_variables(n, tokens, granularity, expansion)
         with np.errstate(over="ignore"):  # a sample far beyond its data may have no finite loss
             first, *others = (np.exp(z) for z in self.law.term_logs(self.theta, x, ndim))
-            return np.asarray(sum(others, first))
+            return np.asarray(sum(others, first))[()]
 
     def predict(self, runs: pd.DataFrame) -> Array:
         """The loss of every run, shape `(n_runs,)`.

@@ -29,7 +29,7 @@ export const WRITE = {
   },
   loss: (value) => (Number.isFinite(value) ? value.toFixed(3) : "–"),
   nats: (value) => (Number.isFinite(value) ? value.toFixed(4) : "–"),
-  times: (value) => (value === Infinity ? "∞" : value >= 1e5 ? `${WRITE.flops(value)}x` : Number.isFinite(value) ? `${significant(value, 3)}x` : "–"),
+  times: (value) => (value === Infinity ? "∞" : value >= 99999.5 ? `${WRITE.flops(value)}x` : Number.isFinite(value) ? `${significant(value, 3)}x` : "–"),
   plain: (value) => (Number.isFinite(value) ? general(value, 4) : "–"),
   whole: (value) => (Number.isFinite(value) ? Math.round(value).toLocaleString("en-US") : "–"),
 };
