@@ -345,6 +345,17 @@ def test_a_link_with_bad_values_opens_every_page(query):
         assert at.title
 
 
+def test_a_link_that_asks_for_what_cannot_be_says_so():
+    at = open_page("serving", budget="1e40", gpu="H9000", law_e="krajewski2024-moe-e64", prompt="512")
+    (told,) = (w.value for w in at.warning if "cannot be" in w.value)
+    assert "budget=1e40, gpu=H9000" in told.replace("\\", "")
+    assert "prompt" not in told
+    assert "krajewski2024-moe-e64 cannot answer this page's question" in captions(at).replace("\\", "")
+    clean(at.button(key="link_ignored").click().run())
+    assert not [w for w in at.warning if "cannot be" in w.value]
+    assert "answer this page's question" not in captions(open_page("serving", law_e="ludziejewski2025"))
+
+
 def test_the_program_opens_on_the_runs_that_it_trained():
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     clean(at.run())

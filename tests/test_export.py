@@ -86,7 +86,10 @@ OWN = [
     ("isoflop", {"law": "chinchilla", "grans": "1", "extra": "recipe=a"}),
     ("granularity", {"e": "16"}),
     ("dense_vs_moe", {"e": "4", "g": "2"}),
-    ("serving", {"e": "4", "precision": "fp8", "gpu": "H200 SXM", "pace": "30", "price": "3.1", "reference": "2"}),
+    (
+        "serving",
+        {"e": "4", "precision": "fp8", "gpu": "H200 SXM", "pace": "30", "vocabulary": "32000", "price": "3.1", "reference": "2"},
+    ),
     ("fine_grained", {"by": "G"}),
     ("compare", {"b": "dataset=mine&law=joint&arch=moe&budget=1e20&e=4"}),
 ]

@@ -30,6 +30,7 @@ SERVED = {
     "mfu": lambda rng: rng.uniform(0.1, 0.9),
     "peak": lambda rng: rng.uniform(0.1, 0.9),
     "reach": lambda rng: rng.uniform(0.1, 0.9),
+    "vocabulary": lambda rng: rng.choice((None, 256.0, 32000.0)),
     "most": lambda rng: float(rng.randrange(1, 512)),
     "pace": lambda rng: rng.choice((None, rng.uniform(1, 40))),
 }

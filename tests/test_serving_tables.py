@@ -234,3 +234,14 @@ def test_a_price_is_no_multiple_of_that_of_a_model_that_does_not_fit():
     reference = found.optima["gpu_hours"][found.optima["expansion"] == 1].item()
     assert np.isinf(reference), "the case is that the dense model does not fit"
     assert np.isnan(found.equal_loss["cost_ratio"]).all()
+
+
+def test_a_smaller_vocabulary_takes_memory_and_nothing_else():
+    law = lawlib.published("ludziejewski2025")
+    own, bytes_ = serving.Server(SERVER.machine, SERVER.work), serving.Server(SERVER.machine, SERVER.work, vocabulary=256)
+    large, small = (server.footprint(law, 1e9, 8.0) for server in (own, bytes_))
+    d = 64 * np.cbrt(lawlib.architecture.without_embeddings(np.asarray(1e9), 8.0)[0] / (13 * 64**2))
+    assert large.total - small.total == pytest.approx(2 * d * (50257 - 256), rel=1e-12)
+    assert large.expert == small.expert
+    assert small.kv_values == large.kv_values
+    assert bytes_.service(law, 1e9, 8.0).gpu_hours < own.service(law, 1e9, 8.0).gpu_hours

@@ -103,6 +103,8 @@ def choose(need: str = "", field: str = "law") -> Choice:
     fits, reasons, printed = options(need)
     chosen = _taken(fits, printed, need, field)
     notice = missing(need) if chosen in printed and not fits else ""
+    if (asked := state.get(field)) not in ("", chosen):
+        notice = f"{_called(asked)} cannot answer this page's question for these runs; shown is {label(chosen)}. {notice}".strip()
     with st.sidebar:
         st.selectbox(
             "Law",
@@ -122,6 +124,14 @@ def choose(need: str = "", field: str = "law") -> Choice:
     choice = Choice(resolve(chosen), label(chosen), notice)
     collected.law(choice.law, choice.label, data.origin(chosen), lambda: choice.samples)
     return choice
+
+
+def _called(name: str) -> str:
+    """A law as an address names it, which may be none."""
+    try:
+        return label(name)
+    except (KeyError, ValueError):
+        return f"The law {plain(name[:60])}"
 
 
 def resolve(name: str, arch: str = "") -> lawlib.FittedLaw:

@@ -87,6 +87,14 @@ def parameters(*, full: bool = False) -> dict[str, str]:
 
 def notices() -> None:
     """Sentences on what differs between the address and the data here, with the ways on."""
+    if ignored := st.session_state.get(state.IGNORED):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            shown = ", ".join(plain(words[:60]) for words in ignored[:5])
+            st.warning(
+                f"The link asks for what cannot be: {shown}. In its place stands what the page has by itself.",
+                icon=":material/link_off:",
+            )
+            st.button("Got it", key="link_ignored", on_click=lambda: st.session_state.update({state.IGNORED: []}))
     note, about = st.session_state.get(_NOTE, ("", ""))
     if note and about == state.get("dataset"):
         st.warning(note, icon=":material/link_off:")

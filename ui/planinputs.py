@@ -62,7 +62,7 @@ def inputs(law: lawlib.FittedLaw) -> None:
     with shape:
         _group("Shape")
         _allowed(law)
-        folded.popover("Options", ("sequence", "multiple", "mfu", "precision"), _options)
+        folded.popover("Options", ("sequence", "multiple", "mfu", "precision", "vocabulary"), _options)
 
 
 SERVED_HELP = "2 N_active FLOPs each, taken from the same budget (Sardana et al. 2024)."
@@ -74,6 +74,7 @@ def _options() -> None:
     multiples = ["128", "64"]
     st.selectbox("d_model is a multiple of", multiples, **state.bound("multiple", state.get("multiple")))
     servingpage.precision_menu()
+    servingpage.vocabulary_input()
 
 
 def limits(law: lawlib.FittedLaw) -> planner.Limits:
@@ -102,7 +103,7 @@ def _deployment() -> planner.Deployment | None:
         return None
     slowest = state.get("step_ms")
     return planner.Deployment(
-        servingpage.server().machine,
+        servingpage.machine(),
         int(state.get("copy")),
         serving.Workload(state.get("prompt"), state.get("output")),
         int(state.get("at_once")),

@@ -11,7 +11,7 @@ from lawlib.export import safe_csv
 from lawlib.planner.options import same
 from lawlib.serving.answer import N_SAMPLES
 
-from . import data, markup, planinputs, state
+from . import data, markup, planinputs, servingpage, state
 from .laws import Choice
 from .markup import plain
 from .nextruns import next_runs
@@ -26,7 +26,9 @@ SEEN = 5e-4
 def plan(choice: Choice) -> planner.Plan:
     """The plan under the limits, computed once for each. Raises OptimumError with the sentence that names what conflicts."""
     limits, sequence = planinputs.limits(choice.law), int(state.get("sequence"))
-    recipe = planner.recipe_of(choice.law, multiple=int(state.get("multiple")))
+    vocabulary = servingpage.vocabulary(choice.law)
+    known = {} if vocabulary is None else {"vocabulary": vocabulary}
+    recipe = planner.recipe_of(choice.law, multiple=int(state.get("multiple")), **known)
 
     def make() -> planner.Plan | str:
         samples = choice.samples.first(N_SAMPLES) if choice.samples is not None else None

@@ -11,6 +11,8 @@ import streamlit as st
 
 import lawlib
 from lawlib import extrapolation, numbers, serving
+from lawlib.architecture import LUDZIEJEWSKI_VOCABULARY
+from lawlib.seeds import sweep
 from lawlib.serving.lifetime import break_even
 
 from . import collected, data, folded, markup, state
@@ -19,6 +21,8 @@ from .laws import Choice
 from .words import bracket
 
 _ANSWER = "serving_answer"
+BYTES = 256
+"""The vocabulary of the bundled byte models."""
 LENGTHS = tuple(float(2**k) for k in range(4, 18))
 _SERVED = tuple(float(f"{v:.2g}") for v in np.geomspace(1e9, 1e16, 43))
 
@@ -45,7 +49,7 @@ def controls() -> None:
     with columns[4]:
         _slider("Answer, tokens", "output", LENGTHS, numbers.count)
     with columns[5]:
-        folded.popover("Options", ("reference", "precision", "peak", "reach", "mfu", "most", "pace"), _options)
+        folded.popover("Options", ("reference", "precision", "peak", "reach", "mfu", "most", "pace", "vocabulary"), _options)
 
 
 def gpu_menu() -> None:
@@ -105,6 +109,7 @@ def _options() -> None:
         help="Makes the batch smaller where a step would take longer.",
         **state.bound("pace", state.get("pace")),
     )
+    vocabulary_input()
 
 
 def share_slider(words: str, field: str, help: str) -> None:
@@ -124,13 +129,40 @@ def gpu() -> serving.GPU:
     return known.get(state.get("gpu"), known["H100 SXM"])
 
 
-def server() -> serving.Server:
-    """Where and for whom models are served, as chosen."""
+def machine() -> serving.Machine:
+    """The GPU and what of it is reached, as chosen."""
     chosen = gpu()
     precision = state.get("precision") if state.get("precision") in chosen.precisions else "bf16"
-    machine = serving.Machine(chosen, precision, compute=state.get("peak"), bandwidth=state.get("reach"))
+    return serving.Machine(chosen, precision, compute=state.get("peak"), bandwidth=state.get("reach"))
+
+
+def server(law: lawlib.FittedLaw) -> serving.Server:
+    """Where and for whom models are served, as chosen."""
     slowest = np.inf if state.get("pace") is None else 1 / state.get("pace")
-    return serving.Server(machine, serving.Workload(state.get("prompt"), state.get("output"), state.get("most"), slowest))
+    work = serving.Workload(state.get("prompt"), state.get("output"), state.get("most"), slowest)
+    return serving.Server(machine(), work, vocabulary=vocabulary(law) or LUDZIEJEWSKI_VOCABULARY)
+
+
+def vocabulary(law: lawlib.FittedLaw) -> int | None:
+    """The vocabulary that was typed, else that of the bundled byte models for a law fitted to them, else None."""
+    if state.get("vocabulary") is not None:
+        return int(state.get("vocabulary"))
+    return BYTES if law.fit is not None and state.get("dataset") == sweep.DATASET else None
+
+
+def vocabulary_input() -> None:
+    """The vocabulary, which embeddings and their memory go by."""
+    st.number_input(
+        "Vocabulary, tokens",
+        min_value=state.LIMITS["vocabulary"][0],
+        max_value=state.LIMITS["vocabulary"][1],
+        value=None,
+        step=256.0,
+        format="%.0f",
+        placeholder="the data's, else the papers'",
+        help="Rows of each of the two embedding matrices. Blank: 256 for laws fitted to the bundled byte models, else some 50,000 as in the papers.",
+        **state.bound("vocabulary", state.get("vocabulary")),
+    )
 
 
 def results(choice: Choice, point: Point, optimum: lawlib.Optimum) -> serving.Answer:
@@ -139,7 +171,9 @@ def results(choice: Choice, point: Point, optimum: lawlib.Optimum) -> serving.An
     What the moved slider does not change is taken from what this session was shown last.
     """
     g = float(optimum.granularity) if np.isfinite(optimum.granularity) else None
-    q = serving.Question(choice.law, server(), point.budget, point.expansion or 1.0, state.get("reference"), g, state.get("mfu"))
+    q = serving.Question(
+        choice.law, server(choice.law), point.budget, point.expansion or 1.0, state.get("reference"), g, state.get("mfu")
+    )
     key = ("serving", q.server, q.budget, q.expansion, q.reference, g, q.utilisation, state.get("served"), state.get("unit"))
     earlier = st.session_state.get(_ANSWER)
     found = data.remember(choice.law, key, lambda: serving.answer(q, state.get("served"), choice.samples, earlier))
@@ -205,7 +239,8 @@ def notes(found: serving.Answer, choice: Choice) -> list[str]:
         f"{machine.bandwidth:.0%} of its bandwidth; {work.prompt:,.0f} tokens of prompt and {work.output:,.0f} of answer, up to "
         f"{work.max_batch:.0f} sequences at once{pace}; price at the cheapest number of GPUs; training at {q.utilisation:.0%} MFU. "
         "Shares, price and batch are examples until you put in your own.",
-        "Shapes are the papers' (d_model = 64 n_blocks, one KV head for 4 query heads); speculative decoding, prefix caching and "
+        f"Shapes are the papers' (d_model = 64 n_blocks, one KV head for 4 query heads) with a vocabulary of {q.server.vocabulary:,}, whose two "
+        "matrices are in N total; speculative decoding, prefix caching and "
         "messages' latency between GPUs are left out.",
     ]
     same, life = found.row(found.equal_loss), _cheapest(found)

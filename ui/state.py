@@ -14,10 +14,12 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from lawlib import figures, planner
+from lawlib import figures, planner, serving
 from lawlib.selection import HASH_DIGITS, Fingerprint
 
 _STATE = "chosen"
+IGNORED = "ignored"
+"""What of the address that this session was opened with could not be read, in the session, until the reader has seen it."""
 WIDGET = "w_"
 LIMITS = {
     "budget": (1e6, 1e35),
@@ -32,6 +34,7 @@ LIMITS = {
     "peak": (0.01, 1.0),
     "reach": (0.01, 1.0),
     "most": (1.0, 1e6),
+    "vocabulary": (2.0, 1e7),
     "pace": (0.1, 1e4),
     "trainers": (1.0, 1e6),
     "days": (0.01, 1e4),
@@ -97,6 +100,12 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def _gpu(text: str) -> str:
+    if text not in serving.gpus():
+        raise ValueError(text)
+    return text
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -167,7 +176,7 @@ FIELDS: dict[str, Field] = {
     "basis": Field("", _one_of("curves", "finished")),
     "law_f": Field("", str),
     "metric": Field("", str),
-    "gpu": Field("H100 SXM", str),
+    "gpu": Field("H100 SXM", _gpu),
     "precision": Field("bf16", _one_of("fp8")),
     "served": Field(1e13, _within("served"), _compact),
     "price": Field(2.5, _within("price"), _compact),
@@ -178,6 +187,7 @@ FIELDS: dict[str, Field] = {
     "peak": Field(0.5, _within("peak"), _compact),
     "reach": Field(0.7, _within("reach"), _compact),
     "most": Field(256.0, _within("most"), _compact),
+    "vocabulary": Field(None, _within("vocabulary"), _compact),
     "pace": Field(None, _within("pace"), _compact),
     "given": Field("flops", _one_of("time")),
     "trainers": Field(None, _within("trainers"), _compact),
@@ -225,8 +235,20 @@ def _state() -> dict:
     try:
         return st.session_state[_STATE]
     except KeyError:
+        st.session_state[IGNORED] = unreadable(st.query_params)
         st.session_state[_STATE] = parse(st.query_params)
         return st.session_state[_STATE]
+
+
+def unreadable(parameters: Mapping[str, str]) -> list[str]:
+    """The fields of an address, as they stand in it, whose values cannot be: `parse` leaves them at their default."""
+    found = []
+    for name in FIELDS.keys() & parameters.keys():
+        try:
+            FIELDS[name].read(parameters[name])
+        except ValueError:
+            found.append(f"{name}={parameters[name]}")
+    return sorted(found)
 
 
 def parse(parameters: Mapping[str, str]) -> dict[str, object]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..architecture import LUDZIEJEWSKI_VOCABULARY
 from ..ensemble import interval_words
 from ..figures import AXES
 from ..laws import published
@@ -218,11 +219,12 @@ def _serving(analysis: Analysis) -> Lines:
     q = found.question
     machine, work = q.server.machine, q.server.work
     slowest = f", {work.max_step!r}" if np.isfinite(work.max_step) else ""
+    vocabulary = f", vocabulary={q.server.vocabulary!r}" if q.server.vocabulary != LUDZIEJEWSKI_VOCABULARY else ""
     return [
         "# Serving",
         f"machine = serving.Machine(serving.gpu({machine.gpu.name!r}), {machine.precision!r}, compute={machine.compute!r}, "
         f"bandwidth={machine.bandwidth!r})",
-        f"server = serving.Server(machine, serving.Workload({work.prompt!r}, {work.output!r}, {work.max_batch!r}{slowest}))",
+        f"server = serving.Server(machine, serving.Workload({work.prompt!r}, {work.output!r}, {work.max_batch!r}{slowest}){vocabulary})",
         f"question = serving.Question(law, server, budget, {q.expansion!r}, {q.reference!r}, {q.granularity!r}, {q.utilisation!r})",
         f"price, served = {price!r}, {found.served!r}  # USD a GPU-hour, tokens",
         f"found = serving.answer(question, served, {_samples(analysis)})",

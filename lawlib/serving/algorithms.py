@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..architecture import Array
+from ..architecture import LUDZIEJEWSKI_VOCABULARY, Array
 from ..balance import Balance
 from ..equal_loss import log_budget_of
 from ..errors import OptimumError
@@ -21,6 +21,7 @@ from ..laws import FittedLaw
 from ..optimum import check_law, check_optimum, expansion_of, log_loss_at, log_tokens_of_budget, solve
 from ..roots import root
 from .cost import COUNTS, Service, Workload, cheapest, least_gpu_hours
+from .memory import Footprint
 from .roofline import Machine
 from .sizes import QUERIES_PER_KEY, law_footprint
 
@@ -42,23 +43,31 @@ Price = Callable[[Array, Array, Array], Array]
 
 @dataclass(frozen=True)
 class Server:
-    """Where and for whom models are served: machine, requests, numbers of GPUs to try, query heads a key head."""
+    """Where and for whom models are served: machine, requests, numbers of GPUs to try, query heads a key head.
+
+    vocabulary: rows of each of the two embedding matrices, which memory and prices count.
+    """
 
     machine: Machine
     work: Workload = Workload()  # noqa: RUF009
     counts: tuple[int, ...] = COUNTS
     queries_per_key: float = QUERIES_PER_KEY
+    vocabulary: int = LUDZIEJEWSKI_VOCABULARY
+
+    def footprint(self, law: FittedLaw, n_active: ArrayLike, expansion: ArrayLike, granularity: ArrayLike = np.nan) -> Footprint:
+        """Footprint of models of these sizes (in the law's count)."""
+        return law_footprint(law, n_active, expansion, granularity, self.queries_per_key, self.vocabulary)
 
     def service(self, law: FittedLaw, n_active: ArrayLike, expansion: ArrayLike, granularity: ArrayLike = np.nan) -> Service:
         """How models of these sizes (in the law's count) are served, at the cheapest number of GPUs."""
-        model = law_footprint(law, n_active, expansion, granularity, self.queries_per_key)
+        model = self.footprint(law, n_active, expansion, granularity)
         return cheapest(model, self.machine, self.work, self.counts)
 
     def price(self, law: FittedLaw) -> Price:
         """GPU-hours a million tokens as a function of (ln N_active, E, G)."""
 
         def hours(u: Array, e: Array, g: Array) -> Array:
-            model = law_footprint(law, np.exp(u), e, g, self.queries_per_key)
+            model = self.footprint(law, np.exp(u), e, g)
             return least_gpu_hours(model, self.machine, self.work, self.counts)
 
         return hours

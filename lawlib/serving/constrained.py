@@ -16,7 +16,6 @@ from ..laws import FittedLaw
 from ..optimum import log_loss_at, log_tokens_of_budget
 from .algorithms import SMALLEST, Server, optima
 from .memory import kv_bytes, weight_bytes
-from .sizes import law_footprint
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def _allowed(law: FittedLaw, server: Server, limits: Limits, e: Array, g: Array)
         machine, room = server.machine, limits.memory_gb * 1e9
 
         def fits(u: Array) -> np.ndarray:
-            model = law_footprint(law, np.exp(u), e, g, server.queries_per_key)
+            model = server.footprint(law, np.exp(u), e, g)
             cache = kv_bytes(model, limits.context, 1, machine.value_bytes)
             return weight_bytes(model, machine.precision) + cache <= room
 

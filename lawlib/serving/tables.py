@@ -22,7 +22,6 @@ from ..optimum import check_optimum, log_tokens_of_budget
 from ..percentiles import intervals
 from .algorithms import EXPANSIONS, Optimal, Price, Server, Sized, bounded_cost, bounded_loss, optima, over_training
 from .lifetime import Lifetime, at_loss, fewest_flops, lifetime_optimal, training_rate
-from .sizes import law_footprint
 
 LEVEL = 0.95
 SHARES = np.geomspace(0.03, 2.0, 57)
@@ -189,7 +188,7 @@ def _optimal(q: Question, law: FittedLaw, expansions: Array) -> dict:
     return {
         "expansion": e,
         "n_active": n,
-        "n_total": law_footprint(law, point, e, _g(q), q.server.queries_per_key).total,
+        "n_total": q.server.footprint(law, point, e, _g(q)).total,
         "tokens": tokens,
         "loss": np.exp(log_loss),
         **_served(q, point, e, ("gpu_hours", "n_gpus", "batch", "step", "first_token")),
