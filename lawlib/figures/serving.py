@@ -41,12 +41,18 @@ def _by_expansion(
     return parted(found, "expansion")
 
 
-def _price_axis(fig: Draft, axis: str = "y") -> None:
+def _price_axis(fig: Draft, parts: dict[float, Columns], column: str, price: float, axis: str = "y") -> None:
     """A logarithmic axis of money, ticks at 1, 2 and 5."""
     update = fig.update_yaxes if axis == "y" else fig.update_xaxes
-    update(exponentformat="none", tickformat="~g", dtick="D2", showexponent="none")
+    prices = np.concatenate([part[column] for part in parts.values()] or [[]]) * price
+    update(exponentformat="none", tickformat=_money(prices), dtick="D2", showexponent="none")
     if axis == "y":
         fig.update_layout(margin_l=LONG_TICKS)
+
+
+def _money(prices: np.ndarray) -> str:
+    """How ticks of money are written: 5e-6 where some would have more decimals than there is room for."""
+    return ".0e" if len(prices) and np.nanmin(prices) < 1e-4 else "~g"
 
 
 def trilemma_figure(
@@ -58,7 +64,6 @@ def trilemma_figure(
     Right of and above the dotted lines a model is dearer or worse than the reference.
     """
     fig = figure(style, PER_MILLION, "loss (nats per token)")
-    _price_axis(fig, "x")
     parts = _by_expansion(
         curves,
         "gpu_hours",
@@ -67,6 +72,7 @@ def trilemma_figure(
         "n_gpus",
         hover=lambda of: [[f"{v:.0%}" for v in of["share"].tolist()], [f"{v:g}" for v in of["n_gpus"].tolist()]],
     )
+    _price_axis(fig, parts, "gpu_hours", price, "x")
     colors = _colors([*parts], style, chosen)
     best = zip(*(optima[c].tolist() for c in ("expansion", "gpu_hours", "loss")), strict=True)
     known = {e: (hours * price, loss) for e, hours, loss in best}
@@ -124,8 +130,8 @@ def equal_loss_figure(curves: pd.DataFrame, style: Style, price: float, chosen: 
     """Training FLOPs against serving price for models of one loss, a line an E; dots take the fewest FLOPs of their E."""
     fig = figure(style, "training compute for the loss (FLOPs)", PER_MILLION)
     fig.update_yaxes(type="log")
-    _price_axis(fig)
     parts = _by_expansion(curves, "serve", "flops", "optimal", hover=lambda _: [])
+    _price_axis(fig, parts, "serve", price)
     colors = _colors([*parts], style, chosen)
     for e, part in parts.items():
         fig.add_trace(
@@ -167,7 +173,8 @@ def over_training_figure(
         yaxis2=fig.layout["yaxis"] | {"domain": [0, 0.44], "title": {"text": "USD per million"}, "type": "log"},
         xaxis={"anchor": "y2"},
     )
-    fig.update_layout(yaxis2={"exponentformat": "none", "tickformat": "~g", "dtick": "D2"}, margin_l=LONG_TICKS)
+    ticks = {"exponentformat": "none", "tickformat": _money(part["gpu_hours"] * price), "dtick": "D2"}
+    fig.update_layout(yaxis2=ticks, margin_l=LONG_TICKS)
     if "loss_low" in part:
         fig.add_traces(band(part["n_active"], part["loss_low"], part["loss_high"], style.accent, interval))
     fig.add_traces(
