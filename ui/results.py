@@ -152,7 +152,7 @@ def approaches(choice: Choice, own: pd.DataFrame | None, fitted: dict[str, Bound
             "approach": f"3, {choice.label}",
             "N_opt ~ C^": fitted["n_active"].text,
             "D_opt ~ C^": fitted["tokens"].text,
-            "points": len(own),
+            "points": len(choice.law.fit.runs) if choice.law.fit is not None else 0,
         }
     )
     return pd.DataFrame(rows)
