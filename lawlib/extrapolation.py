@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import numbers
 from .laws import FittedLaw
+from .laws.law import Array
 from .optimum import Optimum
 
 
@@ -45,6 +47,12 @@ def within(law: FittedLaw, **quantities) -> np.ndarray:
     return good
 
 
+def beyond(values: ArrayLike, low: float, high: float) -> Array:
+    """How many times values (above 0) lie above `high` or below `low`; at most 1 between."""
+    values = np.asarray(values, dtype=float)
+    return np.maximum(values / high, low / values)
+
+
 def inside(law: FittedLaw, optimum: Optimum) -> np.ndarray:
     """Which optima lie within the law's data, shape of the optimum; none for a law whose data's range is not on record."""
     good = within(law, **{quantity: getattr(optimum, quantity) for quantity in checked(law)})
@@ -60,7 +68,7 @@ def sentences(law: FittedLaw, optimum: Optimum) -> list[str]:
         if np.isnan(value) or low / SLACK <= value <= high * SLACK:
             continue
         words, write = _WORDS[quantity]
-        factor = value / high if value > high else low / value
+        factor = float(beyond(value, low, high))
         side = "above" if value > high else "below"
         out.append(f"{write(value)} {words} is {numbers.times(factor)} {side} the data ({write(low)} to {write(high)})")
     return out

@@ -65,11 +65,11 @@ def switching_budgets(law: FittedLaw, expansion: float | None = None, low: float
     at_ends = np.stack([finer_loses(end, pairs) for end in ends])
     crosses = (at_ends[0] >= 0) & (at_ends[1] < 0)
     pairs, at_ends = pairs[:, crosses], at_ends[:, crosses]
-    if not crosses.any():
-        return pd.DataFrame({"granularity": pairs[1], "flops": pairs[1]})
-    low_c, high_c = (np.full(pairs.shape[1], end) for end in ends)
-    found = root(lambda log_c: finer_loses(log_c, pairs), low_c, high_c, (at_ends[0], at_ends[1]))
-    return pd.DataFrame({"granularity": pairs[1], "flops": np.exp(found)})
+    found = pairs[1]
+    if crosses.any():
+        low_c, high_c = (np.full(pairs.shape[1], end) for end in ends)
+        found = np.exp(root(lambda log_c: finer_loses(log_c, pairs), low_c, high_c, (at_ends[0], at_ends[1])))
+    return pd.DataFrame({"granularity": pairs[1], "flops": found})
 
 
 def router_share(law: FittedLaw, n_active: Array, expansion: ArrayLike, granularity: ArrayLike) -> Array:

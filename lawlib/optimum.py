@@ -207,9 +207,8 @@ def _newton(balance: Balance, log_c: Array, guess: Array) -> tuple[Array, Array]
             lo, hi = np.where(tilt < 0, u, lo), np.where(tilt < 0, hi, u)
             newton = u - tilt / slope
             found = np.abs(newton - u) <= TOLERANCE
-            quick = (
-                (newton >= lo) & (newton <= hi) & (found | (step < FEW or step % 2 == 0))
-            )  # else it may go to and fro for ever
+            often = step < FEW or step % 2 == 0  # from there on every other step halves, or it may go to and fro for ever
+            quick = (newton >= lo) & (newton <= hi) & (found | often)
             u = np.where(quick, newton, 0.5 * (lo + hi))
             if np.all(found | ~inside):
                 break

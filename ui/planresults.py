@@ -8,6 +8,7 @@ import streamlit as st
 import lawlib
 from lawlib import extrapolation, numbers, planner
 from lawlib.export import safe_csv
+from lawlib.planner.configuration import STEPS
 from lawlib.planner.options import same
 from lawlib.serving.answer import N_SAMPLES
 
@@ -17,8 +18,8 @@ from .markup import plain
 from .nextruns import next_runs
 from .releasedpage import released_beside
 
-FEWEST = 90
-"""Steps below which a plan is hardly a training: `lawlib.planner.configuration.STEPS`, less what rounding takes."""
+FEWEST = 0.9 * STEPS
+"""Steps below which a plan is hardly a training: those that a large batch leaves, less what rounding takes."""
 SEEN = 5e-4
 """Nats below which a lower loss is not told: three decimals do not show it."""
 
@@ -204,7 +205,8 @@ def _beyond(value: float, known: tuple[float, float]) -> str:
     low, high = known
     if low <= value <= high:
         return ""
-    return f" :orange[extrapolated, {numbers.times(value / high if value > high else low / value)} {'above' if value > high else 'below'}]"
+    side = "above" if value > high else "below"
+    return f" :orange[extrapolated, {numbers.times(float(extrapolation.beyond(value, low, high)))} {side}]"
 
 
 def launchers(found: planner.Plan) -> None:

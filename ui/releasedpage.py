@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from lawlib import FittedLaw, figures, numbers
-from lawlib.extrapolation import within
+from lawlib.extrapolation import beyond, within
 from lawlib.released import placed
 
 from . import data
@@ -54,7 +54,7 @@ def _beyond(law: FittedLaw, models: pd.DataFrame) -> str:
         values = models[quantity].to_numpy()
         outside = values[~within(law, **{quantity: values})]
         if len(outside):
-            farthest = numbers.times(float(np.max(np.maximum(outside / high, low / outside))))
+            farthest = numbers.times(float(beyond(outside, low, high).max()))
             range_ = f"{numbers.flops(low)} to {numbers.flops(high)}"
             said.append(
                 f"{words} of {len(outside)} of these {len(values)} lie beyond the law's data ({range_}), by up to {farthest}"

@@ -133,7 +133,7 @@ def _bounded(choice: Choice, of: Callable[[lawlib.FittedLaw], np.ndarray]) -> tu
 
 def approaches(choice: Choice, own: pd.DataFrame | None, fitted: dict[str, Bounded]) -> pd.DataFrame | None:
     """The exponents of N_opt and D_opt by the three approaches of Hoffmann 2022, a row each; None without runs."""
-    if own is None:
+    if own is None or choice.law.fit is None:
         return None
     rows = []
     for words, found in (
@@ -152,7 +152,7 @@ def approaches(choice: Choice, own: pd.DataFrame | None, fitted: dict[str, Bound
             "approach": f"3, {choice.label}",
             "N_opt ~ C^": fitted["n_active"].text,
             "D_opt ~ C^": fitted["tokens"].text,
-            "points": len(choice.law.fit.runs) if choice.law.fit is not None else 0,
+            "points": len(choice.law.fit.runs),
         }
     )
     return pd.DataFrame(rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,8 +22,6 @@ from .laws import Choice
 from .words import bracket
 
 _ANSWER = "serving_answer"
-BYTES = 256
-"""The vocabulary of the bundled byte models."""
 LENGTHS = tuple(float(2**k) for k in range(4, 18))
 _SERVED = tuple(float(f"{v:.2g}") for v in np.geomspace(1e9, 1e16, 43))
 
@@ -35,14 +34,12 @@ def controls() -> None:
     with columns[1]:
         gpu_menu()
     with columns[2]:
-        st.number_input(
+        _number(
             "USD a GPU-hour",
-            min_value=state.LIMITS["price"][0],
-            max_value=state.LIMITS["price"][1],
+            "price",
             step=0.1,
             format="%.2f",
             help="Your price. 2.50 is an example, not a quotation; the same price is taken for training and serving.",
-            **state.bound("price", float(state.get("price"))),
         )
     with columns[3]:
         _slider("Prompt, tokens", "prompt", LENGTHS, numbers.count)
@@ -54,10 +51,11 @@ def controls() -> None:
 
 def gpu_menu() -> None:
     """The menu of GPUs."""
-    names = list(serving.gpus())
-    chosen = state.get("gpu") if state.get("gpu") in names else names[2]
     st.selectbox(
-        "GPU", names, help="Memory, bandwidth and dense rates of the vendors' data sheets.", **state.bound("gpu", chosen)
+        "GPU",
+        list(serving.gpus()),
+        help="Memory, bandwidth and dense rates of the vendors' data sheets.",
+        **state.bound("gpu", state.get("gpu")),
     )
 
 
@@ -89,25 +87,21 @@ def _options() -> None:
         "In prefill and decode. 0.7 is an example: calibrate at the end of the page.",
     )
     share_slider("Utilisation in training (MFU)", "mfu", "Of the GPU's dense bf16 peak. 0.4 is an example.")
-    st.number_input(
+    _number(
         "Sequences decoded together, at most",
-        min_value=state.LIMITS["most"][0],
-        max_value=state.LIMITS["most"][1],
+        "most",
         step=16.0,
         format="%.0f",
         help="The batch is the largest that fits in memory, up to this. Traffic or the engine's settings set it: 256 is an example.",
-        **state.bound("most", float(state.get("most"))),
     )
-    st.number_input(
+    _number(
         "Tokens a second for each reader, at least",
-        min_value=state.LIMITS["pace"][0],
-        max_value=state.LIMITS["pace"][1],
+        "pace",
         value=None,
         step=5.0,
         format="%.1f",
         placeholder="no limit",
         help="Makes the batch smaller where a step would take longer.",
-        **state.bound("pace", state.get("pace")),
     )
     vocabulary_input()
 
@@ -115,6 +109,12 @@ def _options() -> None:
 def share_slider(words: str, field: str, help: str) -> None:
     """A slider of a share, from 1 % on."""
     st.slider(words, state.LIMITS[field][0], 1.0, step=0.01, help=help, **state.bound(field, float(state.get(field))))
+
+
+def _number(words: str, field: str, **look: Any) -> None:
+    """A field for numbers that a link can carry. look: of `st.number_input`; with `value=None` it may be blank."""
+    low, high = state.LIMITS[field]
+    st.number_input(words, low, high, **look, **state.bound(field, state.get(field)))
 
 
 def _slider(words: str, field: str, values: tuple[float, ...], write) -> None:
@@ -125,8 +125,7 @@ def _slider(words: str, field: str, values: tuple[float, ...], write) -> None:
 
 def gpu() -> serving.GPU:
     """The chosen GPU."""
-    known = serving.gpus()
-    return known.get(state.get("gpu"), known["H100 SXM"])
+    return serving.gpu(state.get("gpu"))
 
 
 def machine() -> serving.Machine:
@@ -147,21 +146,19 @@ def vocabulary(law: lawlib.FittedLaw) -> int | None:
     """The vocabulary that was typed, else that of the bundled byte models for a law fitted to them, else None."""
     if state.get("vocabulary") is not None:
         return int(state.get("vocabulary"))
-    return BYTES if law.fit is not None and state.get("dataset") == sweep.DATASET else None
+    return sweep.VOCABULARY if law.fit is not None and state.get("dataset") == sweep.DATASET else None
 
 
 def vocabulary_input() -> None:
     """The vocabulary, which embeddings and their memory go by."""
-    st.number_input(
+    _number(
         "Vocabulary, tokens",
-        min_value=state.LIMITS["vocabulary"][0],
-        max_value=state.LIMITS["vocabulary"][1],
+        "vocabulary",
         value=None,
         step=256.0,
         format="%.0f",
         placeholder="the data's, else the papers'",
         help="Rows of each of the two embedding matrices. Blank: 256 for laws fitted to the bundled byte models, else some 50,000 as in the papers.",
-        **state.bound("vocabulary", state.get("vocabulary")),
     )
 
 

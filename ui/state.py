@@ -102,12 +102,6 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
     return read
 
 
-def _gpu(text: str) -> str:
-    if text not in serving.gpus():
-        raise ValueError(text)
-    return text
-
-
 def _numbers(text: str) -> tuple[float, ...]:
     return tuple(_number(part) for part in text.split(",") if part)
 
@@ -176,7 +170,7 @@ FIELDS: dict[str, Field] = {
     "basis": Field("", _one_of("curves", "finished")),
     "law_f": Field("", str),
     "metric": Field("", str),
-    "gpu": Field("H100 SXM", _gpu),
+    "gpu": Field("H100 SXM", _one_of(*serving.gpus())),
     "precision": Field("bf16", _one_of("fp8")),
     "served": Field(1e13, _within("served"), _compact),
     "price": Field(2.5, _within("price"), _compact),
@@ -235,32 +229,25 @@ def _state() -> dict:
     try:
         return st.session_state[_STATE]
     except KeyError:
-        st.session_state[IGNORED] = unreadable(st.query_params)
-        st.session_state[_STATE] = parse(st.query_params)
+        st.session_state[_STATE], st.session_state[IGNORED] = _read(st.query_params)
         return st.session_state[_STATE]
-
-
-def unreadable(parameters: Mapping[str, str]) -> list[str]:
-    """The fields of an address, as they stand in it, whose values cannot be: `parse` leaves them at their default."""
-    found = []
-    for name in FIELDS.keys() & parameters.keys():
-        try:
-            FIELDS[name].read(parameters[name])
-        except ValueError:
-            found.append(f"{name}={parameters[name]}")
-    return sorted(found)
 
 
 def parse(parameters: Mapping[str, str]) -> dict[str, object]:
     """Every field by an address's parameters; what is missing or cannot be is at its default."""
-    values = {name: field.default for name, field in FIELDS.items()}
+    return _read(parameters)[0]
+
+
+def _read(parameters: Mapping[str, str]) -> tuple[dict[str, object], list[str]]:
+    """(`parse`, the parameters that cannot be read, sorted, as they stand in the address)."""
+    values, unreadable = {name: field.default for name, field in FIELDS.items()}, []
     for name, field in FIELDS.items():
         if name in parameters:
             try:
                 values[name] = field.read(parameters[name])
             except ValueError:
-                continue
-    return values
+                unreadable.append(f"{name}={parameters[name]}")
+    return values, sorted(unreadable)
 
 
 def load(parameters: Mapping[str, str]) -> None:

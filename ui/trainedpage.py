@@ -48,7 +48,7 @@ def kinds_table() -> None:
     """Runs by E and G, and what the models read."""
     text = sweep.text()
     st.markdown(
-        f"Decoder-only transformers on bytes (vocabulary 256, context 128), feed-forward width 4 d, dense or E·G experts of width "
+        f"Decoder-only transformers on bytes (vocabulary {sweep.VOCABULARY}, context 128), feed-forward width 4 d, dense or E·G experts of width "
         f"4 d / G with every byte sent to G of them. They read the {text['title']} (Debian package {text['package']}, SHA-256 "
         f"{text['sha256'][:16]}…), no byte twice; losses are of held-out pieces of it. Trainer, rules and every choice: "
         "`sweep/README.md`."

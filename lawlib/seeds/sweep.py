@@ -16,6 +16,8 @@ import pandas as pd
 from lawlib.runs import as_runs
 
 DATASET = "byte-moe-sweep"
+VOCABULARY = 256
+"""Of its models, which read bytes."""
 FOLDER = Path(__file__).parents[2] / "sweep"
 HELD_OUT, TRAINING = "held_out", "train"
 """Names of the final loss, and of the curve's: the mean over the bytes since the last point, each before it is learned from."""
