@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-Array = np.ndarray
+from .numerics.arrays import Array
 
 KRAJEWSKI_ASPECT = 64
 """d_model = 64 n_blocks (Krajewski 2024, Ludziejewski 2025)."""

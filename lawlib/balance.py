@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .laws import FittedLaw
-from .laws.law import Array
+from .numerics.arrays import Array
 
 BRACKET = (np.log(1e1), np.log(1e30))
 """ln N_active searched."""

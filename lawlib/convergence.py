@@ -24,7 +24,7 @@ from scipy.special import stdtrit
 
 from .laws import FittedLaw
 from .laws.fitted import run_arrays
-from .laws.law import Array
+from .numerics.arrays import Array
 from .pairing import SAME
 
 ALONG: tuple[str, ...] = ("tokens", "step", "flops")

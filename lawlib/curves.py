@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .laws.law import Array
+from .numerics.arrays import Array
 
 MAX_POINTS = 600
 """Points of one curve that are smoothed at once; the work grows with their square."""

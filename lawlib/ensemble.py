@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike
 
 from .errors import OptimumError
 from .laws import FittedLaw, log_variables
-from .laws.law import Array
 from .laws.saturation import to_free
+from .numerics.arrays import Array
 from .objective import Objective
 from .percentiles import central
 from .solver import Model, minimise

@@ -6,7 +6,7 @@ import numpy as np
 
 from .balance import BRACKET, Balance, first_guess
 from .laws import FittedLaw
-from .laws.law import Array
+from .numerics.arrays import Array
 from .optimum import solve
 from .roots import root
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from . import numbers
 from .laws import FittedLaw
-from .laws.law import Array
+from .numerics.arrays import Array
 from .optimum import Optimum
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 from .errors import FitError
 from .flops import FlopsRule, rule_of, total_rule_of
 from .laws import FitDetails, FittedLaw, Law, family, log_variables, published, run_arrays
-from .laws.law import Array
 from .laws.saturation import from_free
+from .numerics.arrays import Array
 from .objective import Objective
 from .runs import usable
 from .search import starts, steepened

@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
-from .architecture import KRAJEWSKI_ASPECT, Array, krajewski_flops
+from .architecture import KRAJEWSKI_ASPECT, krajewski_flops
+from .numerics.arrays import Array
 
 RULES = ("6ND", "krajewski", "router", "measured")
 _POWERS = (1.0, 2 / 3, 1 / 3)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from .equal_loss import log_budget_of
 from .errors import OptimumError
 from .laws import FittedLaw
-from .laws.law import Array
+from .numerics.arrays import Array
 from .optimum import (
     GRANULARITIES,
     compute_optimal,

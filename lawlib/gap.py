@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .ensemble import Ensemble
 from .equal_loss import log_budget_of
 from .laws import FittedLaw
-from .laws.law import Array
+from .numerics.arrays import Array
 from .optimum import compute_optimal, expansion_of
 from .runs import usable
 

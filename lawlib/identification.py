@@ -14,7 +14,7 @@ import numpy as np
 from .ensemble import fit_model
 from .gap import efficiency_gap
 from .laws import FittedLaw
-from .laws.law import Array
+from .numerics.arrays import Array
 from .objective import Objective
 
 WEAK = 0.5

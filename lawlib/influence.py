@@ -7,7 +7,7 @@ import pandas as pd
 
 from .ensemble import LEFT_OUT, Ensemble, refit
 from .laws import FittedLaw
-from .laws.law import Array
+from .numerics.arrays import Array
 from .optimum import compute_optimal
 
 MAX_WORK = 400_000

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .laws.law import Array
+from .numerics.arrays import Array
 from .restarts import RULE, find_restarts
 from .runs import among
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .laws.law import Array
+from .numerics.arrays import Array
 
 OBJECTIVES = ("huber", "squared_log", "squared")
 

@@ -16,7 +16,7 @@ from .architecture import without_embeddings
 from .balance import BRACKET, Balance, affine, blocks, first_guess, log_ratio_of
 from .errors import OptimumError
 from .laws import FittedLaw
-from .laws.law import Array
+from .numerics.arrays import Array
 
 GRANULARITIES: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """The granularities searched when none is asked for."""

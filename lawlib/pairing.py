@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from .laws.law import Array
+from .numerics.arrays import Array
 from .runs import usable
 
 SAME = 0.02

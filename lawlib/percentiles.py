@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .laws.law import Array
+from .numerics.arrays import Array
 
 
 def central(values: ArrayLike, level: float) -> tuple[Array, Array]:

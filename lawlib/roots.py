@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .architecture import Array
+from .numerics.arrays import Array
 
 STEPS = 60
 

@@ -11,8 +11,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from .laws.law import Array, Law
+from .laws.law import Law
 from .laws.saturation import log_ehat, to_free
+from .numerics.arrays import Array
 
 MAX_RUNS = 400
 """Candidates are judged on at most this many runs, spread evenly over the data."""

@@ -11,8 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
-from .laws.law import Array, Law
+from .laws.law import Law
 from .laws.saturation import derivatives as ehat_derivatives
+from .numerics.arrays import Array
 from .objective import Objective
 
 MAX_STEP = 3.0

@@ -23,7 +23,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtr, stdtrit
 
-from .laws.law import Array
+from .numerics.arrays import Array
 
 BETAS = np.geomspace(0.02, 1.5, 90)
 PART = 0.8

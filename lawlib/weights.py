@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .laws.law import Array
+from .numerics.arrays import Array
 from .runs import usable
 
 WEIGHTS: dict[str, str] = {

@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..flops import FlopsRule, TotalRule
-from .law import Array, Law
+from ..numerics.arrays import Array
+from .law import Law
 from .saturation import from_free, log_ehat
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .law import Array
+from ..numerics.arrays import Array
 
 if TYPE_CHECKING:
     from .published import Record

@@ -14,7 +14,8 @@ from functools import cached_property
 
 import numpy as np
 
-Array = np.ndarray
+from ..numerics.arrays import Array
+
 Feature = float | str | tuple[float, str]
 
 VARIABLES: dict[str, str] = {"N": "n", "D": "tokens", "G": "granularity", "Ehat": "expansion", "A": "active_share"}

@@ -7,7 +7,7 @@ E = 1 gives Ehat = E_start, E to infinity gives E_max. Fits move (ln q, ln E_max
 
 import numpy as np
 
-from .law import Array
+from ..numerics.arrays import Array
 
 LIMIT = 60.0
 """ln q and ln E_max act as if within plus and minus this: beyond, Ehat no longer changes at any E there is."""

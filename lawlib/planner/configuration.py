@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..architecture import Transformer
 from ..laws import FittedLaw
-from ..laws.law import Array
+from ..numerics.arrays import Array
 from .limits import Limits
 from .recipe import Recipe, law_active, law_size
 from .training import ling_batch

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..laws import FittedLaw
-from ..laws.law import Array
+from ..numerics.arrays import Array
 from ..optimum import check_law, log_loss_at, log_ratio_of, log_tokens_of_budget, solve
 from .limits import BUDGET, TOKENS, Limits
 from .recipe import Recipe, law_active

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..identification import information, log_slope, small_steps
 from ..laws import FittedLaw, run_arrays
-from ..laws.law import Array
+from ..numerics.arrays import Array
 
 Quantity = Callable[[FittedLaw], Array]
 SHARES = 3.0

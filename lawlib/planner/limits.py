@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import numbers
-from ..architecture import Array, Transformer
+from ..architecture import Transformer
+from ..numerics.arrays import Array
 from ..serving import Machine, Workload, footprint, kv_bytes, weight_bytes
 from ..serving.roofline import decode_time
 from .training import Cluster

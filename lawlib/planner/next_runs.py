@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..laws import FittedLaw
-from ..laws.law import Array
+from ..numerics.arrays import Array
 from ..optimum import compute_optimal, log_total
 from .design import Design, Quantity, picked_runs
 

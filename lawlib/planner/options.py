@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..laws import FittedLaw
-from ..laws.law import Array
+from ..numerics.arrays import Array
 from ..optimum import granularities_of
 from .continuous import best_sizes, largest_allowed
 from .limits import BUDGET, SERVED, TOKENS, Limits

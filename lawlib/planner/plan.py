@@ -11,7 +11,7 @@ import pandas as pd
 from ..ensemble import Ensemble
 from ..errors import OptimumError
 from ..laws import FittedLaw
-from ..laws.law import Array
+from ..numerics.arrays import Array
 from ..percentiles import central
 from .configuration import Configuration, configure, predicted
 from .conflict import conflict, unreachable

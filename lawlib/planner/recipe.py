@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..architecture import GroupedAttention, Transformer, with_embeddings
 from ..laws import FittedLaw
-from ..laws.law import Array
+from ..numerics.arrays import Array
 from ..serving import QUERIES_PER_KEY
 
 GATED = 3

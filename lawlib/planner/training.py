@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..architecture import Array, Transformer
+from ..architecture import Transformer
+from ..numerics.arrays import Array
 from ..serving import GPU
 
 STATE_BYTES = 18.0

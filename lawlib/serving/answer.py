@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..architecture import Array
 from ..ensemble import Ensemble, interval_words
+from ..numerics.arrays import Array
 from . import tables
 from .tables import Question
 

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import least_squares
 
-from ..architecture import Array, krajewski_blocks
+from ..architecture import krajewski_blocks
 from ..errors import FitError
+from ..numerics.arrays import Array
 from ..released import released_shapes
 from .cost import Workload
 from .hardware import gpu

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..architecture import Array
 from ..laws import FittedLaw
+from ..numerics.arrays import Array
 from ..optimum import log_loss_at, log_tokens_of_budget
 from .algorithms import SMALLEST, Server, optima
 from .memory import kv_bytes, weight_bytes

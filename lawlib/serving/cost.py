@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..architecture import Array
+from ..numerics.arrays import Array
 from ..roots import root
 from .memory import Footprint, largest_batch, mean_context
 from .roofline import Machine, decode_time, prefill_time

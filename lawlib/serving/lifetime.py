@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..architecture import Array
 from ..laws import FittedLaw
+from ..numerics.arrays import Array
 from ..optimum import log_ratio_of, log_tokens_of_loss
 from .algorithms import Price, expansions_of
 from .roofline import Machine

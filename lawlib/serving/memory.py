@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..architecture import Array, Transformer
+from ..architecture import Transformer
+from ..numerics.arrays import Array
 from .hardware import GPU, PRECISIONS
 
 USABLE = 0.9

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from .. import seeds
-from ..architecture import Array
 from ..laws import FittedLaw
+from ..numerics.arrays import Array
 from ..optimum import compute_optimal
 from ..percentiles import central
 from ..reproductions import LEVEL, Section, fitted

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..architecture import Array
+from ..numerics.arrays import Array
 from .hardware import GPU, PRECISIONS
 from .memory import USABLE, Footprint, kv_bytes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..architecture import Array
+from ..numerics.arrays import Array
 
 
 def batch_that_fits(

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..architecture import KRAJEWSKI_ASPECT, LUDZIEJEWSKI_VOCABULARY, Array, krajewski_blocks, without_embeddings
+from ..architecture import KRAJEWSKI_ASPECT, LUDZIEJEWSKI_VOCABULARY, krajewski_blocks, without_embeddings
 from ..errors import OptimumError
 from ..laws import FittedLaw
+from ..numerics.arrays import Array
 from .memory import Footprint
 
 QUERIES_PER_KEY = 4.0

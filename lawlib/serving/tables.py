@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..architecture import Array
 from ..ensemble import Ensemble
 from ..extrapolation import within
 from ..laws import FittedLaw
+from ..numerics.arrays import Array
 from ..optimum import check_optimum, log_tokens_of_budget
 from ..percentiles import intervals
 from .algorithms import EXPANSIONS, Optimal, Price, Server, Sized, bounded_cost, bounded_loss, optima, over_training
