@@ -12,7 +12,7 @@ The data flow is one way: `ingest` reads logs into canonical `runs`, `store` kee
 from .approaches import IsoflopOptima, envelope_optima, isoflop_optima
 from .backtest import Backtest, backtest
 from .convergence import Speedups, finished_curves, mean_ratio, speedups
-from .ensemble import Ensemble, bootstrap
+from .ensemble import bootstrap
 from .errors import FitError, LawlibError, OptimumError, ReadError, StoreError
 from .fitting import fit, why_not
 from .flops import FlopsRule
@@ -26,10 +26,9 @@ from .frontier import (
     switching_budgets,
 )
 from .gap import efficiency_gap, measured_gap
-from .health import Finding
 from .influence import leave_one_size_out, pulls
 from .ingest import read_runs
-from .laws import FAMILIES, FittedLaw, FormulaLaw, Law, published, published_names
+from .laws import FAMILIES, Ensemble, Finding, FittedLaw, FormulaLaw, Law, published, published_names
 from .optimum import Optimum, best_loss, compute_optimal
 from .pairing import pair_runs
 from .portable import portable

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .ensemble import Ensemble, bootstrap
+from .ensemble import bootstrap
 from .errors import FitError
 from .fitting import fit
 from .influence import leave_one_size_out
-from .laws import FittedLaw, Law, family
+from .laws import Ensemble, Law, family
+from .result import Fit
 from .runs import usable
 
 LEVEL = 0.90
@@ -35,7 +36,7 @@ class Backtest:
     cut: float
     summary: pd.DataFrame
     points: pd.DataFrame
-    fits: dict[str, FittedLaw]
+    fits: dict[str, Fit]
 
 
 def backtest(
@@ -102,17 +103,15 @@ def verdicts(summary: pd.DataFrame) -> list[str]:
     return out
 
 
-def information(fitted: FittedLaw) -> tuple[float, float]:
+def information(fitted: Fit) -> tuple[float, float]:
     """(AIC, BIC) with normal residuals of ln L: n ln(RSS/n) + 2 p, and + p ln n."""
-    assert fitted.fit is not None
     n = len(fitted.fit.residuals)
     p = len(fitted.phi) + 1
     likelihood = n * np.log(max(float(np.mean(fitted.fit.residuals**2)), 1e-300))
     return likelihood + 2 * p, likelihood + p * np.log(n)
 
 
-def _judge(fitted: FittedLaw, samples: Ensemble, test: pd.DataFrame) -> pd.DataFrame:
-    assert fitted.fit is not None
+def _judge(fitted: Fit, samples: Ensemble, test: pd.DataFrame) -> pd.DataFrame:
     predicted = fitted.predict(test)
     spread = np.log(samples.law.predict(test))
     noise = float(np.std(fitted.fit.residuals, ddof=min(len(fitted.law.linear), len(fitted.fit.residuals) - 1)))
@@ -133,8 +132,7 @@ _SUMMARY = [
 ]  # fmt: skip
 
 
-def _summary(name: str, fitted: FittedLaw, judged: pd.DataFrame) -> dict:
-    assert fitted.fit is not None
+def _summary(name: str, fitted: Fit, judged: pd.DataFrame) -> dict:
     error = np.log(judged["predicted"]) - np.log(judged["loss"])
     aic, bic = information(fitted)
     return {

@@ -7,10 +7,12 @@ import pandas as pd
 
 from .errors import FitError
 from .flops import FlopsRule, rule_of, total_rule_of
+from .health import CHECKS
 from .laws import FitDetails, FittedLaw, Law, family, log_variables, published, run_arrays
 from .laws.saturation import from_free
 from .numerics.arrays import Array
 from .objective import Objective
+from .result import Fit
 from .runs import usable
 from .search import starts, steepened
 from .solver import Model, Solution, minimise
@@ -51,7 +53,7 @@ def fit(
     delta: float = 1e-3,
     weights: str | Array | None = None,
     flops_rule: FlopsRule | str | None = None,
-) -> FittedLaw:
+) -> Fit:
     """The law of this form that fits the runs best.
 
     Args:
@@ -66,12 +68,12 @@ def fit(
     """
     law = family(law) if isinstance(law, str) else law
     found = _fit(runs, law, objective, delta, weights, flops_rule)
-    if found.fit is not None and found.fit.fit_shapes and _ran_off(found):
+    if found.fit.fit_shapes and _ran_off(found):
         found = _fit(runs, law, objective, delta, weights, flops_rule, RAN_OFF)
     return found
 
 
-def _ran_off(found: FittedLaw) -> bool:
+def _ran_off(found: Fit) -> bool:
     """Whether the fitted Ehat is a step between the lowest and the next E, which its shapes and exponents make ever steeper."""
     e_start, e_max = from_free(found.shapes)
     return not np.isfinite(found.theta).all() or bool(e_max < MIN_RISE * max(float(e_start), 1.0))
@@ -85,7 +87,7 @@ def _fit(
     weights: str | Array | None,
     flops_rule: FlopsRule | str | None,
     why_held: str = "",
-) -> FittedLaw:
+) -> Fit:
     """`fit`; `why_held`: the reason to hold the shapes of Ehat whatever the runs allow."""
     goal = Objective(objective, delta)
     kept, w, dropped = _prepare(runs, law, weights)
@@ -123,7 +125,7 @@ def _fit(
     shares = (state.share / state.total[:, None, :])[0].max(axis=1)
     theta = phi[0, : len(law.linear)]
     residuals = state.log_pred[0] - log_loss
-    return FittedLaw(
+    return Fit(
         law=law,
         theta=theta,
         shapes=phi[0, len(law.linear) :] if fit_shapes else shapes,
@@ -135,6 +137,7 @@ def _fit(
         status=_status(law, bool(found.converged[best]), shares, theta),
         held=held,
         ranges=data_ranges(kept),
+        checks=CHECKS,
         fit=FitDetails(
             runs=kept,
             weights=w,

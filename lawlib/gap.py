@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .ensemble import Ensemble
 from .equal_loss import log_budget_of
-from .laws import FittedLaw
+from .laws import Ensemble, FittedLaw, PublishedLaw
 from .numerics.arrays import Array
 from .optimum import compute_optimal, expansion_of
 from .runs import usable
@@ -50,7 +49,7 @@ def dense_point(law: FittedLaw) -> tuple[float | None, float | None]:
     return (1.0 if law.law.has_expansion else None, 1.0 if "G" in law.law.variables else None)
 
 
-def shared_rounding(moe_law: FittedLaw, dense_law: FittedLaw, n: int, seed: int = 0) -> tuple[Ensemble, Ensemble]:
+def shared_rounding(moe_law: PublishedLaw, dense_law: PublishedLaw, n: int, seed: int = 0) -> tuple[Ensemble, Ensemble]:
     """Rounding samples of a MoE law and of the dense law fitted with the same irreducible loss c: c is drawn once for both.
 
     Krajewski 2024 fit the MoE law first and share its c with the dense one. Raises ValueError for laws without rounding.

@@ -16,14 +16,14 @@ from .gap import efficiency_gap
 from .laws import FittedLaw
 from .numerics.arrays import Array
 from .objective import Objective
+from .result import Fit
 
 WEAK = 0.5
 """A parameter whose standard error is above this share of its value is not identified by the runs."""
 
 
-def gauss_newton(fitted: FittedLaw) -> Array:
+def gauss_newton(fitted: Fit) -> Array:
     """J'WJ of ln L_pred in the parameters as fitted, weights of mean one, a mean over runs: shape `(p, p)`."""
-    assert fitted.fit is not None
     model = fit_model(fitted)
     state = model.evaluate(fitted.phi[None, :])
     # With ln L_obs = ln L_pred the squared objective's Hessian is 2 J'J exactly.
@@ -33,9 +33,8 @@ def gauss_newton(fitted: FittedLaw) -> Array:
     return hessian[0] / 2
 
 
-def information(fitted: FittedLaw) -> tuple[Array, float]:
+def information(fitted: Fit) -> tuple[Array, float]:
     """(J'WJ / s² summed over the runs, shape `(p, p)`, and the noise s of ln L); s is infinite without freedom left."""
-    assert fitted.fit is not None
     matrix = gauss_newton(fitted)
     n, p = len(fitted.fit.residuals), len(matrix)
     if n <= p:
@@ -44,7 +43,7 @@ def information(fitted: FittedLaw) -> tuple[Array, float]:
     return matrix * n / variance, float(np.sqrt(variance))
 
 
-def covariance(fitted: FittedLaw) -> Array:
+def covariance(fitted: Fit) -> Array:
     """Covariance of the parameters as fitted, shape `(p, p)`; infinite where the runs leave no freedom."""
     matrix, noise = information(fitted)
     if not np.isfinite(noise):
@@ -53,7 +52,7 @@ def covariance(fitted: FittedLaw) -> Array:
     return np.linalg.pinv(matrix / np.outer(scale, scale), rcond=1e-14, hermitian=True) / np.outer(scale, scale)
 
 
-def relative_errors(fitted: FittedLaw) -> dict[str, float]:
+def relative_errors(fitted: Fit) -> dict[str, float]:
     """Standard error over value of every fitted parameter; of a positive one the error of its logarithm."""
     error = np.sqrt(np.maximum(np.diag(covariance(fitted)), 0.0))
     values = fitted.phi
@@ -64,17 +63,17 @@ def relative_errors(fitted: FittedLaw) -> dict[str, float]:
     return dict(zip([*fitted.law.linear, "E_start", "E_max"], relative.tolist(), strict=False))
 
 
-def not_identified(fitted: FittedLaw) -> dict[str, float]:
+def not_identified(fitted: Fit) -> dict[str, float]:
     """The parameters whose relative standard error is above `WEAK`, with it."""
     return {name: error for name, error in relative_errors(fitted).items() if not error <= WEAK}
 
 
-def small_steps(fitted: FittedLaw) -> Array:
+def small_steps(fitted: Fit) -> Array:
     """A small step along every parameter as fitted, a share of its standard error: for `log_slope`."""
     return np.clip(1e-4 * np.sqrt(np.diag(covariance(fitted))), 1e-10, 1e-3)
 
 
-def log_slope(fitted: FittedLaw, quantity: Callable[[FittedLaw], Array], steps: Array | None = None) -> Array:
+def log_slope(fitted: Fit, quantity: Callable[[FittedLaw], Array], steps: Array | None = None) -> Array:
     """Derivatives of ln(quantity) in the parameters as fitted, shape `(p, ...)`, by central differences.
 
     `quantity` is called once with a whole ensemble: the law shifted by `steps` along every parameter, those of `small_steps` unless
@@ -89,7 +88,7 @@ def log_slope(fitted: FittedLaw, quantity: Callable[[FittedLaw], Array], steps: 
         return (logs[:p] - logs[p:]) / (2 * steps.reshape(-1, *[1] * (logs.ndim - 1)))
 
 
-def log_error(fitted: FittedLaw, quantity: Callable[[FittedLaw], Array]) -> float:
+def log_error(fitted: Fit, quantity: Callable[[FittedLaw], Array]) -> float:
     """Standard error of the logarithm of a positive quantity computed from the law, by the delta method."""
     cov = covariance(fitted)
     if not np.isfinite(cov).all():
@@ -100,9 +99,7 @@ def log_error(fitted: FittedLaw, quantity: Callable[[FittedLaw], Array]) -> floa
     return error if np.isfinite(error) else np.inf
 
 
-def gap_error(
-    moe: FittedLaw, dense: FittedLaw, budget: float, expansion: float | None, granularity: float | None = None
-) -> float:
+def gap_error(moe: Fit, dense: Fit, budget: float, expansion: float | None, granularity: float | None = None) -> float:
     """Standard error of the logarithm of the efficiency gap: of one law for both, or of two fits to different runs."""
 
     def gap(moe_law: FittedLaw, dense_law: FittedLaw) -> Array:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .ensemble import LEFT_OUT, Ensemble, refit
-from .laws import FittedLaw
+from .ensemble import LEFT_OUT, refit
+from .laws import Ensemble
 from .numerics.arrays import Array
 from .optimum import compute_optimal
+from .result import Fit
 
 MAX_WORK = 400_000
 """Runs times refits that leave-one-out may take: beyond, only the runs with the largest residuals are left out."""
@@ -16,18 +17,17 @@ MAX_GROUPS = 12
 """Sizes are merged to at most this many groups for leave-one-size-out."""
 
 
-def without(fit: FittedLaw, left_out: Array) -> Ensemble:
+def without(fit: Fit, left_out: Array) -> Ensemble:
     """Refits that leave runs out: `left_out` is boolean, shape `(n_refits, n_runs)`; started from the fit."""
     return refit(fit, (~np.asarray(left_out, dtype=bool)).astype(float), LEFT_OUT)
 
 
-def pulls(fit: FittedLaw, budget: float, expansion: float | None = None) -> pd.DataFrame:
+def pulls(fit: Fit, budget: float, expansion: float | None = None) -> pd.DataFrame:
     """How far the optimum at a budget moves when one run is left out, largest first.
 
     Columns: run_id, name, residual (ln L_pred - ln L), n_pull and loss_pull: change of ln N_opt and ln loss without the run.
     In large data only the runs with the largest residuals are tried. Raises as `compute_optimal`.
     """
-    assert fit.fit is not None
     residuals = np.abs(fit.fit.residuals)
     chosen = np.sort(np.argsort(-residuals)[: max(MAX_WORK // len(residuals), 10)])
     left_out = np.zeros((len(chosen), len(residuals)), dtype=bool)
@@ -42,12 +42,11 @@ def pulls(fit: FittedLaw, budget: float, expansion: float | None = None) -> pd.D
     return table.sort_values("n_pull", key=np.abs, ascending=False, ignore_index=True)
 
 
-def leave_one_size_out(fit: FittedLaw) -> float:
+def leave_one_size_out(fit: Fit) -> float:
     """Root mean square error of ln L at sizes that the law was not fitted to; NaN for fewer than three sizes.
 
     Each size (at most twelve groups of neighbouring ones) is left out, the law refitted and judged on it.
     """
-    assert fit.fit is not None
     sizes = fit.fit.runs[fit.law.count].to_numpy(dtype=float)
     distinct = np.unique(sizes)
     if len(distinct) < 3:

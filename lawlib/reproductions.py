@@ -14,7 +14,7 @@ from . import seeds
 from .architecture import krajewski_flops
 from .frontier import switching_budgets
 from .gap import efficiency_gap, shared_rounding
-from .laws import FittedLaw, FormulaLaw, published, shared_experts_optimum
+from .laws import FittedLaw, FormulaLaw, PublishedLaw, published, shared_experts_optimum
 from .optimum import best_loss, compute_optimal
 
 LEVEL = 0.90
@@ -43,10 +43,10 @@ class Section:
         return int(self.table["holds"].notna().sum()) if "holds" in self.table else 0
 
 
-def fitted(name: str) -> FittedLaw:
+def fitted(name: str) -> PublishedLaw:
     """A published law that has a loss of the log-sum-exp form."""
     law = published(name)
-    assert isinstance(law, FittedLaw)
+    assert isinstance(law, PublishedLaw)
     return law
 
 

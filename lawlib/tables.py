@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .ensemble import Ensemble
 from .extrapolation import inside, within
 from .frontier import isoflop_columns, isoflop_losses, router_share
 from .gap import dense_point, efficiency_gap
-from .laws import FittedLaw
+from .laws import Ensemble, FittedLaw
 from .optimum import Optimum, check_optimum, compute_optimal, granularities_of
 from .percentiles import intervals
 

@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 
 import lawlib
 from lawlib import bootstrap, compute_optimal, efficiency_gap
-from lawlib.ensemble import CHUNK, HUBER_FACTOR, fit_model, refit, rounding
+from lawlib.ensemble import CHUNK, HUBER_FACTOR, fit_model, refit
 from lawlib.objective import Objective
 from tests.planted import PARAMS, grid
 
@@ -175,7 +175,7 @@ class TestRounding:
 
     def test_rounding_is_reproducible(self):
         law = lawlib.published("krajewski2024-moe-e64")
-        np.testing.assert_array_equal(law.rounding(9, seed=3).law.theta, rounding(law, 9, seed=3).law.theta)
+        np.testing.assert_array_equal(law.rounding(9, seed=3).law.theta, law.rounding(9, seed=3).law.theta)
         assert not np.allclose(law.rounding(9, seed=3).law.theta, law.rounding(9, seed=4).law.theta)
 
     def test_the_shapes_of_ehat_move_too(self):

@@ -8,9 +8,9 @@ import pytest
 
 import lawlib
 from lawlib import compute_optimal, efficiency_gap, granularity_frontier, isoflop, isoflop_losses
-from lawlib.ensemble import Ensemble
 from lawlib.extrapolation import inside
 from lawlib.gap import shared_rounding
+from lawlib.laws import Ensemble
 from lawlib.percentiles import central
 from lawlib.tables import gap_curves, granularity_curves, isoflop_curves, optimal_path, stacked
 from tests.planted import grid

@@ -9,8 +9,7 @@ import streamlit as st
 
 import lawlib
 from lawlib import health
-from lawlib.ensemble import interval_words
-from lawlib.laws import COUNTS, MARKS
+from lawlib.laws import COUNTS, MARKS, interval_words
 
 from . import collected, data, folded, state
 from .markup import plain

@@ -10,8 +10,8 @@ import pandas as pd
 
 import lawlib
 from lawlib import figures, selection, tables
-from lawlib.ensemble import interval_words
 from lawlib.identification import WEAK, gap_error
+from lawlib.laws import interval_words
 from lawlib.percentiles import central
 
 from . import data, state

@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..ensemble import Ensemble
-from ..laws import FittedLaw
+from ..laws import Ensemble, FittedLaw
 from ..serving import Answer
 
 

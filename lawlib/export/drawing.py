@@ -7,9 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from ..architecture import LUDZIEJEWSKI_VOCABULARY
-from ..ensemble import interval_words
 from ..figures import AXES
-from ..laws import published
+from ..laws import interval_words, published
 from .analysis import Analysis, Chart
 from .naming import named
 

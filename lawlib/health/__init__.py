@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from ..laws import FittedLaw
-from .finding import Finding
 from .parameters import FAR, MAX_CONDITION, MAX_LOSS_ERROR, UNMOVED, flat_directions, held, status, unmoved, weak
 from .residuals import LARGEST, MAX_MISS, MAX_PULL, TREND, missed, pull, trends
 from .runs import MAX_DISAGREEMENT, MIN_DECADES, MIN_RAY_SPREAD, MIN_VALUES, coverage, isoflops, largest_budget, pooled
 
 __all__ = [
+    "CHECKS",
     "FAR",
     "LARGEST",
     "MAX_CONDITION",
@@ -21,17 +20,7 @@ __all__ = [
     "MIN_VALUES",
     "TREND",
     "UNMOVED",
-    "Finding",
-    "findings",
     "largest_budget",
     "missed",
 ]
-_CHECKS = (status, missed, unmoved, weak, flat_directions, coverage, pooled, trends, pull, isoflops, held)
-
-
-def findings(fitted: FittedLaw) -> list[Finding]:
-    """All findings of a fit, warnings first; empty for a published law."""
-    if fitted.fit is None:
-        return []
-    found = [finding for check in _CHECKS for finding in check(fitted)]
-    return sorted(found, key=lambda f: f.severity != "warning")
+CHECKS = (status, missed, unmoved, weak, flat_directions, coverage, pooled, trends, pull, isoflops, held)

@@ -6,10 +6,10 @@ import numpy as np
 
 from ..errors import OptimumError
 from ..identification import WEAK, gap_error, gauss_newton, log_error, not_identified
-from ..laws import FittedLaw
+from ..laws import Finding
 from ..numbers import flops
 from ..optimum import compute_optimal
-from .finding import Finding
+from ..result import Fit
 from .runs import largest_budget
 
 MAX_CONDITION = 1e4
@@ -22,8 +22,7 @@ MAX_LOSS_ERROR = 0.02
 """Standard error of ln L at the far optimum above which the law does not say what loss to expect there."""
 
 
-def status(fitted: FittedLaw) -> list[Finding]:
-    assert fitted.fit is not None
+def status(fitted: Fit) -> list[Finding]:
     out = []
     if fitted.status != "converged":
         out.append(
@@ -55,8 +54,7 @@ def status(fitted: FittedLaw) -> list[Finding]:
     return out
 
 
-def unmoved(fitted: FittedLaw) -> list[Finding]:
-    assert fitted.fit is not None
+def unmoved(fitted: Fit) -> list[Finding]:
     if fitted.fit.start is None:
         return []
     end = fitted.phi
@@ -74,7 +72,7 @@ def unmoved(fitted: FittedLaw) -> list[Finding]:
     ]
 
 
-def flat_directions(fitted: FittedLaw) -> list[Finding]:
+def flat_directions(fitted: Fit) -> list[Finding]:
     matrix = gauss_newton(fitted)
     scale = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
     eigenvalues, vectors = np.linalg.eigh(matrix / scale[:, None] / scale[None, :])
@@ -95,7 +93,7 @@ def flat_directions(fitted: FittedLaw) -> list[Finding]:
     ]
 
 
-def weak(fitted: FittedLaw) -> list[Finding]:
+def weak(fitted: Fit) -> list[Finding]:
     """Parameters, and consequences far out, that the runs do not identify."""
     out = []
     found = not_identified(fitted)
@@ -149,7 +147,7 @@ def weak(fitted: FittedLaw) -> list[Finding]:
     return out
 
 
-def held(fitted: FittedLaw) -> list[Finding]:
+def held(fitted: Fit) -> list[Finding]:
     if not fitted.held:
         return []
     name, why = next(iter(fitted.held.items()))

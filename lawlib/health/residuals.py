@@ -6,9 +6,9 @@ import numpy as np
 
 from ..errors import OptimumError
 from ..influence import pulls
-from ..laws import FittedLaw
+from ..laws import Finding
 from ..numbers import flops
-from .finding import Finding
+from ..result import Fit
 from .runs import largest_budget
 
 TREND = 3.0
@@ -21,9 +21,8 @@ MAX_PULL = 0.25
 """Change of ln N_opt by a single run, at the largest compute of the data, above which the optimum hangs on that run."""
 
 
-def missed(fitted: FittedLaw) -> list[Finding]:
+def missed(fitted: Fit) -> list[Finding]:
     """Whether the law passes the runs of largest compute by: what it says beyond them starts there."""
-    assert fitted.fit is not None
     runs, residuals = fitted.fit.runs, fitted.fit.residuals
     if "flops" not in runs or runs["flops"].nunique() < 2 or runs["flops"].isna().any():
         return []
@@ -43,8 +42,7 @@ def missed(fitted: FittedLaw) -> list[Finding]:
     ]
 
 
-def trends(fitted: FittedLaw) -> list[Finding]:
-    assert fitted.fit is not None
+def trends(fitted: Fit) -> list[Finding]:
     runs, residuals = fitted.fit.runs, fitted.fit.residuals
     axes = {"size": runs.get(fitted.law.count), "training tokens": runs.get("tokens"), "training FLOPs": runs.get("flops")}
     if "tokens" in runs and fitted.law.count in runs:
@@ -74,7 +72,7 @@ def trends(fitted: FittedLaw) -> list[Finding]:
     return out
 
 
-def pull(fitted: FittedLaw) -> list[Finding]:
+def pull(fitted: Fit) -> list[Finding]:
     where = largest_budget(fitted)
     if where is None:
         return []

@@ -7,10 +7,10 @@ import pandas as pd
 
 from ..approaches import envelope_optima, isoflop_optima
 from ..errors import OptimumError
-from ..laws import FittedLaw, run_arrays
+from ..laws import Finding, run_arrays
 from ..numbers import count, flops
 from ..optimum import compute_optimal
-from .finding import Finding
+from ..result import Fit
 
 MIN_RAY_SPREAD = 3.0
 """Largest over smallest tokens per parameter below which the runs lie on one ray."""
@@ -22,8 +22,7 @@ MAX_DISAGREEMENT = 0.4
 """Difference of ln N_opt between the law and the isoFLOP parabolas (or the envelope) above which they disagree."""
 
 
-def coverage(fitted: FittedLaw) -> list[Finding]:
-    assert fitted.fit is not None
+def coverage(fitted: Fit) -> list[Finding]:
     runs, out = fitted.fit.runs, []
     variables = fitted.law.variables
     size = fitted.law.count
@@ -68,8 +67,7 @@ def coverage(fitted: FittedLaw) -> list[Finding]:
     return out
 
 
-def pooled(fitted: FittedLaw) -> list[Finding]:
-    assert fitted.fit is not None
+def pooled(fitted: Fit) -> list[Finding]:
     out = []
     for column, variables, word in (("expansion", {"Ehat", "A"}, "E"), ("granularity", {"G"}, "G")):
         if variables & set(fitted.law.variables) or column not in fitted.fit.runs:
@@ -102,11 +100,10 @@ def pooled(fitted: FittedLaw) -> list[Finding]:
     return out
 
 
-def isoflops(fitted: FittedLaw) -> list[Finding]:
+def isoflops(fitted: Fit) -> list[Finding]:
     where = largest_budget(fitted)
     if where is None or fitted.count != "n_active" or {"Ehat", "A", "G"} & set(fitted.law.variables):
         return []
-    assert fitted.fit is not None
     found, out = isoflop_optima(fitted.fit.runs, n_resamples=2), []
     if found is not None:
         bad = found.slices[~(found.slices["inside"] & found.slices["opens_up"])]
@@ -131,7 +128,7 @@ def isoflops(fitted: FittedLaw) -> list[Finding]:
     return out
 
 
-def _disagreement(fitted: FittedLaw, slices: pd.DataFrame, words: str) -> list[Finding]:
+def _disagreement(fitted: Fit, slices: pd.DataFrame, words: str) -> list[Finding]:
     if slices.empty:
         return []
     try:
@@ -154,12 +151,11 @@ def _disagreement(fitted: FittedLaw, slices: pd.DataFrame, words: str) -> list[F
     ]
 
 
-def largest_budget(fitted: FittedLaw) -> tuple[float, float | None] | None:
+def largest_budget(fitted: Fit) -> tuple[float, float | None] | None:
     """The largest compute of the data, and the E to ask the law at; None for data or laws without a compute optimum."""
     if "D" not in fitted.law.variables or "flops" not in fitted.ranges:
         return None
     expansion = None
     if fitted.law.has_expansion:
-        assert fitted.fit is not None
         expansion = float(np.median(run_arrays(fitted.law, fitted.fit.runs)[3]))
     return fitted.ranges["flops"][1], expansion

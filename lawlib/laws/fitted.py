@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,13 +11,10 @@ from numpy.typing import ArrayLike
 
 from ..flops import FlopsRule, TotalRule
 from ..numerics.arrays import Array
+from .finding import Finding
 from .law import Law
+from .record import Record
 from .saturation import from_free, log_ehat
-
-if TYPE_CHECKING:
-    from ..ensemble import Ensemble
-    from ..health import Finding
-    from .published import Record
 
 
 @dataclass(frozen=True)
@@ -116,34 +112,17 @@ class FittedLaw:
         """One sample of an ensemble as a law of its own."""
         return replace(self, theta=self.theta[index], shapes=self.shapes[index] if self.law.has_shapes else self.shapes)
 
-    @property
-    def phi(self) -> Array:
-        """The parameters as fitted, shape `(p,)`: theta, and (ln q, ln E_max) where they were fitted. For a fit."""
-        assert self.fit is not None
-        return np.concatenate([self.theta, self.shapes]) if self.fit.fit_shapes else self.theta
-
-    def at_phi(self, phi: Array) -> FittedLaw:
-        """This fit at other parameters, an ensemble: phi `(n_samples, p)` as in `phi`, shapes that were held stay."""
-        assert self.fit is not None
-        n = len(self.law.linear)
-        shapes = phi[:, n:] if self.fit.fit_shapes else np.tile(self.shapes, (len(phi), 1))
-        return replace(self, theta=phi[:, :n], shapes=shapes)
-
     def part(self, samples: slice) -> FittedLaw:
         """These samples of an ensemble."""
         return replace(self, theta=self.theta[samples], shapes=self.shapes[samples])
 
     def health(self) -> list[Finding]:
-        """What a careful reader would hold against this fit, each with its remedy; empty for a published law."""
-        from ..health import findings
+        """What a careful reader would hold against a fit, warnings first; empty for a law that was not fitted to runs."""
+        return []
 
-        return findings(self)
-
-    def rounding(self, n: int = 1000, seed: int = 0) -> Ensemble:
-        """`n` laws drawn within the print rounding of a published law's coefficients. Raises ValueError for a fit."""
-        from ..ensemble import rounding
-
-        return rounding(self, n, seed)
+    def rounding(self, n: int = 1000, seed: int = 0) -> Iterable[FittedLaw]:
+        """`n` laws drawn within the print rounding of a published law's coefficients. Raises ValueError for any other."""
+        raise ValueError(f"{self.name} has no printed coefficients, so it has no print rounding.")
 
     @property
     def count(self) -> str:

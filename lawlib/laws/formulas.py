@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..numerics.arrays import Array
-
-if TYPE_CHECKING:
-    from .published import Record
+from .record import Record
 
 
 @dataclass(frozen=True)

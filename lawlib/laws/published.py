@@ -2,54 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 
 from .. import seeds
 from ..flops import DENSE, KRAJEWSKI_TOTAL, FlopsRule, TotalRule
+from .ensemble import Ensemble, rounding
 from .families import FAMILIES
 from .fitted import FittedLaw
 from .formulas import FORMULAS, FormulaLaw
+from .record import Record
 from .saturation import to_free
-
-COUNTS: dict[str, str] = {
-    "n_active": "active parameters, non-embedding, router excluded",
-    "n_total": "total parameters, non-embedding, router excluded",
-    "n_active_with_embeddings": "active parameters with embedding and unembedding",
-    "n_total_with_embeddings": "total parameters with embedding",
-}
-MARKS: dict[str, str] = {
-    "P": "printed in the paper",
-    "S": "from a secondary source only",
-    "R": "from a public repository's data",
-    "C": "computed here, not printed",
-    "": "printed in the paper",
-}
 
 
 @dataclass(frozen=True)
-class Record:
-    """Where a published law comes from. `half_units` are half of each coefficient's last printed digit."""
+class PublishedLaw(FittedLaw):
+    """A law with its coefficients as printed; `source` says where."""
 
-    name: str
-    title: str
-    authors: str
-    year: int
-    arxiv: str
-    location: str
-    count: str
-    mark: str
-    note: str
-    loss_data: str
-    half_units: dict[str, float]
-    standard_errors: dict[str, float]
+    source: Record = field(kw_only=True)
 
-    @property
-    def citation(self) -> str:
-        place = f", {self.location}" if self.location else ""
-        return f"{self.authors} {self.year}, arXiv:{self.arxiv}{place}"
+    def rounding(self, n: int = 1000, seed: int = 0) -> Ensemble:
+        """`n` laws drawn within the print rounding of the coefficients. Raises ValueError where none are printed."""
+        return rounding(self, self.source.half_units, n, seed)
 
 
 def published_names() -> list[str]:
@@ -58,7 +34,7 @@ def published_names() -> list[str]:
 
 
 @lru_cache(maxsize=32)
-def published(name: str) -> FittedLaw | FormulaLaw:
+def published(name: str) -> PublishedLaw | FormulaLaw:
     """The published law of this name; `ling2025` and `zhao2025` evaluate but have no optimum of their own.
 
     Raises ValueError with the known names.
@@ -89,7 +65,7 @@ def published(name: str) -> FittedLaw | FormulaLaw:
     law = FAMILIES[row["family"]]
     fixed_e = _number(row["e_min"]) if _number(row["e_min"]) == _number(row["e_max"]) else None
     has_e = law.has_expansion
-    return FittedLaw(
+    return PublishedLaw(
         law=law,
         theta=law.theta(values),
         shapes=to_free(values["E_start"], values["E_max"]) if law.has_shapes else np.empty(0),

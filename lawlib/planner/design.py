@@ -17,6 +17,7 @@ import pandas as pd
 from ..identification import information, log_slope, small_steps
 from ..laws import FittedLaw, run_arrays
 from ..numerics.arrays import Array
+from ..result import Fit
 
 Quantity = Callable[[FittedLaw], Array]
 SHARES = 3.0
@@ -29,8 +30,8 @@ MAX_PASSES = 30
 class Design:
     """The linearised fit, in coordinates where the parameters have unit information."""
 
-    def __init__(self, fit: FittedLaw):
-        if fit.fit is None:
+    def __init__(self, fit: Fit):
+        if not isinstance(fit, Fit):
             raise ValueError(f"{fit.name} is a published law without runs: next runs need a fit to runs of your own.")
         self.fit = fit
         matrix, self.noise = information(fit)

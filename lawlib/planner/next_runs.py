@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..laws import FittedLaw
 from ..numerics.arrays import Array
 from ..optimum import compute_optimal, log_total
+from ..result import Fit
 from .design import Design, Quantity, picked_runs
 
 SIZES, SPREAD = 7, 6.0
@@ -54,7 +54,7 @@ class NextRuns:
 
 
 def suggest_runs(
-    fit: FittedLaw,
+    fit: Fit,
     flops: float,
     quantity: Quantity,
     expansion: float | None = None,
@@ -82,7 +82,7 @@ class Experiments:
 
     def __init__(
         self,
-        fit: FittedLaw,
+        fit: Fit,
         flops: float,
         expansion: float | None = None,
         granularity: float | None = None,
@@ -119,7 +119,7 @@ class Experiments:
 
 
 def candidates(
-    fit: FittedLaw,
+    fit: Fit,
     max_flops: float,
     expansion: float | None = None,
     granularity: float | None = None,
@@ -130,7 +130,6 @@ def candidates(
 
     E and G: those of the fitted runs, and the decision's own, unless given. Columns as in `NextRuns.runs`.
     """
-    assert fit.fit is not None
     low = min(fit.ranges["flops"][0] if "flops" in fit.ranges else max_flops / 1e3, max_flops)
     n_budgets = max(int(np.ceil(np.log2(max_flops / low))) + 1, 2)
     budgets = np.geomspace(low, max_flops, n_budgets)
@@ -142,7 +141,7 @@ def candidates(
 
 
 def isoflop_grid(
-    fit: FittedLaw, flops: float, expansion: float | None = None, granularity: float | None = None, spread: float = SPREAD
+    fit: Fit, flops: float, expansion: float | None = None, granularity: float | None = None, spread: float = SPREAD
 ) -> pd.DataFrame:
     """The usual grid at this cost in all: three slices half a decade apart, seven sizes each from 1/6 to 6 of the optimum."""
     c = flops / (SIZES * sum(SLICES)) * np.array(SLICES)
@@ -153,13 +152,13 @@ def isoflop_grid(
     return _on_budget(fit, np.geomspace(1 / spread, spread, SIZES), c, e, g)
 
 
-def expected_error(fit: FittedLaw, runs: pd.DataFrame, quantity: Quantity) -> float:
+def expected_error(fit: Fit, runs: pd.DataFrame, quantity: Quantity) -> float:
     """Standard error of ln(quantity) after these runs too, by the linearised fit."""
     design = Design(fit)
     return float(np.sqrt(design.aim(quantity).variance(design.rows(runs))))
 
 
-def _on_budget(fit: FittedLaw, factors: Array, c: Array, e: Array, g: Array) -> pd.DataFrame:
+def _on_budget(fit: Fit, factors: Array, c: Array, e: Array, g: Array) -> pd.DataFrame:
     """Runs of each of these budgets, E and G, their sizes `factors` times the fit's optimum there."""
     asked_e = e if fit.law.has_expansion or np.isfinite(e).all() else None
     best = np.asarray(compute_optimal(fit, c, asked_e, g if "G" in fit.law.variables else None).n_active)
@@ -171,9 +170,8 @@ def _on_budget(fit: FittedLaw, factors: Array, c: Array, e: Array, g: Array) -> 
     return runs.assign(loss=fit.predict(runs))[np.isfinite(n_active)].reset_index(drop=True)
 
 
-def _options(fit: FittedLaw, column: str, decided: float | None, given: ArrayLike | None) -> Array:
+def _options(fit: Fit, column: str, decided: float | None, given: ArrayLike | None) -> Array:
     """The E or G to choose from; one NaN where the law knows none."""
-    assert fit.fit is not None
     known = fit.law.has_expansion if column == "expansion" else "G" in fit.law.variables
     if not known:
         return np.array([_decided(fit, column, decided)])
@@ -183,7 +181,7 @@ def _options(fit: FittedLaw, column: str, decided: float | None, given: ArrayLik
     return np.unique(values if decided is None else np.append(values, decided))
 
 
-def _decided(fit: FittedLaw, column: str, value: float | None) -> float:
+def _decided(fit: Fit, column: str, value: float | None) -> float:
     """The E or G of the decision; NaN where the law knows none and the runs have none."""
     if value is not None:
         return value

@@ -8,9 +8,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from ..ensemble import Ensemble
 from ..errors import OptimumError
-from ..laws import FittedLaw
+from ..laws import Ensemble, FittedLaw
 from ..numerics.arrays import Array
 from ..percentiles import central
 from .configuration import Configuration, configure, predicted

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..ensemble import Ensemble, interval_words
+from ..laws import Ensemble, interval_words
 from ..numerics.arrays import Array
 from . import tables
 from .tables import Question

@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..ensemble import Ensemble
 from ..extrapolation import within
-from ..laws import FittedLaw
+from ..laws import Ensemble, FittedLaw
 from ..numerics.arrays import Array
 from ..optimum import check_optimum, log_tokens_of_budget
 from ..percentiles import intervals
