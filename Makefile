@@ -47,7 +47,7 @@ lint: dev
 	@$(PYTHON) -m pyright
 
 data: venv
-	@$(PYTHON) -m lawlib.seeds
+	@$(PYTHON) -m lawlib.store
 
 bench: venv
 	@$(PYTHON) -m benchmarks.fit $(ARGS)

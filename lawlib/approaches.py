@@ -224,3 +224,15 @@ def _slope(x: Array, rows: Array) -> Array:
         my = np.where(known, rows, 0).sum(1) / n
         dx = np.where(known, x - mx[:, None], 0.0)
         return np.where(n >= 2, (dx * np.where(known, rows - my[:, None], 0.0)).sum(1) / (dx**2).sum(1), np.nan)
+
+
+def slice_budgets(runs: pd.DataFrame, most: int = 12) -> list[float]:
+    """The budgets of the data's isoFLOP slices: values of C (within 5 %) that at least two different sizes share."""
+    known = runs[runs["flops"].notna() & runs["n_active"].notna()]
+    labels = slice_labels(known)
+    groups = pd.DataFrame({"label": labels, "c": np.log(known["flops"].to_numpy(dtype=float)), "n": known["n_active"].to_numpy()})
+    found = groups.groupby("label").agg(c=("c", "median"), sizes=("n", "nunique"))
+    budgets = np.exp(found.loc[found["sizes"] >= 2, "c"].to_numpy())
+    if len(budgets) > most:
+        budgets = budgets[np.linspace(0, len(budgets) - 1, most).astype(int)]
+    return [float(b) for b in budgets]

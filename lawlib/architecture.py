@@ -184,11 +184,6 @@ def krajewski_blocks(n_active: ArrayLike) -> Array:
     return np.cbrt(np.asarray(n_active, dtype=float) / (12 * KRAJEWSKI_ASPECT**2))
 
 
-def krajewski_total(n_active: ArrayLike, expansion: ArrayLike) -> Array:
-    """N_total = d^2 (8 E + 4) n = N_active (8 E + 4) / 12 (Krajewski 2024; a dense model is E = 1)."""
-    return np.asarray(n_active, dtype=float) * (8 * np.asarray(expansion, dtype=float) + 4) / 12
-
-
 def krajewski_flops(n_active: ArrayLike, tokens: ArrayLike, expansion: ArrayLike, granularity: ArrayLike) -> Array:
     """Training FLOPs (12 d^2 c_f + d E G c_r) D n_blocks with c_f = 6, c_r = 14, d = 64 n_blocks (Krajewski 2024)."""
     n = krajewski_blocks(n_active)

@@ -13,7 +13,7 @@ from .laws.saturation import from_free
 from .numerics.arrays import Array
 from .objective import Objective
 from .result import Fit
-from .runs import usable
+from .runs import included
 from .search import starts, steepened
 from .solver import Model, Solution, minimise
 from .threads import one_blas_thread
@@ -201,20 +201,20 @@ def _prepare(runs: pd.DataFrame, law: Law, weights: str | Array | None) -> tuple
         w = np.asarray(weights, dtype=float)
     if w.shape != (len(runs),) or not (np.isfinite(w).all() and (w >= 0).all() and (w.sum() > 0 or not len(w))):
         raise ValueError(f"weights must be {len(runs)} finite numbers at or above zero, not all zero; got shape {w.shape}.")
-    included = ~runs["excluded"].fillna(False).to_numpy(dtype=bool) if "excluded" in runs else np.ones(len(runs), dtype=bool)
-    wrong = included & (np.isfinite(arrays) & (arrays <= 0)).any(axis=0)
+    counted = included(runs)
+    wrong = counted & (np.isfinite(arrays) & (arrays <= 0)).any(axis=0)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         column = names[[*needed, 4][int(np.argmax(arrays[:, row] <= 0))]]
         raise FitError(f"{int(wrong.sum())} runs have {column} at or below zero (first: row {row}): fix or exclude them.")
     complete = np.isfinite(arrays).all(axis=0)
-    if not (included & complete).any():
-        empty = [c for c, a in zip([names[i] for i in [*needed, 4]], arrays, strict=True) if not np.isfinite(a[included]).any()]
+    if not (counted & complete).any():
+        empty = [c for c, a in zip([names[i] for i in [*needed, 4]], arrays, strict=True) if not np.isfinite(a[counted]).any()]
         what = f"no run has a value for {', '.join(empty)}" if empty else "no run has all of its quantities"
         raise FitError(f"The {law.name} law takes {', '.join(law.columns)} and loss, but {what}.")
-    keep = included & complete & (w > 0)
-    kept = usable(runs[keep]) if "excluded" in runs else runs[keep].reset_index(drop=True)
-    return kept, w[keep], int((included & ~complete).sum())
+    keep = counted & complete & (w > 0)
+    kept = runs[keep].reset_index(drop=True)
+    return kept, w[keep], int((counted & ~complete).sum())
 
 
 def _check_identified(law: Law, values: dict[str, Array], n_runs: int) -> None:

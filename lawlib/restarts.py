@@ -14,7 +14,7 @@ import re
 
 import pandas as pd
 
-from .runs import CURVE_COLUMNS, among, as_runs
+from .runs import CURVE_COLUMNS, among, as_runs, included
 
 RULE = (
     "same name apart from an ending such as -restart2 or _resumed, same configuration (N, experts, k, G) and seed, and the steps "
@@ -40,7 +40,7 @@ def find_restarts(runs: pd.DataFrame, ends: pd.DataFrame) -> pd.DataFrame:
         ends: run_id, split, n_points, first_step, last_step (`Store.curve_ends`); the split with the most points speaks for
             its run.
     """
-    known = alike(runs[~runs["excluded"]].drop_duplicates("run_id"))
+    known = alike(runs[included(runs)].drop_duplicates("run_id"))
     spans = ends[among(ends["run_id"], known["run_id"])].sort_values("n_points", ascending=False, kind="stable")
     spans = spans.drop_duplicates("run_id")[["run_id", "n_points", "first_step", "last_step"]].dropna()
     known = known.merge(spans, on="run_id")

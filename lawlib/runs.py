@@ -138,8 +138,13 @@ def among(run_ids: pd.Series, wanted: Iterable[str]) -> np.ndarray:
     return run_ids.astype(object).isin(set(wanted)).to_numpy()
 
 
+def included(runs: pd.DataFrame) -> np.ndarray:
+    """Which runs count: those not marked as excluded, a boolean `(n_runs,)`; all of them where nothing is marked."""
+    if "excluded" not in runs:
+        return np.ones(len(runs), dtype=bool)
+    return ~runs["excluded"].fillna(False).to_numpy(dtype=bool)
+
+
 def usable(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs that fits may use: those not excluded, index renewed."""
-    if "excluded" not in runs:
-        return runs.reset_index(drop=True)
-    return runs[~runs["excluded"].fillna(False).astype(bool)].reset_index(drop=True)
+    return runs[included(runs)].reset_index(drop=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .runs import included
 from .seeds import sweep
 from .weights import configurations
 
@@ -55,7 +56,7 @@ def repeats(runs: pd.DataFrame) -> pd.DataFrame:
 
     mean, sd (with n - 1) and spread (largest less smallest) are of the final loss, in nats per byte.
     """
-    counted = runs[~runs["excluded"] & runs["loss"].notna()]
+    counted = runs[included(runs) & runs["loss"].notna()]
     groups = counted.groupby(configurations(counted), sort=False)
     first = groups[["n_active", "expansion", "granularity", "flops"]].first()
     loss = groups["loss"]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .numerics.arrays import Array
-from .runs import usable
+from .runs import included, usable
 
 WEIGHTS: dict[str, str] = {
     "equal": "every run alike",
@@ -59,9 +59,9 @@ def run_weights(runs: pd.DataFrame, name: str) -> Array:
     Raises ValueError for an unknown name, runs without FLOPs, or no repeats.
     """
     weights = np.ones(len(runs))
-    included = ~runs["excluded"].fillna(False).to_numpy(dtype=bool) if "excluded" in runs else np.ones(len(runs), dtype=bool)
-    if included.any():
-        weights[included] = _weights(runs[included], name)
+    counted = included(runs)
+    if counted.any():
+        weights[counted] = _weights(runs[counted], name)
     return weights
 
 

@@ -3,7 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from lawlib.architecture import krajewski_total
+
+def krajewski_total(n_active, expansion):
+    """N_total = d² (8 E + 4) n = N_active (8 E + 4) / 12 (Krajewski 2024; a dense model is E = 1)."""
+    return np.asarray(n_active, dtype=float) * (8 * np.asarray(expansion, dtype=float) + 4) / 12
 
 
 def ehat(E, p):

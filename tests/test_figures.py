@@ -14,6 +14,7 @@ import pytest
 
 import lawlib
 from lawlib import figures, numbers, planner, serving
+from lawlib.approaches import slice_budgets
 from lawlib.benchmarks import compare_benchmarks
 from lawlib.convergence import along_training, gain_curves, predicted_gain
 from lawlib.figures.labels import LINE_HEIGHT, End, free_sides, name_ends, spread
@@ -511,10 +512,10 @@ class TestEachFigure:
     def test_slices_are_the_budgets_that_several_sizes_share(self):
         flops = [1e19, 1.02e19, 1e20, 1e20, 1e21, 3e21]
         runs = RUNS.iloc[:6].assign(flops=flops, n_active=[1e8, 2e8, 1e8, 1e8, 1e8, 2e8])
-        assert figures.slices(runs) == [pytest.approx(np.sqrt(1e19 * 1.02e19), rel=1e-9)]
+        assert slice_budgets(runs) == [pytest.approx(np.sqrt(1e19 * 1.02e19), rel=1e-9)]
         many = pd.concat([RUNS.iloc[:2].assign(flops=10.0 ** (18 + i / 4), n_active=[1e8, 2e8]) for i in range(20)])
-        assert len(figures.slices(many)) == 12
-        assert figures.slices(many, most=3) == pytest.approx([1e18, 10.0**20.25, 10.0**22.75])
+        assert len(slice_budgets(many)) == 12
+        assert slice_budgets(many, most=3) == pytest.approx([1e18, 10.0**20.25, 10.0**22.75])
 
     def test_excess_has_a_line_a_budget_and_the_chosen_one_thick(self):
         fig = BUILDERS["excess"](figures.LIGHT)

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from lawlib import seeds
-from lawlib.architecture import krajewski_flops, krajewski_total
+from lawlib.architecture import krajewski_flops
 from lawlib.flops import DENSE, FlopsRule, TotalRule, measured_rule, rule_of, total_rule_of
+from tests.planted import krajewski_total
 
 RNG = np.random.default_rng(3)
 N = np.exp(RNG.uniform(np.log(1e6), np.log(1e11), 40))

@@ -23,7 +23,7 @@ from lawlib import export, ingest
 from lawlib.errors import ReadError, StoreError
 from lawlib.export import Analysis, Chart
 from lawlib.export.csv import _FORMULA
-from lawlib.ingest import archive, delimited, sniff
+from lawlib.ingest import archive, delimited, limits
 from lawlib.ingest.archive import File
 from lawlib.ingest.settings import read_settings
 from lawlib.store import Addition, open_store, schema
@@ -88,7 +88,7 @@ def zeros_in_gzip(size: int) -> bytes:
 
 
 def test_a_flat_zip_bomb_is_told_by_its_directory(monkeypatch):
-    monkeypatch.setattr(sniff, "UNPACKED_LIMIT", 2**27)
+    monkeypatch.setattr(limits, "UNPACKED_LIMIT", 2**27)
     bomb = zeros_in_zip(2**27 + 2**24)
     assert len(bomb) < MB
     monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("it was opened"))
@@ -100,7 +100,7 @@ def test_a_flat_zip_bomb_is_told_by_its_directory(monkeypatch):
 
 @pytest.mark.parametrize("name", ["bomb.csv.gz", "bomb.csv"])
 def test_a_gzip_bomb_is_counted_before_it_is_kept(name, monkeypatch):
-    monkeypatch.setattr(sniff, "UNPACKED_LIMIT", 2**27)
+    monkeypatch.setattr(limits, "UNPACKED_LIMIT", 2**27)
     sentence = refused((name, zeros_in_gzip(2**27 + 2**24)))
     assert re.fullmatch(
         rf"{re.escape(name)} unpacks to more than 0\.125 GB \([\d,]+ bytes packed\): split it, or leave out .*", sentence
@@ -108,13 +108,13 @@ def test_a_gzip_bomb_is_counted_before_it_is_kept(name, monkeypatch):
 
 
 def test_a_gzip_bomb_of_one_member(monkeypatch):
-    monkeypatch.setattr(sniff, "UNPACKED_LIMIT", 2**27)
+    monkeypatch.setattr(limits, "UNPACKED_LIMIT", 2**27)
     assert "bomb.csv.gz unpacks to more than 0.125 GB" in refused(("bomb.csv.gz", gzip.compress(bytes(2**27 + 1), 1)))
 
 
 @pytest.mark.parametrize("n", [1, 3])
 def test_gzip_files_in_a_zip_share_the_limit(n, monkeypatch):
-    monkeypatch.setattr(sniff, "UNPACKED_LIMIT", 2**26)
+    monkeypatch.setattr(limits, "UNPACKED_LIMIT", 2**26)
     one = gzip.compress(b"#" * (2**26 // n) + b"\n" + CURVE)
     sentence = refused(("logs.zip", packed(*((f"{i}.csv.gz", one) for i in range(n)), ("ok.csv", CURVE))))
     assert re.match(rf"logs\.zip: with {n - 1}\.csv\.gz its files unpack to more than 0\.0625 GB: give fewer at a time", sentence)
@@ -282,7 +282,7 @@ def test_lines_up_to_the_limit_are_read(monkeypatch):
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "same", "json", "jsonl", "parquet"])
 def test_a_table_of_very_many_columns(kind):
-    n = 1_000_000 if kind in ("csv", "tsv", "same") else 100_000 if kind != "parquet" else sniff.COLUMNS + 1
+    n = 1_000_000 if kind in ("csv", "tsv", "same") else 100_000 if kind != "parquet" else limits.COLUMNS + 1
     names = [f"c{i}" for i in range(n)]
     if kind in ("json", "jsonl"):
         row = json.dumps(dict.fromkeys(names, 1))
@@ -297,7 +297,7 @@ def test_a_table_of_very_many_columns(kind):
     sentence = refused((f"wide.{kind}", content))
     assert (
         sentence
-        == f"wide.{kind} has {n:,} columns; at most {sniff.COLUMNS:,} are read. Leave out those that are not needed, or turn the table: a row a run."
+        == f"wide.{kind} has {n:,} columns; at most {limits.COLUMNS:,} are read. Leave out those that are not needed, or turn the table: a row a run."
     )
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from lawlib import ReadError
-from lawlib.ingest import RowProblem, Table, open_table, signature, sniff
+from lawlib.ingest import RowProblem, Table, limits, open_table, signature
 
 ROWS = b"N,D,loss\n1e8,2e9,3.5\n2e8,4e9,3.25\n"
 FRAME = {"N": ["1e8", "2e8"], "D": ["2e9", "4e9"], "loss": ["3.5", "3.25"]}
@@ -252,7 +252,7 @@ def test_paths_that_are_no_files_are_told(tmp_path):
 
 
 def test_sizes_have_a_limit(monkeypatch, tmp_path):
-    monkeypatch.setattr(sniff, "LIMIT", 20)
+    monkeypatch.setattr(limits, "LIMIT", 20)
     path = tmp_path / "runs.csv"
     path.write_bytes(ROWS)
     for data in (path, ROWS):
@@ -261,7 +261,7 @@ def test_sizes_have_a_limit(monkeypatch, tmp_path):
 
 
 def test_unpacking_has_a_limit(monkeypatch):
-    monkeypatch.setattr(sniff, "UNPACKED_LIMIT", 2**20)
+    monkeypatch.setattr(limits, "UNPACKED_LIMIT", 2**20)
     bomb = gzip.compress(b"N,D,loss\n" + b"1,2,3\n" * 2**18)
     with pytest.raises(ReadError, match=r"unpacks to more than 0\.000976562 GB \([\d,]+ bytes packed\): split it"):
         open_table(bomb, "runs.csv.gz")
@@ -272,7 +272,7 @@ def test_unpacking_has_a_limit(monkeypatch):
 
 def test_a_small_parquet_of_very_many_rows_is_refused(monkeypatch):
     data = parquet(pd.DataFrame({"loss": np.ones(10_000)}))
-    monkeypatch.setattr("lawlib.ingest.table.CELLS", 5_000)
+    monkeypatch.setattr("lawlib.ingest.load.CELLS", 5_000)
     with pytest.raises(ReadError, match="unpacks to 10,000 rows of 1 columns"):
         open_table(data, "f.parquet")
 

@@ -9,6 +9,7 @@ import pytest
 import lawlib
 from lawlib import reproductions
 from lawlib.laws import FittedLaw
+from lawlib.reproductions.section import fitted, formula
 from tests.planted import PARAMS, grid
 
 SECTIONS = reproductions.sections()
@@ -81,7 +82,7 @@ def test_sections_without_a_printed_figure_are_not_judged():
     ],
 )  # fmt: skip
 def test_a_wrong_coefficient_does_not_hold(section, law, factors, monkeypatch):
-    monkeypatch.setattr(reproductions, "published", changed(law, **factors))
+    monkeypatch.setattr("lawlib.reproductions.section.published", changed(law, **factors))
     found = section()
     assert found.n_held < found.n_judged
 
@@ -129,9 +130,9 @@ def test_a_fit_to_other_runs_is_not_besiroglus():
 
 def test_a_law_that_only_evaluates_is_no_fitted_law():
     with pytest.raises(AssertionError):
-        reproductions.fitted("ling2025")
+        fitted("ling2025")
     with pytest.raises(AssertionError):
-        reproductions.formula("hoffmann2022")
+        formula("hoffmann2022")
 
 
 def test_the_best_e_under_memory_agrees_in_nine_of_twelve_cells():

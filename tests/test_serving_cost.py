@@ -7,7 +7,6 @@ import lawlib
 from lawlib import serving
 from lawlib.architecture import GroupedAttention, Transformer
 from lawlib.released import released_shapes
-from lawlib.serving import simple
 from lawlib.serving.roofline import decode_time, exchange_time, prefill_time
 
 H100 = serving.Machine(serving.gpu("H100 SXM"))
@@ -58,13 +57,12 @@ def test_throughput_and_cost_are_yuns_formulas():
     """T = b / (L_prefill(b/n) + L_decode(b)), C = n_gpu C0 / T and b, written with h l in place of the cache's size."""
     work = serving.Workload(prompt=161, output=40)
     service = serving.serve(DENSE, H100, work, 4)
-    b = simple.batch_that_fits(4, 80e9 * 0.9, serving.weight_bytes(DENSE), 4096 * 32, 161, 40, 2.0)
+    b = (4 * 80e9 * 0.9 - serving.weight_bytes(DENSE)) / ((2 * 161 + 40) * 4096 * 32 * 2.0)
     assert service.batch == pytest.approx(float(b), rel=1e-12)
-    rate = simple.throughput(b, prefill_time(DENSE, H100, 4, b / 40, 161), decode_time(DENSE, H100, 4, b, 161 + 20))
+    rate = b / (prefill_time(DENSE, H100, 4, b / 40, 161) + decode_time(DENSE, H100, 4, b, 161 + 20))
     assert service.output_rate == pytest.approx(float(rate), rel=1e-12)
-    per_answer_token = simple.cost_per_token(4, 2.5 / 3600, rate)
+    per_answer_token = 4 * 2.5 / 3600 / rate
     assert service.cost(2.5) == pytest.approx(float(per_answer_token) * 1e6 * 40 / 201, rel=1e-12)
-    assert simple.width(6.7e9, 1.0) == pytest.approx(6.7e9 ** (2 / 3))
 
 
 def test_few_prompts_share_their_prefill_among_steps():

@@ -12,10 +12,9 @@ import duckdb
 import pandas as pd
 import pytest
 
-from lawlib import seeds
 from lawlib.errors import StoreError
-from lawlib.seeds.__main__ import main
 from lawlib.store import open_store, schema, shipped
+from lawlib.store.__main__ import main
 from lawlib.store.database import sentence
 from tests.test_store import a_curve, some_runs
 
@@ -184,7 +183,7 @@ def test_migrations_run_one_by_one_and_keep_the_data(workspace, monkeypatch):
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("create table {db}.later (a integer)",)))
     monkeypatch.setattr(schema, "SCHEMA_VERSION", later)
     bundled = workspace.with_name("runs.duckdb")
-    seeds.build(bundled)
+    shipped.build(bundled)
     with open_store(bundled, workspace) as store:
         assert len(store.runs("mine")) == 3
         store.restore(backup)
@@ -367,9 +366,9 @@ def test_make_data_builds_only_what_changed(tmp_path, capsys):
 
 def test_a_rebuilt_bundled_file_is_seen_by_the_next_store(tmp_path, workspace):
     path = tmp_path / "runs.duckdb"
-    seeds.build(path)
+    shipped.build(path)
     with open_store(path, workspace) as first:
-        seeds.build(tmp_path / "new.duckdb")
+        shipped.build(tmp_path / "new.duckdb")
         with duckdb.connect(tmp_path / "new.duckdb") as con:
             con.execute("update released_models set n_total = 1")
         os.replace(tmp_path / "new.duckdb", path)

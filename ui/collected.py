@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -15,9 +15,7 @@ from lawlib.export import Analysis, Chart, Origin, Part
 from lawlib.serving import Answer
 
 from .markup import unmarked
-
-if TYPE_CHECKING:
-    from .controls import Point
+from .point import Point
 
 _KEY = "collected"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import streamlit as st
 
@@ -12,21 +10,13 @@ from lawlib import numbers
 from lawlib.runs import parse_number
 
 from . import collected, laws, state
+from .point import Point
 
 PER_DECADE = 10
 TYPE = "type_open"
 """Whether the fields for typed values are open, in the session: a slider sends them again only while they are."""
 BEYOND = 3
 """Decades of budget that the slider runs past the data."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """Where the user stands: budget in FLOPs; expansion and granularity, None where the law has none or picks the best."""
-
-    budget: float
-    expansion: float | None
-    granularity: float | None
 
 
 def controls(law: lawlib.FittedLaw) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 import lawlib
 from lawlib import numbers
 from lawlib.gap import shared_rounding
+from lawlib.runs import included
 
 from . import collected, data, laws, state
 from .controls import Point
@@ -35,7 +36,7 @@ def choose_pair() -> Duel:
 def _choose_pair() -> tuple[Duel, list[tuple[str, str]]]:
     """The duel, and of each of its laws the name and the arch that it was fitted to."""
     runs = data.selection()
-    counted = runs[~runs["excluded"]]
+    counted = runs[included(runs)]
     has_dense = bool((counted["expansion"] == 1).any())
     fits, _, printed = laws.options("ED")
     options = list(fits) if has_dense else []

@@ -10,6 +10,7 @@ import lawlib
 from lawlib import numbers
 from lawlib.backtest import Backtest, verdicts
 from lawlib.health import largest_budget
+from lawlib.runs import included
 
 from . import data, state
 from .laws import Choice
@@ -89,7 +90,7 @@ def axis_menu(runs: pd.DataFrame) -> str:
 def backtest(law: lawlib.FittedLaw) -> Backtest | None:
     """Cuts the selection by compute, refits the chosen laws below and judges them above."""
     runs = data.selection()
-    budgets = sorted({float(f"{v:.3g}") for v in runs.loc[~runs["excluded"], "flops"].dropna()})
+    budgets = sorted({float(f"{v:.3g}") for v in runs.loc[included(runs), "flops"].dropna()})
     if len(budgets) < 4:
         st.info("A backtest needs runs at four or more budgets.")
         return None

@@ -10,6 +10,7 @@ import streamlit as st
 import lawlib
 from lawlib import health
 from lawlib.laws import COUNTS, MARKS, interval_words
+from lawlib.runs import included
 
 from . import collected, data, folded, state
 from .markup import plain
@@ -69,7 +70,7 @@ def _options(selected: tuple, need: str, _runs: pd.DataFrame, _reasons: dict[str
 
 def _by_preference(runs: pd.DataFrame) -> list[str]:
     """Families, the one that suits the data's E and G first."""
-    varies = {c: runs.loc[~runs["excluded"], c].nunique() > 1 for c in ("expansion", "granularity")}
+    varies = {c: runs.loc[included(runs), c].nunique() > 1 for c in ("expansion", "granularity")}
     first = {
         (True, True): "joint_granular",
         (True, False): "joint",
@@ -149,7 +150,7 @@ def missing(need: str) -> str:
     if why := data.too_many():
         return f"{why} {shown}"
     runs = data.selection()
-    counted = runs[~runs["excluded"]]
+    counted = runs[included(runs)]
     if runs.empty:
         return f"No run passes the filters. {shown}"
     if counted.empty:

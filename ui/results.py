@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 import lawlib
-from lawlib import figures, selection, tables
+from lawlib import selection, tables
+from lawlib.approaches import slice_budgets
 from lawlib.identification import WEAK, gap_error
 from lawlib.laws import interval_words
 from lawlib.percentiles import central
+from lawlib.runs import included
 
 from . import data, state
 from .controls import Point, budget_range
@@ -67,7 +69,7 @@ def isoflops(choice: Choice, point: Point, own: pd.DataFrame | None) -> pd.DataF
     if own is None:
         slices = [point.budget / 100, point.budget / 10, point.budget * 10]
     else:
-        slices = data.remember(choice.law, ("slices", tuple(own["run_id"])), lambda: figures.slices(own[~own["excluded"]]))
+        slices = data.remember(choice.law, ("slices", tuple(own["run_id"])), lambda: slice_budgets(own[included(own)]))
     try:
         others = curves(slices) if slices else chosen[:0]
     except lawlib.OptimumError:  # budgets that are too small for any model, all of them

@@ -12,7 +12,7 @@ import streamlit as st
 from lawlib import StoreError, figures, numbers
 from lawlib.architecture import granularity_of
 from lawlib.export import safe_csv
-from lawlib.runs import among
+from lawlib.runs import among, included
 
 from . import data, link, state
 from .markup import plain
@@ -67,7 +67,7 @@ def counted() -> str:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _counted(dataset: str, version: int, chosen: tuple) -> str:
     runs = data.passing()
-    part = runs.loc[~runs["excluded"], ["flops", "n_active", "loss", "loss_name"]]
+    part = runs.loc[included(runs), ["flops", "n_active", "loss", "loss_name"]]
     words = f"**{len(part)} of {len(runs)} selected runs** count"
     spans = [_span(part["flops"], numbers.flops, " FLOPs"), _span(part["n_active"], numbers.count, " active parameters")]
     if known := [s for s in spans if s]:

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from lawlib import figures, numbers, trained
+from lawlib.runs import included
 from lawlib.seeds import sweep
 
 from . import data, state
@@ -69,7 +70,7 @@ def noise() -> None:
         return
     keys = ["n_active", "expansion", "granularity", "flops"]
     numbered = repeated[keys].assign(configuration=range(len(repeated)))
-    members = runs[~runs["excluded"]].merge(numbered, on=keys)
+    members = runs[included(runs)].merge(numbered, on=keys)
     figure = figures.repeats_figure(members, repeated, trained.pooled_sd(repeated), style())
     chart(figure, "repeats", "What another seed changes", repeated)
 

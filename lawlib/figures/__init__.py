@@ -5,7 +5,7 @@ from .draft import Figure
 from .fit import backtest_figure, prediction_figure, residual_figure
 from .gap import gap_figure, losses_figure
 from .granularity import best_figure, excess_figure, measured_granularity, router_figure
-from .isoflop import isoflop_figure, slices
+from .isoflop import isoflop_figure
 from .optimum import allocation, loss_frontier, marker, measured
 from .palette import DARK, LIGHT, Style, style
 from .planner import options_figure, ratio_figure, shape_figure
@@ -53,7 +53,6 @@ __all__ = [
     "runs_figure",
     "same_axes",
     "shape_figure",
-    "slices",
     "speedup_figure",
     "style",
     "trilemma_figure",

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from .. import numbers
-from ..approaches import slice_labels
 from .draft import Draft, Figure, scatter, split
 from .labels import End, name_ends
 from .optimum import marker, measured
@@ -90,15 +89,3 @@ def _end(part: dict[str, np.ndarray], budget: float, color: str, chosen: bool, c
     last = np.flatnonzero((loss <= ceiling) | part["optimal"])[-1]
     sliders = ("budget", "e", "g") if chosen else ("e", "g")
     return End(float(part["n_active"][last]), min(float(loss[last]), ceiling), numbers.flops(budget), color, sliders)
-
-
-def slices(runs: pd.DataFrame, most: int = 12) -> list[float]:
-    """The budgets of the data's isoFLOP slices: values of C (within 5 %) that at least two different sizes share."""
-    known = runs[runs["flops"].notna() & runs["n_active"].notna()]
-    labels = slice_labels(known)
-    groups = pd.DataFrame({"label": labels, "c": np.log(known["flops"].to_numpy(dtype=float)), "n": known["n_active"].to_numpy()})
-    found = groups.groupby("label").agg(c=("c", "median"), sizes=("n", "nunique"))
-    budgets = np.exp(found.loc[found["sizes"] >= 2, "c"].to_numpy())
-    if len(budgets) > most:
-        budgets = budgets[np.linspace(0, len(budgets) - 1, most).astype(int)]
-    return [float(b) for b in budgets]

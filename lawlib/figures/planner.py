@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from .. import numbers
-from ..planner.options import same
 from .draft import Draft, Figure, Trace, arrays, rows_of, scatter
 from .labels import End, free_sides, name_ends
 from .palette import granularity_color
@@ -20,7 +19,7 @@ def options_figure(options: pd.DataFrame, expansion: float, granularity: float, 
     """Lowest predicted loss under the limits for every allowed E and G. options: `planner.Plan.options`; the plan is orange."""
     all_ = arrays(options, "expansion", "granularity", "loss", "n_active", "tokens")
     known_g = not np.isnan(all_["granularity"]).all()
-    all_["plan"] = same(all_["expansion"], expansion) & same(all_["granularity"], granularity)
+    all_["plan"] = _same(all_["expansion"], expansion) & _same(all_["granularity"], granularity)
     all_ |= {name: np.nan_to_num(all_[name], nan=1.0) for name in ("expansion", "granularity")}
     found = rows_of(all_, np.isfinite(all_["loss"]))
     fig = figure(style, "expansion E (1 is dense)", "lowest loss under the limits (nats per token)", height=360)
@@ -145,3 +144,8 @@ def _models(placed: pd.DataFrame, x: str, y: str, style: Style) -> Trace:
             "line": {"width": 1, "color": style.measured},
         },
     )
+
+
+def _same(values: np.ndarray, value: float) -> np.ndarray:
+    """Which of them are this E or G; NaN, for a law without it, is the same as NaN."""
+    return np.equal(values, value) | (np.isnan(values) & np.isnan(value))

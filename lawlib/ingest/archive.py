@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from lawlib.errors import ReadError
 
-from . import sniff
+from . import limits
 from .problem import counted, shown
 
 MEMBERS = 10_000
@@ -29,7 +29,7 @@ def is_archive(content: bytes) -> bool:
 
 
 def members(content: bytes, name: str, notes: list[str]) -> list[File]:
-    """Every file of the archive, in its order, unpacked up to `sniff.UNPACKED_LIMIT` bytes in all.
+    """Every file of the archive, in its order, unpacked up to `limits.UNPACKED_LIMIT` bytes in all.
 
     Raises:
         ReadError: damaged, encrypted, of an unusual compression, too many files or too large unpacked.
@@ -59,9 +59,9 @@ def members(content: bytes, name: str, notes: list[str]) -> list[File]:
 
 def _read(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], name: str, notes: list[str]) -> list[File]:
     files, odd = [], 0
-    if sum(e.file_size for e in entries) > sniff.UNPACKED_LIMIT:  # told before a byte is unpacked
+    if sum(e.file_size for e in entries) > limits.UNPACKED_LIMIT:  # told before a byte is unpacked
         raise ReadError(
-            f"{name} unpacks to more than {sniff.UNPACKED_LIMIT / 2**30:g} GB ({sum(e.compress_size for e in entries):,} bytes "
+            f"{name} unpacks to more than {limits.UNPACKED_LIMIT / 2**30:g} GB ({sum(e.compress_size for e in entries):,} bytes "
             "packed): pack only the logs that are needed."
         )
     for entry in entries:

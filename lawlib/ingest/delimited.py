@@ -14,7 +14,7 @@ import pandas as pd
 
 from lawlib.errors import ReadError
 
-from . import sniff
+from . import limits
 from .body import Head, read_body, well_quoted
 from .problem import RowProblem, counted, shown
 from .text import decode
@@ -42,7 +42,7 @@ def read_delimited(content: bytes, name: str) -> Delimited:
 
     Raises:
         ReadError: no delimiter, no column names, no rows, or not one row that fits the header; a line longer than `LINE`,
-            or more columns than `sniff.COLUMNS`.
+            or more columns than `limits.COLUMNS`.
     """
     head = read_head(content, name)
     found = read_body([head], [name])
@@ -59,7 +59,7 @@ def read_head(content: bytes, name: str) -> Head:
     comments, start, first_line = _comment_head(data, name)
     delimiter = _delimiter(data[start:], name)
     header, body, body_line = _header(data, start, first_line, delimiter, comments, name)
-    sniff.check_columns(len(header), name)
+    limits.check_columns(len(header), name)
     names = _unique(header, notes)
     if not data[body:].strip():
         raise ReadError(f"{name} has column names ({shown(', '.join(names))}) but no rows: give a file with at least one run.")

@@ -11,16 +11,17 @@ import pandas as pd
 
 from lawlib.errors import ReadError
 
-from . import naming, sniff
+from . import limits, naming, sniff
 from .archive import MEMBERS, File, is_archive, members
 from .columns import detect
+from .load import load_table
 from .pile import PLAIN, Files, Pile, alone, named, of_curves, stack
 from .problem import counted, shown
 from .readers import events
 from .scrub import scrub
 from .settings import Settings, join_settings, read_settings
 from .small import Small, is_small, read_small
-from .table import Table, load_table
+from .table import Table
 
 
 def open_table(data: bytes | Path, name: str) -> Table:
@@ -36,7 +37,7 @@ def open_table(data: bytes | Path, name: str) -> Table:
 
 def _folder(folder: Path, name: str) -> list[tuple[str, bytes]]:
     paths = sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
-    if not paths or len(paths) > MEMBERS or sum(p.stat().st_size for p in paths) > sniff.UNPACKED_LIMIT:
+    if not paths or len(paths) > MEMBERS or sum(p.stat().st_size for p in paths) > limits.UNPACKED_LIMIT:
         raise ReadError(f"{name} is a folder of {len(paths):,} files: needed are 1 to {MEMBERS:,}, up to 1 GB together.")
     return [(p.relative_to(folder).as_posix(), p.read_bytes()) for p in paths if p.stat().st_size]
 
@@ -81,7 +82,7 @@ def _many(given: list[File], name: str, notes: list[str]) -> Table:
     piles: list[Pile] = []
     small: list[Small] = []
     settings: list[Settings] = []
-    event_files, left = [], sniff.UNPACKED_LIMIT
+    event_files, left = [], limits.UNPACKED_LIMIT
     for number, file in enumerate(given):
         if events.looks(file.content[:64]):
             event_files.append((labels[file.path], file.path, file.content))
@@ -100,9 +101,9 @@ def _many(given: list[File], name: str, notes: list[str]) -> Table:
                 small.append(Small(number, content, kind))
             else:
                 piles.append(alone(load_table(content, file.path), number, files))
-        except sniff.TooLarge as error:
+        except limits.TooLarge as error:
             raise ReadError(
-                f"{name}: with {shown(file.path)} its files unpack to more than {sniff.UNPACKED_LIMIT / 2**30:g} GB: give fewer at a time, "
+                f"{name}: with {shown(file.path)} its files unpack to more than {limits.UNPACKED_LIMIT / 2**30:g} GB: give fewer at a time, "
                 "or only the logs that are needed."
             ) from error
         except ReadError as error:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lawlib.errors import ReadError
 
-from . import sniff
+from . import limits
 from .problem import RowProblem, shown
 from .text import decode
 
@@ -182,7 +182,7 @@ def frame_of(parsed: Parsed, name: str) -> Records:
     if not records:
         first = f" First: {ragged[0].reason}" if ragged else ""
         raise ReadError(f"{name} holds no records: needed is at least one JSON object with a run's values.{first}")
-    sniff.check_columns(len(columns), name)
+    limits.check_columns(len(columns), name)
     if len(records) * len(columns) > CELLS:
         raise ReadError(
             f"{name} has {len(records):,} records with {len(columns):,} different keys, which is too much for one table: "

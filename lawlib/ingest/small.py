@@ -12,15 +12,16 @@ import pandas as pd
 
 from lawlib.errors import ReadError
 
-from . import sniff
+from . import limits
 from .body import MISFITS, Head, read_body
 from .delimited import FORMATS, decimal_notes, no_rows, read_head
+from .load import layout, load_table
 from .pile import Files, Pile, alone, check_cells
 from .readers import READERS, Read, wandb_chart
 from .readers.console import run_name
 from .readers.reader import RUN
 from .records import Parsed, frame_of, kinds_of_cells, parse_records
-from .table import Table, layout, load_table
+from .table import Table
 
 SIZE = MISFITS  # bytes: so a small file cannot have too many lines that do not fit
 TOGETHER = 2**26  # bytes of files that become one frame
@@ -123,7 +124,7 @@ def _records(file: Small, path: str) -> _Read | None:
     parsed = parse_records(file.content, path, file.kind)
     columns = parsed.columns
     kinds = kinds_of_cells(parsed, columns)
-    if not columns or len(columns) > sniff.COLUMNS or kinds is None or wandb_chart.fits(columns):
+    if not columns or len(columns) > limits.COLUMNS or kinds is None or wandb_chart.fits(columns):
         return None
     return _Read(file.number, (parsed.format, tuple(columns), kinds), len(file.content), parsed, _frames)
 

@@ -9,15 +9,11 @@ from pathlib import Path
 
 from lawlib.errors import ReadError
 
+from . import limits
 from .readers import TEXT, trainer_state
 from .readers.console import ANSI
 
-LIMIT = 200 * 2**20  # bytes of a file as it comes
-UNPACKED_LIMIT = 2**30  # bytes of a gz file, unpacked
-GZIP_MEMBERS = 100_000  # joined in one file; bgzip makes one of every 64 kB
-COLUMNS = 10_000  # of a table: each takes some milliseconds to look through
 HEAD = 2**23  # bytes in which a console log shows what it is: some dump megabytes of settings first
-SUPPORTED = "CSV, TSV, JSONL, JSON, Parquet or a training log, plain or as .gz"
 
 _SAVE = "Save the table as CSV or Parquet and read that."
 _MAGIC: tuple[tuple[bytes, int, str, str], ...] = (
@@ -54,26 +50,14 @@ def load(data: bytes | Path, name: str) -> bytes:
             size = data.stat().st_size
             if data.is_dir():
                 raise ReadError(f"{name} is a folder: give one file in it.")
-            _check_size(size, name)
+            limits.check_size(size, name)
             data = data.read_bytes()
         except OSError as error:
             raise ReadError(f"{name} could not be opened: {error.strerror or error}. Check the path.") from error
-    _check_size(len(data), name)
+    limits.check_size(len(data), name)
     if not data.strip(b"\0"):
-        raise ReadError(f"{name} is empty: it has {len(data)} bytes and no text. Needed is {SUPPORTED}.")
+        raise ReadError(f"{name} is empty: it has {len(data)} bytes and no text. Needed is {limits.SUPPORTED}.")
     return data
-
-
-class TooLarge(ReadError):
-    """More bytes unpacked than are read."""
-
-
-def check_columns(n: int, name: str) -> None:
-    """Raises ReadError where a table has more than `COLUMNS` columns."""
-    if n > COLUMNS:
-        raise ReadError(
-            f"{name} has {n:,} columns; at most {COLUMNS:,} are read. Leave out those that are not needed, or turn the table: a row a run."
-        )
 
 
 def unpack(data: bytes, name: str, limit: int | None = None) -> bytes:
@@ -86,21 +70,21 @@ def unpack(data: bytes, name: str, limit: int | None = None) -> bytes:
     """
     if not data.startswith(b"\x1f\x8b"):
         return data
-    limit = UNPACKED_LIMIT if limit is None else limit
+    limit = limits.UNPACKED_LIMIT if limit is None else limit
     if len(data) * _DEFLATE > limit:  # counted before any of it is kept
         size = 0
         for part in _inflated(data, name):
             size += len(part)
             if size > limit:
-                raise TooLarge(
-                    f"{name} unpacks to more than {UNPACKED_LIMIT / 2**30:g} GB ({len(data):,} bytes packed): "
+                raise limits.TooLarge(
+                    f"{name} unpacks to more than {limits.UNPACKED_LIMIT / 2**30:g} GB ({len(data):,} bytes packed): "
                     "split it, or leave out columns and steps that are not needed."
                 )
     content = b"".join(_inflated(data, name))
     if content.startswith(b"\x1f\x8b"):
         raise ReadError(f"{name} is packed with gzip twice: unpack it once.")
     if not content:
-        raise ReadError(f"{name} is empty: its gzip data unpack to 0 bytes. Needed is {SUPPORTED}.")
+        raise ReadError(f"{name} is empty: its gzip data unpack to 0 bytes. Needed is {limits.SUPPORTED}.")
     return content
 
 
@@ -109,8 +93,10 @@ def _inflated(data: bytes, name: str) -> Iterator[bytes]:
     view, at, n = memoryview(data), 0, 0
     while data[at : at + 2] == b"\x1f\x8b":
         n += 1
-        if n > GZIP_MEMBERS:
-            raise ReadError(f"{name} is made of more than {GZIP_MEMBERS:,} gzip files joined together: pack it again as one.")
+        if n > limits.GZIP_MEMBERS:
+            raise ReadError(
+                f"{name} is made of more than {limits.GZIP_MEMBERS:,} gzip files joined together: pack it again as one."
+            )
         stream = zlib.decompressobj(31)
         while at < len(data) and not stream.eof:
             piece = view[at : at + 2**14]
@@ -143,10 +129,10 @@ def format_of(content: bytes, name: str) -> str:
     if content.startswith(b"PK\x03\x04"):
         kind = "an Excel workbook" if b"xl/" in content[:8192] or suffix == ".xlsx" else "a zip archive"
         advice = "Save the sheet as CSV" if kind == "an Excel workbook" else "Unpack it and give the table in it"
-        raise ReadError(f"{name} is {kind}; needed is {SUPPORTED}. {advice}.")
+        raise ReadError(f"{name} is {kind}; needed is {limits.SUPPORTED}. {advice}.")
     for magic, offset, kind, advice in _MAGIC:
         if content.startswith(magic, offset):
-            raise ReadError(f"{name} is {kind}; needed is {SUPPORTED}. {advice}")
+            raise ReadError(f"{name} is {kind}; needed is {limits.SUPPORTED}. {advice}")
     if suffix == ".parquet" and not content.startswith((b"\xff\xfe", b"\xfe\xff")) and _binary_at(content) is not None:
         raise ReadError(f'{name} is called Parquet but does not begin with "PAR1": it is damaged or something else.')
     return _text_format(content, name, suffix)
@@ -158,17 +144,17 @@ def _text_format(content: bytes, name: str, suffix: str) -> str:
     at = _binary_at(content)
     if at is not None:
         raise ReadError(
-            f"{name} is not text: byte {content[at]} at position {at:,} is no character of a table. Needed is {SUPPORTED}."
+            f"{name} is not text: byte {content[at]} at position {at:,} is no character of a table. Needed is {limits.SUPPORTED}."
         )
     head = content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
     if not re.match(rb'\{\s*["}]', head) and (console := console_format(content)):
         return console
     if not head and not content.removeprefix(b"\xef\xbb\xbf").strip():
-        raise ReadError(f"{name} is empty: it has only blank lines. Needed is {SUPPORTED}.")
+        raise ReadError(f"{name} is empty: it has only blank lines. Needed is {limits.SUPPORTED}.")
     if head.startswith(b"version https://git-lfs"):
         raise ReadError(f"{name} is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`.")
     if re.match(rb"<(!doctype|html|\?xml)", head, re.IGNORECASE):
-        raise ReadError(f"{name} is a web page or XML, not a table: download the raw file. Needed is {SUPPORTED}.")
+        raise ReadError(f"{name} is a web page or XML, not a table: download the raw file. Needed is {limits.SUPPORTED}.")
     if head.startswith(b"["):
         return "json" if suffix not in (".csv", ".tsv", ".log", ".txt") or _json_array(head) else "csv"
     if head.startswith(b"{"):
@@ -207,11 +193,3 @@ def _binary_at(content: bytes) -> int | None:
     head = content[: 2**16]
     found = len(head) - len(head.translate(None, _CONTROL))
     return next(i for i, byte in enumerate(head) if byte in _CONTROL) if found > len(head) / 100 else None
-
-
-def _check_size(size: int, name: str) -> None:
-    if size > LIMIT:
-        raise ReadError(
-            f"{name} has {size / 2**20:,.0f} MB; at most {LIMIT / 2**20:.0f} MB are read. "
-            "Pack it with gzip, save it as Parquet, or leave out columns and steps that are not needed."
-        )

@@ -1,21 +1,19 @@
 """What the program ships as text: `table(name)` reads a table of published figures, `runs()` and `curves()` the bundled runs.
 
 The CSV files in `lawlib/data` are the one place for figures of papers and for published runs, `sweep/results` for the runs that
-this repository trained. `python -m lawlib.seeds` builds `runs.duckdb` with the same content, for reading with SQL tools; it is
+this repository trained. `python -m lawlib.store` builds `runs.duckdb` with the same content, for reading with SQL tools; it is
 rebuilt only when that content changes. `mark` says how a figure is known: P printed in the paper, S read in a secondary source,
 R read in a public repository's data, C computed from printed figures, empty where that is not recorded.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 
 from . import marin, sweep
 from .tables import NAMES, TEXT_COLUMNS, table
 
-__all__ = ["NAMES", "TEXT_COLUMNS", "build", "curves", "derivations", "runs", "table"]
+__all__ = ["NAMES", "TEXT_COLUMNS", "curves", "derivations", "runs", "table"]
 
 
 def runs() -> pd.DataFrame:
@@ -31,10 +29,3 @@ def curves() -> pd.DataFrame:
 def derivations() -> pd.DataFrame:
     """dataset, run_id (empty: all runs), quantity, source, factor, rule: how each quantity of the bundled runs came about."""
     return pd.concat([marin.derivations(), sweep.derivations()], ignore_index=True)
-
-
-def build(path: str | Path) -> None:
-    """Writes the shipped DuckDB file with the content of the seeds, in place of the old one when it is complete."""
-    from lawlib.store import shipped
-
-    shipped.build(Path(path))

@@ -16,10 +16,11 @@ import pandas as pd
 
 from lawlib.errors import StoreError
 from lawlib.runs import as_runs
-from lawlib.store import adding, analyses, backup, journal, presets, reading, scrubbed, shipped
+from lawlib.store import adding, backup, journal, reading, scrubbed, shipped
 from lawlib.store.adding import Added, Addition
 from lawlib.store.database import Database, now, share
 from lawlib.store.external import External
+from lawlib.store.named import ANALYSES, PRESETS
 
 
 def open_store(shipped: str | Path | None = None, workspace: str | Path | None = None) -> Store:
@@ -396,15 +397,15 @@ class Store:
         Raises:
             StoreError: the name is taken and `replace` is False, or nothing can be saved; ValueError: an empty or long name.
         """
-        presets.save(self._db, name, mapping_json, replace=replace)
+        PRESETS.save(self._db, name, mapping_json, replace=replace)
 
     def presets(self) -> pd.DataFrame:
         """Saved mappings by name: columns name, mapping (JSON), created (a time)."""
-        return presets.saved(self._db)
+        return PRESETS.saved(self._db)
 
     def delete_preset(self, name: str) -> None:
         """Forgets a saved mapping. Raises StoreError where there is none of this name."""
-        presets.delete(self._db, name)
+        PRESETS.delete(self._db, name)
 
     def save_analysis(self, name: str, page: str, query: str, summary: str = "", *, replace: bool = False) -> None:
         """Keeps a page's address under a name. `query` is the address's part after "?", `summary` the answer it gave.
@@ -412,15 +413,15 @@ class Store:
         Raises:
             StoreError: the name is taken and `replace` is False, or nothing can be saved; ValueError: an empty or long name.
         """
-        analyses.save(self._db, name, page, query, summary, replace=replace)
+        ANALYSES.save(self._db, name, page, query, summary, replace=replace)
 
     def analyses(self) -> pd.DataFrame:
         """Saved analyses, the last first: columns name, page, query, summary, created (a time)."""
-        return analyses.saved(self._db)
+        return ANALYSES.saved(self._db)
 
     def delete_analysis(self, name: str) -> None:
         """Forgets a saved analysis. Raises StoreError where there is none of this name."""
-        analyses.delete(self._db, name)
+        ANALYSES.delete(self._db, name)
 
     def open_external(self, source: str | Path | bytes) -> External:
         """A user's own DuckDB file, read-only and unable to reach anything else; a context manager.

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from ..mapping import WITH_EMBEDDINGS, Mapping, Source
+from ..table import Table
 from .console import NUMBER, Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
-
-if TYPE_CHECKING:
-    from ..table import Table
 
 _SNIFF = re.compile(rb"(?m)^[^\n|]{0,60}\bEpoch \d+ \| iter \d+ step \d+ \| loss train: ")
 _STEP = re.compile(rf"\bEpoch (\d+) \| iter (\d+) step (\d+) \| loss train: ({NUMBER}), ?val: ({NUMBER}|n/a)")

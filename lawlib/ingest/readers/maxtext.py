@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING
 
 from ..mapping import WITH_EMBEDDINGS, Mapping, Source
+from ..table import Table
 from ..units import cell_number
 from .console import NUMBER, Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
-
-if TYPE_CHECKING:
-    from ..table import Table
 
 SUM = "tokens so far"
 _SNIFF = re.compile(rb"completed step: \d+, [^\n]{0,400}\bloss: ")

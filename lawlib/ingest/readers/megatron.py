@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from ..mapping import G_FROM_WIDTHS, Mapping, Source
 from ..shape import shape_columns, shape_sources
+from ..table import Table
 from .console import Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
-
-if TYPE_CHECKING:
-    from ..table import Table
 
 _SNIFF = re.compile(rb"iteration +\d+/ *\d+ \|[^\n]{0,4000}\bloss[^\n|]{0,40}: |validation loss at iteration \d+ [^\n]{0,200}\|")
 _STEP = re.compile(r"\biteration +(\d+)/ *(\d+) \|(.*)")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from ..mapping import Mapping, Source
+from ..table import Table
 from .console import NUMBER, Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
-
-if TYPE_CHECKING:
-    from ..table import Table
 
 _SNIFF = re.compile(rb"(?m)^[^\n|]{0,40}\b(?:iter \d+: loss [\d.n]|step \d+: train loss [\d.n]+, val loss )")
 _ITER = re.compile(rf"\biter (\d+): loss ({NUMBER})(?:, time ({NUMBER})ms)?(?:, mfu ({NUMBER})%)?")

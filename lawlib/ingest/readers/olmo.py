@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from ..mapping import PARAMS_AS_ACTIVE, Mapping, Source
+from ..table import Table
 from .console import Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
-
-if TYPE_CHECKING:
-    from ..table import Table
 
 _SNIFF = re.compile(rb"\[step=[\d,]+(?:/[\d,]+)?[^\]\n]{0,80}\][^\n]{0,40}\n(?:[^\n]{0,200}[ \t])?[ \t]{2,}[^\n=]{1,120}=")
 _STEP = re.compile(r"\[step=([\d,]{1,20})(?:/([\d,]{1,20}))?[^\]]{0,80}\]\s*$")

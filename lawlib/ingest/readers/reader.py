@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from ..mapping import Mapping, Source
 from ..problem import RowProblem
-
-if TYPE_CHECKING:
-    from ..table import Table
+from ..table import Table
 
 RUN = "run"  # the column of a log's frame that names its run
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..mapping import WITH_EMBEDDINGS, Mapping, Source
+from ..table import Table
 from .console import NUMBER, Line, Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
-
-if TYPE_CHECKING:
-    from ..table import Table
 
 _SNIFF = re.compile(rb"\bstep: {1,8}\d+ {1,8}loss: {1,4}[\d.ni]")
 _STEP = re.compile(rf"(validate )?\bstep: +(\d+) +loss: +({NUMBER})(.*)")

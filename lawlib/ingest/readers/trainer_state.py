@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lawlib.errors import ReadError
 
 from ..mapping import Mapping, Source
 from ..problem import RowProblem, shown
+from ..table import Table
 from .console import run_name
 from .hf_config import config_sources
 from .reader import RUN, Read, Reader, log_mapping
-
-if TYPE_CHECKING:
-    from ..table import Table
 
 PER_STEP = "num_input_tokens_seen / global_step"
 _WHOLE = ("global_step", "max_steps", "num_input_tokens_seen", "train_batch_size", "total_flos")

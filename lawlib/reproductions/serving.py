@@ -16,13 +16,13 @@ from ..laws import FittedLaw
 from ..numerics.arrays import Array
 from ..optimum import compute_optimal
 from ..percentiles import central
-from ..reproductions import LEVEL, Section, fitted
-from .algorithms import Server, bounded_loss, equal_loss_budget, over_training
-from .constrained import Limits, best_under
-from .cost import Workload
-from .hardware import gpu
-from .lifetime import lifetime_optimal
-from .roofline import Machine
+from ..serving.algorithms import Server, bounded_loss, equal_loss_budget, over_training
+from ..serving.constrained import Limits, best_under
+from ..serving.cost import Workload
+from ..serving.hardware import gpu
+from ..serving.lifetime import lifetime_optimal
+from ..serving.roofline import Machine
+from .section import LEVEL, Section, fitted
 
 TESTED = (1, 2, 4, 8, 16, 32)
 """The expansion rates of Ludziejewski 2025."""
@@ -177,8 +177,3 @@ def _optimal_size(law: FittedLaw, budgets: Array, expansion: float) -> Array:
     if law.n_samples is None:
         return np.asarray(compute_optimal(law, budgets, expansion).n_active)
     return np.array([compute_optimal(law.at(i), c, expansion).n_active for i, c in enumerate(budgets)])
-
-
-def sections() -> list[Section]:
-    """All of these."""
-    return [memory_table2(), sardana(), yun_findings()]
