@@ -20,9 +20,9 @@ import lawlib
 import lawlib.identification
 from lawlib.ensemble import fit_model
 from lawlib.laws import FAMILIES
+from lawlib.model import Model, State
 from lawlib.objective import Objective
 from lawlib.search import guesses, n_exponents
-from lawlib.solver import Model, State
 from lawlib.threads import one_blas_thread
 from tests.planted import PAPER, PARAMS
 

@@ -12,10 +12,11 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 
 from .laws import Ensemble, FittedLaw, log_variables
+from .model import Model
 from .numerics.arrays import Array
 from .objective import Objective
 from .result import Fit
-from .solver import Model, minimise
+from .solver import minimise
 from .threads import one_blas_thread
 
 HUBER_FACTOR = 0.90

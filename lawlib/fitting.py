@@ -10,12 +10,13 @@ from .flops import FlopsRule, rule_of, total_rule_of
 from .health import CHECKS
 from .laws import FitDetails, FittedLaw, Law, family, log_variables, published, run_arrays
 from .laws.saturation import from_free
+from .model import Model
 from .numerics.arrays import Array
 from .objective import Objective
 from .result import Fit
 from .runs import included
 from .search import starts, steepened
-from .solver import Model, Solution, minimise
+from .solver import Solution, minimise
 from .threads import one_blas_thread
 from .weights import WEIGHTS, run_weights
 

@@ -1,32 +1,15 @@
-"""Released MoE models as shapes, from the table `released_models`: model cards and configuration files."""
+"""Released MoE models beside what a law recommends at their training compute."""
 
 from __future__ import annotations
-
-from functools import cache
 
 import numpy as np
 import pandas as pd
 
 from . import seeds
-from .architecture import GroupedAttention, LatentAttention, Transformer, granularity_of
+from .architecture import granularity_of
 from .errors import OptimumError
 from .laws import FittedLaw
 from .optimum import compute_optimal
-
-
-def released_shapes() -> dict[str, Transformer]:
-    """Model -> shape, for the models whose attention is on record. Granularity is 4 d_model / d_expert, three matrices an expert.
-
-    Sliding windows (gpt-oss) are not in a shape: its cache is that of full attention, an upper bound.
-    """
-    return dict(_shapes())
-
-
-@cache
-def _shapes() -> dict[str, Transformer]:
-    table = seeds.table("released_models")
-    known = table[np.isfinite(table["n_heads"])]
-    return {str(row["model"]): _shape(row) for row in known.to_dict("records")}
 
 
 def placed(law: FittedLaw) -> pd.DataFrame:
@@ -58,26 +41,3 @@ def placed(law: FittedLaw) -> pd.DataFrame:
             continue
         ratio[i], best[i] = opt.tokens_per_parameter, opt.granularity
     return frame.assign(law_ratio=ratio, law_granularity=best, over_training=frame["ratio"] / ratio)
-
-
-def _shape(row: dict) -> Transformer:
-    counts = {k: int(v) for k, v in row.items() if isinstance(v, float) and np.isfinite(v)}
-    heads, width = counts["n_heads"], counts["head_dim"]
-    if "kv_rank" in counts:
-        attention = LatentAttention(heads, counts["kv_rank"], counts["rope_dim"], width, counts.get("q_rank", 0))
-    else:
-        attention = GroupedAttention(heads, counts["n_kv_heads"], width)
-    return Transformer(
-        d_model=counts["d_model"],
-        n_layers=counts["n_layers"],
-        d_ff=4 * counts["d_model"],
-        n_experts=counts["n_experts"],
-        top_k=counts["top_k"],
-        granularity=float(granularity_of(counts["d_model"], counts["d_expert"])),
-        ffn_matrices=3,
-        vocabulary=counts["vocabulary"],
-        attention=attention,
-        n_shared=counts["n_shared"],
-        n_dense_layers=counts["n_dense_layers"],
-        d_ff_dense=counts.get("d_ff_dense", 0),
-    )

@@ -24,8 +24,8 @@ from lawlib.gap import shared_rounding
 from lawlib.pairing import HELD
 from lawlib.released import placed
 from lawlib.runs import as_runs
+from lawlib.seeds.sweep import repeats
 from lawlib.tables import gap_curves, granularity_curves, isoflop_curves, optimal_path
-from lawlib.trained import repeats
 from tests.planted import grid, sweep
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -6,7 +6,7 @@ import pytest
 import lawlib
 from lawlib import serving
 from lawlib.architecture import GroupedAttention, Transformer
-from lawlib.released import released_shapes
+from lawlib.seeds.released import released_shapes
 from lawlib.serving.roofline import decode_time, exchange_time, prefill_time
 
 H100 = serving.Machine(serving.gpu("H100 SXM"))

@@ -5,7 +5,7 @@ import pytest
 
 from lawlib import seeds, serving
 from lawlib.architecture import GroupedAttention, LatentAttention, Transformer
-from lawlib.released import released_shapes
+from lawlib.seeds.released import released_shapes
 
 MODELS = seeds.table("released_models").set_index("model")
 SHAPES = released_shapes()

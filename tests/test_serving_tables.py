@@ -9,7 +9,8 @@ import pytest
 import lawlib
 from lawlib import figures, numbers, serving
 from lawlib.percentiles import central
-from lawlib.released import placed, released_shapes
+from lawlib.released import placed
+from lawlib.seeds.released import released_shapes
 from lawlib.serving import tables
 from lawlib.serving.calibration import calibrate
 from lawlib.serving.cost import step_time

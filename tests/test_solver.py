@@ -6,8 +6,9 @@ from scipy.optimize import check_grad, minimize
 
 from lawlib.laws import FAMILIES
 from lawlib.laws.saturation import log_ehat, to_free
+from lawlib.model import Model
 from lawlib.objective import OBJECTIVES, Objective
-from lawlib.solver import Model, minimise
+from lawlib.solver import minimise
 from tests.planted import PARAMS, grid
 
 SHAPED = [name for name, law in FAMILIES.items() if law.has_shapes]

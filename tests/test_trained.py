@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 import lawlib
-from lawlib import seeds, trained
+from lawlib import seeds
 from lawlib.architecture import Transformer
 from lawlib.runs import CURVE_COLUMNS
+from lawlib.seeds import sweep as trained
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 import lawlib
-from lawlib.released import released_shapes
+from lawlib.seeds.released import released_shapes
 from lawlib.serving import gpus
 from lawlib.serving.calibration import NUMBERS, SIZES, Calibration, calibrate
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from lawlib import figures, numbers, trained
+from lawlib import figures, numbers
 from lawlib.runs import included
 from lawlib.seeds import sweep
 
@@ -17,14 +17,14 @@ TARGET = 1e21
 
 
 def _runs() -> pd.DataFrame:
-    return data.runs(trained.DATASET)
+    return data.runs(sweep.DATASET)
 
 
 def trained_sentence() -> tuple[str, str]:
     """(the answer in numbers, what it took)."""
     runs = _runs()
-    took = trained.effort(runs)
-    repeated = trained.repeats(runs)
+    took = sweep.effort(runs)
+    repeated = sweep.repeats(runs)
     dense = runs[runs["arch"] == "dense"]
     answer = (
         f"**{took.runs} models** of **{numbers.count(runs['n_active'].min())}** to **{numbers.count(runs['n_active'].max())} active "
@@ -33,7 +33,7 @@ def trained_sentence() -> tuple[str, str]:
     )
     if len(repeated):
         answer += (
-            f"; another seed moves a final loss by **{trained.pooled_sd(repeated):.4f} nats** (standard deviation, "
+            f"; another seed moves a final loss by **{sweep.pooled_sd(repeated):.4f} nats** (standard deviation, "
             f"{int(repeated['seeds'].sum())} runs of {len(repeated)} configurations)"
         )
     answer += "."
@@ -54,7 +54,7 @@ def kinds_table() -> None:
         f"{text['sha256'][:16]}…), no byte twice; losses are of held-out pieces of it. Trainer, rules and every choice: "
         "`sweep/README.md`."
     )
-    table = trained.by_kind(_runs())
+    table = sweep.by_kind(_runs())
     table.index = [f"E = {e:g}" if e > 1 else "dense" for e in table.index]
     table.columns = [f"G = {g:g}" for g in table.columns]
     st.markdown("**Runs by expansion E and granularity G**")
@@ -64,29 +64,29 @@ def kinds_table() -> None:
 def noise() -> None:
     """Repeats with other seeds: the chart and its table."""
     runs = _runs()
-    repeated = trained.repeats(runs)
+    repeated = sweep.repeats(runs)
     if repeated.empty:
         st.caption("No configuration has a second seed yet: the noise of these losses is not known.")
         return
     keys = ["n_active", "expansion", "granularity", "flops"]
     numbered = repeated[keys].assign(configuration=range(len(repeated)))
     members = runs[included(runs)].merge(numbered, on=keys)
-    figure = figures.repeats_figure(members, repeated, trained.pooled_sd(repeated), style())
+    figure = figures.repeats_figure(members, repeated, sweep.pooled_sd(repeated), style())
     chart(figure, "repeats", "What another seed changes", repeated)
 
 
 def rates() -> None:
     """The search for learning rates."""
-    search = trained.rate_search()
+    search = sweep.rate_search()
     chart(figures.rates_figure(search, style()), "rates", "The search for learning rates (dense models)", search)
 
 
 def limits() -> None:
     """How far these runs are from what is planned with them."""
     runs = _runs()
-    took = trained.effort(runs)
+    took = sweep.effort(runs)
     budget = state.get("budget") or TARGET
-    far = trained.beyond(runs, budget)
+    far = sweep.beyond(runs, budget)
     where = f"{far:.1f} decades beyond the largest run" if far > 0 else "within these runs"
     st.subheader("What they cannot tell", anchor=False, divider="gray")
     st.markdown(
