@@ -4,11 +4,9 @@ import pandas as pd
 import pytest
 
 from lawlib.serving.calibration import NUMBERS
-from tests.test_app import clean, few_resamples, navigation, open_page
-from tests.test_serving_tables import measured
+from tests.support.pages import clean, open_page
+from tests.support.throughput import measured
 from ui.folded import OPENED
-
-__all__ = ["few_resamples", "navigation"]
 
 
 @pytest.fixture

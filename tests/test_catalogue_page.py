@@ -1,4 +1,4 @@
-"""The catalogue on the Upload page: Fetch from a server on this machine, through the normal import, and without a network."""
+"""The catalogue on the Upload page: Fetch from a file_server on this machine, through the normal import, and without a network."""
 
 import functools
 import hashlib
@@ -8,37 +8,37 @@ import pytest
 
 import lawlib
 from lawlib import fetch
-from tests.test_app import answer, captions, clean, few_resamples, navigation, open_page  # noqa: F401
-from tests.test_fetch import CONTENT, server  # noqa: F401
+from tests.support.http_server import CONTENT
+from tests.support.pages import answer, captions, clean, open_page
 
 KEY = "clark2022"
 
 
 @pytest.fixture
-def local(server, monkeypatch):  # noqa: F811
-    """The catalogue with its first entry at the local server; `local(path, limit)` chooses the file."""
+def local(file_server, monkeypatch):
+    """The catalogue with its first entry at the local file_server; `local(path, limit)` chooses the file."""
     entries, real = fetch.catalogue(), fetch.fetch
     chosen = {}
 
     def point(path="runs.csv", limit=10**7):
-        address = f"http://127.0.0.1:{server.server_port}/{path}"
+        address = f"http://127.0.0.1:{file_server.server_port}/{path}"
         chosen["entries"] = [replace(entries[0], address=address, hosts=("127.0.0.1",), limit=limit), *entries[1:]]
-        server.asked.clear()
+        file_server.asked.clear()
 
     point()
     monkeypatch.setattr(fetch, "catalogue", lambda: chosen["entries"])
     monkeypatch.setattr(fetch, "fetch", functools.partial(real, allow_loopback=True, timeout=2))
-    point.server = server
+    point.file_server = file_server
     return point
 
 
 def test_nothing_is_asked_before_the_click_and_a_fetched_file_is_imported_like_an_upload(local):
     at = open_page("upload")
-    assert local.server.asked == []
+    assert local.file_server.asked == []
     assert "Licence: CC\\-BY 4\\.0" in "\n".join(m.value for m in at.markdown)
     assert [b.label for b in at.button if b.key and b.key.startswith("fetch_")] == ["Fetch"] * 3
     clean(at.button(key=f"fetch_{KEY}").click().run())
-    assert local.server.asked == ["/runs.csv"]
+    assert local.file_server.asked == ["/runs.csv"]
     assert "runs" in answer(at)
     sha256 = hashlib.sha256(CONTENT).hexdigest()
     assert f"SHA-256 `{sha256}`" in captions(at)
@@ -49,7 +49,7 @@ def test_nothing_is_asked_before_the_click_and_a_fetched_file_is_imported_like_a
         row = store.datasets().set_index("dataset").loc[KEY]
         assert f"/runs.csv, SHA-256 {sha256}. Licence: CC-BY 4.0" in row["notes"]
         assert row["n_runs"] == 9
-    assert local.server.asked == ["/runs.csv"], "and it is asked once"
+    assert local.file_server.asked == ["/runs.csv"], "and it is asked once"
     clean(at.button(key="fetch_away").click().run())
     assert "Drop a run log" in answer(at)
 

@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import lawlib
 from lawlib import numbers
-from tests.test_app import add, answer, captions, clean, dense_and_moe, few_resamples, navigation, open_page  # noqa: F401
+from tests.support.pages import add, answer, captions, clean, dense_and_moe, open_page
 
 
 def side(at, name: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from lawlib.errors import StoreError
 from lawlib.store import open_store, schema
 from lawlib.store.database import connect, quoted
-from tests.test_store import a_curve, some_runs
+from tests.support.runs import a_curve, some_runs
 
 ROOT = Path(__file__).resolve().parents[1]
 N_KILLS = int(os.environ.get("LAWLIB_KILLS", "3"))

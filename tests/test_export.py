@@ -23,7 +23,7 @@ from lawlib.export import Analysis, Chart, Origin, Part
 from lawlib.export.latex import escape, letter, number
 from lawlib.runs import as_runs
 from tests.planted import grid
-from tests.test_app import ROOT, add, dense_and_moe, few_resamples, navigation, open_page  # noqa: F401
+from tests.support.pages import ROOT, add, dense_and_moe, open_page
 
 NAUGHTY = '=HYPERLINK("http://x") </script><b>&amp;% _$#{}~^\\ """'
 RUNNER = """

@@ -1,109 +1,26 @@
-"""Fetch against a server on this machine: what is downloaded, and everything that is refused, cut off or cancelled."""
+"""Fetch against a file_server on this machine: what is downloaded, and everything that is refused, cut off or cancelled."""
 
 import hashlib
-import http.server
 import socket
-import threading
 from urllib.parse import urlsplit
 
 import pytest
 
 from lawlib.fetch import FetchError, catalogue, fetch
 from lawlib.ingest.releases import _SIGNATURES
-
-CONTENT = b"name,params,tokens,loss\n" + b"".join(b"run %d,%de6,2e9,3.%d\n" % (i, i + 1, i) for i in range(9)) * 4000
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    """/runs.csv and the same in odd ways."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        self.server.asked.append(self.path)
-        getattr(self, self.path.strip("/").partition(".")[0])()
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, body, length=None, status=200, **headers):
-        self.send_response(status)
-        if length is not False:
-            self.send_header("Content-Length", str(len(body) if length is None else length))
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-        self.close_connection = True
-
-    def runs(self):
-        self.answer(CONTENT)
-
-    def unannounced(self):
-        self.answer(CONTENT, length=False, Connection="close")
-
-    def liar(self):
-        self.answer(CONTENT[:1000], length=10)
-
-    def huge(self):
-        self.answer(b"", length=10**12)
-
-    def cut(self):
-        self.answer(CONTENT[:5000], length=len(CONTENT))
-
-    def empty(self):
-        self.answer(b"")
-
-    def gone(self):
-        self.answer(b"no", status=404)
-
-    def moved(self):
-        self.answer(b"", status=302, Location="/runs.csv")
-
-    def elsewhere(self):
-        self.answer(b"", status=302, Location=f"http://localhost:{self.server.server_port}/runs.csv")
-
-    def to_file(self):
-        self.answer(b"", status=302, Location="file:///etc/passwd")
-
-    def round(self):
-        self.answer(b"", status=302, Location="/round")
-
-    def silent(self):
-        self.server.quiet.wait(5)
-
-    def stuck(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "100000")
-        self.end_headers()
-        self.wfile.write(b"a" * 10)
-        self.wfile.flush()
-        self.server.quiet.wait(5)
-        self.close_connection = True
+from tests.support.http_server import CONTENT
 
 
-@pytest.fixture(scope="module")
-def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.asked, server.quiet = [], threading.Event()
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield server
-        server.quiet.set()
-        server.shutdown()
-        thread.join()
-
-
-def get(server, path, hosts=("127.0.0.1",), limit=10**7, **options):
-    server.asked.clear()
-    address = f"http://127.0.0.1:{server.server_port}/{path}"
+def get(file_server, path, hosts=("127.0.0.1",), limit=10**7, **options):
+    file_server.asked.clear()
+    address = f"http://127.0.0.1:{file_server.server_port}/{path}"
     return fetch(address, hosts, limit, allow_loopback=True, **options)
 
 
 class TestDownload:
-    def test_the_file_comes_with_its_hash_its_address_and_progress(self, server):
+    def test_the_file_comes_with_its_hash_its_address_and_progress(self, file_server):
         reports = []
-        got = get(server, "runs.csv", progress=lambda done, total: reports.append((done, total)))
+        got = get(file_server, "runs.csv", progress=lambda done, total: reports.append((done, total)))
         assert got.content == CONTENT
         assert got.sha256 == hashlib.sha256(CONTENT).hexdigest()
         assert got.name == "runs.csv"
@@ -113,18 +30,18 @@ class TestDownload:
         assert reports[-1] == (len(CONTENT), len(CONTENT))
         assert len(reports) > 3
 
-    def test_a_file_of_unannounced_size(self, server):
-        assert get(server, "unannounced").content == CONTENT
+    def test_a_file_of_unannounced_size(self, file_server):
+        assert get(file_server, "unannounced").content == CONTENT
 
-    def test_a_redirect_on_the_same_host_is_followed(self, server):
-        got = get(server, "moved")
+    def test_a_redirect_on_the_same_host_is_followed(self, file_server):
+        got = get(file_server, "moved")
         assert (got.content, got.name) == (CONTENT, "moved")
         assert got.address.endswith("/runs.csv")
 
-    def test_a_redirect_to_another_listed_host_is_followed(self, server):
-        assert get(server, "elsewhere", hosts=("127.0.0.1", "localhost")).content == CONTENT
+    def test_a_redirect_to_another_listed_host_is_followed(self, file_server):
+        assert get(file_server, "elsewhere", hosts=("127.0.0.1", "localhost")).content == CONTENT
 
-    def test_an_exception_in_the_progress_cancels(self, server):
+    def test_an_exception_in_the_progress_cancels(self, file_server):
         class Cancelled(BaseException):
             pass
 
@@ -133,18 +50,18 @@ class TestDownload:
                 raise Cancelled
 
         with pytest.raises(Cancelled):
-            get(server, "runs.csv", progress=stop)
+            get(file_server, "runs.csv", progress=stop)
 
 
 class TestRefusals:
-    def test_a_redirect_to_another_host_is_refused_before_it_is_asked(self, server):
+    def test_a_redirect_to_another_host_is_refused_before_it_is_asked(self, file_server):
         with pytest.raises(FetchError, match="offered at localhost, which is not on the list"):
-            get(server, "elsewhere")
-        assert server.asked == ["/elsewhere"]
+            get(file_server, "elsewhere")
+        assert file_server.asked == ["/elsewhere"]
 
-    def test_a_redirect_to_a_file_of_this_machine_is_refused(self, server):
+    def test_a_redirect_to_a_file_of_this_machine_is_refused(self, file_server):
         with pytest.raises(FetchError, match="is not allowed"):
-            get(server, "to_file")
+            get(file_server, "to_file")
 
     @pytest.mark.parametrize(
         ("path", "limit", "sentence"),
@@ -158,17 +75,17 @@ class TestRefusals:
             ("round", 10**7, "127.0.0.1 answered 302"),
         ],
     )
-    def test_what_comes_wrong_is_told_and_nothing_is_kept(self, server, path, limit, sentence):
+    def test_what_comes_wrong_is_told_and_nothing_is_kept(self, file_server, path, limit, sentence):
         with pytest.raises(FetchError, match=sentence):
-            get(server, path, limit=limit)
+            get(file_server, path, limit=limit)
 
-    def test_more_than_was_announced_is_not_read(self, server):
-        assert len(get(server, "liar").content) == 10
+    def test_more_than_was_announced_is_not_read(self, file_server):
+        assert len(get(file_server, "liar").content) == 10
 
     @pytest.mark.parametrize("path", ["silent", "stuck"])
-    def test_a_server_that_stops_answering_is_given_up(self, server, path):
+    def test_a_server_that_stops_answering_is_given_up(self, file_server, path):
         with pytest.raises(FetchError, match="did not answer in time"):
-            get(server, path, timeout=0.3)
+            get(file_server, path, timeout=0.3)
 
     def test_nobody_there(self):
         with socket.socket() as free:

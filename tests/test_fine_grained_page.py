@@ -10,7 +10,7 @@ import lawlib
 from lawlib.ingest import build, detect, open_table
 from lawlib.selection import content_hashes
 from tests import planted
-from tests.test_app import answer, captions, clean, few_resamples, figure, navigation, open_page  # noqa: F401
+from tests.support.pages import answer, captions, clean, figure, open_page
 
 SPEED = r"\*\*([\d.]+)x\*\* \[([\d.]+)x, ([\d.]+)x\]"
 

@@ -4,10 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import settle
-from tests.test_app import clean, few_resamples, navigation, open_page
+from tests.support.pages import clean, open_page
 from ui.folded import OPENED
-
-__all__ = ["few_resamples", "navigation"]
 
 
 def unfolded(at, words: str) -> bool:

@@ -5,20 +5,15 @@ the same on every machine (`tests.fuzz.case`).
 """
 
 import os
-import resource
 import time
 
 import pytest
 
 from tests.fuzz import case, read, samples
+from tests.support.processes import peak
 
 CASES, CHUNKS = int(os.environ.get("LAWLIB_FUZZ", "10000")), 20
 SECONDS, BYTES = 10.0, 2**30
-
-
-def peak() -> int:
-    """Bytes of memory this process has held at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

@@ -27,8 +27,8 @@ from lawlib.ingest import archive, delimited, limits
 from lawlib.ingest.archive import File
 from lawlib.ingest.settings import read_settings
 from lawlib.store import Addition, open_store, schema
-from tests.test_fuzz import peak
-from tests.test_store import a_curve, some_runs
+from tests.support.processes import peak
+from tests.support.runs import a_curve, some_runs
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = b"name,N,D,loss\na,1e8,2e9,3.5\nb,2e8,4e9,3.25\n"

@@ -15,8 +15,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import PAGE_SECONDS, Guard, running, settle
-from tests.test_pages_browser import answer
-from tests.test_upload_browser import by_quantity, data_set_name, rows
+from tests.support.browser_pages import answer, by_quantity, data_set_name, rows
 
 pytestmark = pytest.mark.browser
 

@@ -22,6 +22,7 @@ import lawlib
 from lawlib import ingest
 from lawlib.ingest import Table, guarded, parcel
 from lawlib.ingest.guarded import Limits
+from tests.support.processes import readers
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests" / "data"
@@ -38,19 +39,6 @@ def nothing_left(tmp_path, monkeypatch):
     yield
     assert list(tmp_path.glob("lawlib-*")) == []
     assert readers(tmp_path) == []
-
-
-def readers(folder: Path) -> list[int]:
-    """The processes that have a folder of this place among their arguments."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            said = (process / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"child.py" in said and f"{folder}/lawlib-".encode() in said:
-            found.append(int(process.name))
-    return found
 
 
 def assert_same(a: Table, b: Table) -> None:

@@ -5,10 +5,8 @@ import pandas as pd
 import pytest
 
 import lawlib
-from tests.test_app import answer, captions, clean, few_resamples, figure, navigation, open_page
-from tests.test_ledger import attempts, log, runs_of
-
-__all__ = ["few_resamples", "navigation"]
+from tests.support.logs import attempts, log, runs_of
+from tests.support.pages import answer, captions, clean, figure, open_page
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import lawlib
 from lawlib.runs import as_runs
 from lawlib.selection import content_hashes, fingerprint
 from tests import planted
-from tests.test_app import add, answer, captions, clean, few_resamples, navigation, open_page  # noqa: F401
+from tests.support.pages import add, answer, captions, clean, open_page
 
 
 def runs(seed=0):

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 import lawlib
 from tests.browser import settle
-from tests.test_pages_browser import answer, go, press
+from tests.support.browser_pages import answer, go, press
 
 pytestmark = pytest.mark.browser
 

@@ -13,9 +13,8 @@ from lawlib import figures, ledger
 from lawlib.restarts import base_name, find_restarts
 from lawlib.runs import as_runs
 from lawlib.selection import content_hashes, marked
-from tests.test_app import answer, captions, clean, few_resamples, figure, navigation, open_page
+from tests.support.pages import answer, captions, clean, figure, open_page
 
-__all__ = ["few_resamples", "navigation"]
 POINTS = 120
 
 

@@ -4,10 +4,7 @@ import pytest
 
 import lawlib
 from lawlib.ingest import mlflow_server
-from tests.test_app import answer, captions, clean, few_resamples, navigation, open_page
-from tests.tracking import tracking_server
-
-__all__ = ["few_resamples", "navigation", "tracking_server"]
+from tests.support.pages import answer, captions, clean, open_page
 
 
 def listed(address):

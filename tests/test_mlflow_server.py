@@ -14,9 +14,7 @@ from lawlib import ReadError
 from lawlib.ingest import Scrubbed, build, detect, mlflow_server, open_table
 from lawlib.ingest.mlflow_client import address, installed
 from lawlib.ingest.mlflow_server import Experiment
-from tests.tracking import tracking_server
 
-__all__ = ["tracking_server"]
 
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE = ROOT / "tests" / "data" / "trackers" / "mlflow.db"

@@ -4,41 +4,19 @@ import re
 
 import pandas as pd
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser import ROOT, settle
+from tests.support.browser_pages import PAGES, TABS, answer, go, press, violations
 from tools.screenshots import pages
 
 pytestmark = pytest.mark.browser
 
-PAGES = {  # path: its charts
-    "/": ("loss", "isoflop", "allocation"),
-    "/runs": ("runs", "curves"),
-    "/byte_models": ("repeats", "rates"),
-    "/upload": (),
-    "/fit": ("residuals", "predicted", "backtest"),
-    "/isoflop": ("isoflop", "n_opt", "d_opt"),
-    "/granularity": ("excess", "best_g", "router", "measured_g"),
-    "/dense_vs_moe": ("gap", "losses"),
-    "/compare": ("compare_a", "compare_b"),
-    "/fine_grained": ("reported", "gain", "pair", "speedup"),
-    "/serving": ("trilemma", "equal_loss", "over_training", "lifetime"),
-    "/planner": ("options",),
-    "/reproductions": (),
-}
-TABS = {
-    "/planner?part=launch": ("options",),
-    "/planner?part=next": ("options",),
-    "/planner?part=released": ("options", "released_ratio", "released_shape"),
-}
-"""What a page shows where another of its tabs is open."""
 TITLES = re.findall(r'st\.Page\("pages/\w+\.py", title="([^"]+)"', (ROOT / "app.py").read_text("utf-8"))
 MARIN = "?dataset=marin-moe-v16"
 """The published runs, where a test counts on their numbers."""
 PLOTLY_BLUES = {"rgb(31, 119, 180)", "rgb(99, 110, 250)"}  # what charts show that took no colours from the theme
 SCHEMES, WIDTHS = ("light", "dark"), (1440, 1024)
-GRAVE = {"serious", "critical"}
 
 FITS = """width => innerWidth === width && [...document.querySelectorAll('.js-plotly-plot')].every(
     chart => Math.abs(chart._fullLayout.width - chart.clientWidth) < 2)"""
@@ -62,21 +40,6 @@ CHARTS = """() => Object.fromEntries([...document.querySelectorAll('[class*="st-
 def test_every_page_is_looked_at_here():
     assert sorted(PAGES) == sorted(f"/{name}" for name in pages())
     assert len(TITLES) == len(PAGES)
-
-
-def answer(page: Page) -> str:
-    return page.locator(".st-key-answer").inner_text()
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core finds grave, as sentences."""
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{v['impact']} {v['id']}: {n['html'][:120]} {[c['message'] for c in n['any']][:1]}"
-        for v in found
-        if v["impact"] in GRAVE
-        for n in v["nodes"]
-    ]
 
 
 def lightness(colour: str) -> float:
@@ -141,17 +104,6 @@ def test_every_page_is_drawn_in_the_system_s_colours_and_accessible(page, half, 
 
 
 # Sliders, the URL, pages
-
-
-def press(page: Page, field: str, key: str = "ArrowRight") -> str:
-    """Presses a key on a slider; returns the answer once it is another."""
-    before = answer(page)
-    slider = page.locator(f".st-key-w_{field} [role=slider], .st-key-w_{field} input[type=range]").first
-    slider.focus()
-    page.keyboard.press(key)
-    page.wait_for_function("before => document.querySelector('.st-key-answer')?.innerText !== before", arg=before)
-    settle(page)
-    return answer(page)
 
 
 @pytest.mark.parametrize(
@@ -248,13 +200,6 @@ def test_runs_chosen_in_the_table_are_forgotten_with_their_table(page):
     settle(page)
     expect(form).to_have_count(0)
     page.guard.check()
-
-
-def go(page: Page, title: str) -> None:
-    """To another page, by the sidebar."""
-    page.locator(".st-key-menu a").filter(has_text=title).click()
-    expect(page.get_by_test_id("stHeading").locator("h1")).to_have_text(title)
-    settle(page)
 
 
 @pytest.mark.parametrize("page", [{"width": 390, "height": 800}], indirect=True)

@@ -7,9 +7,8 @@ import pytest
 
 import lawlib
 from lawlib import planner
-from tests.test_app import answer, captions, clean, few_resamples, figure, navigation, number_after, open_page
+from tests.support.pages import answer, captions, clean, figure, number_after, open_page
 
-__all__ = ["few_resamples", "navigation"]
 JOINT = {"law": "ludziejewski2025", "budget": "1e22"}
 
 

@@ -8,9 +8,7 @@ from lawlib.errors import StoreError
 from lawlib.ingest import Mapping, Source, apply_preset, build, detect, open_table
 from lawlib.store import open_store, schema
 from lawlib.store.database import connect, quoted
-from tests.test_app import answer, captions, clean, few_resamples, navigation, open_page
-
-__all__ = ["few_resamples", "navigation"]
+from tests.support.pages import answer, captions, clean, open_page
 
 HEADER, ROWS = "run,size,seen,quality", "".join(f"r{i},{i + 1}00,{i + 2}e9,3.{i}\n" for i in range(4))
 ODD = f"{HEADER}\n{ROWS}".encode()

@@ -9,10 +9,8 @@ from lawlib.ingest import Scrubbed, build, detect, open_table
 from lawlib.ingest.scrubbed import HEADER, as_frame, told
 from lawlib.store import open_store, schema
 from lawlib.store.database import connect, quoted
-from tests.test_app import captions, clean, few_resamples, navigation, open_page
-from tests.test_store_files import some_runs
-
-__all__ = ["few_resamples", "navigation"]
+from tests.support.pages import captions, clean, open_page
+from tests.support.runs import some_runs
 
 PRIVATE = ("node-7", "someone", "example.org", "secret")
 CSV = "name,host,args.cwd,notes,git,loss//home/someone/x/eval,params,tokens,loss\n" + "".join(
@@ -176,7 +174,7 @@ def test_nothing_is_shown_where_nothing_is_known():
 
 
 def test_restarts_made_one_run_keep_the_list():
-    from tests.test_ledger import attempts
+    from tests.support.logs import attempts
 
     runs, curves = attempts()
     with lawlib.open_store() as store:

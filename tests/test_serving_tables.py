@@ -10,11 +10,10 @@ import lawlib
 from lawlib import figures, numbers, serving
 from lawlib.percentiles import central
 from lawlib.released import placed
-from lawlib.seeds.released import released_shapes
 from lawlib.serving import tables
 from lawlib.serving.calibration import calibrate
-from lawlib.serving.cost import step_time
 from tests.planted import grid
+from tests.support.throughput import measured
 
 LAW = lawlib.published("ludziejewski2025")
 SERVER = serving.Server(serving.Machine(serving.gpu("H100 SXM"), compute=0.5, bandwidth=0.7), serving.Workload(1024, 256, 256))
@@ -158,20 +157,6 @@ def test_figures_draw_what_the_tables_hold(style):
     curves = tables.lifetime_curves(Q, loss)
     life = figures.lifetime_figure(curves, style, 2.5, 16.0, 1e13)
     np.testing.assert_allclose(life.data[0].y, curves.query("expansion == 1")["total"] * 2.5)
-
-
-def measured(compute, bandwidth, noise=0.0):
-    """Throughput of three models on H100s that reach these shares."""
-    rng = np.random.default_rng(3)
-    rows = []
-    for name in ("Mixtral 8x7B", "OLMoE-1B-7B", "Qwen3-30B-A3B"):
-        for batch in (1, 16, 256):
-            for prompt, output in ((100, 500), (4000, 50)):
-                machine = serving.Machine(serving.gpu("H100 SXM"), compute=compute, bandwidth=bandwidth)
-                step = step_time(serving.footprint(released_shapes()[name]), machine, serving.Workload(prompt, output), 4, batch)
-                rate = batch / float(step) * np.exp(noise * rng.standard_normal())
-                rows.append((name, "H100 SXM", 4, batch, prompt, output, rate))
-    return pd.DataFrame(rows, columns=["model", "gpu", "n_gpus", "batch", "prompt", "output", "tokens_per_second"])
 
 
 def test_calibration_finds_planted_shares():

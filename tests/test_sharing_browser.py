@@ -14,8 +14,8 @@ from playwright.sync_api import expect
 import lawlib
 from lawlib.selection import content_hashes
 from tests.browser import FLAGS, settle
-from tests.test_pages_browser import PAGES, TABS, answer, press, violations
-from tests.test_round_trips import random_view
+from tests.support.browser_pages import PAGES, TABS, answer, press, violations
+from tests.support.views import random_view
 from tools.browser import find_browser
 from ui import state
 

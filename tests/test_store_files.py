@@ -16,7 +16,7 @@ from lawlib.errors import StoreError
 from lawlib.store import open_store, schema, shipped
 from lawlib.store.__main__ import main
 from lawlib.store.database import sentence
-from tests.test_store import a_curve, some_runs
+from tests.support.runs import a_curve, some_runs
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -228,7 +228,7 @@ def test_a_kill_in_the_middle_of_a_write_leaves_the_last_saved_state(workspace):
 import sys, time
 import lawlib.store as s
 from lawlib.store import adding
-from tests.test_store import some_runs, a_curve
+from tests.support.runs import some_runs, a_curve
 store = s.open_store(workspace=sys.argv[1])
 store.add(some_runs(3), "mine", curves=a_curve())
 def stop(*_):

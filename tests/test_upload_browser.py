@@ -13,8 +13,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from lawlib.ingest.scrub import without_private
 from tests.browser import settle
-from tests.test_ingest_guarded import readers
-from tests.test_pages_browser import answer, go
+from tests.support.browser_pages import answer, by_quantity, data_set_name, go, rows
+from tests.support.processes import readers
 
 pytestmark = pytest.mark.browser
 
@@ -38,11 +38,6 @@ def drop(page: Page, name: str, content, mime="text/csv") -> None:
     settle(page)
 
 
-def data_set_name(page: Page) -> Locator:
-    """The field for the name under which the runs are stored."""
-    return page.get_by_test_id("stForm").get_by_label("Data set", exact=True)
-
-
 def store(page: Page, name: str = "") -> None:
     """Stores what was read, under another name where one is given; waits for the word that it is stored."""
     if name:
@@ -52,18 +47,6 @@ def store(page: Page, name: str = "") -> None:
     stored.wait_for()
     expect(stored).to_contain_text("Stored")
     settle(page)
-
-
-def rows(page: Page, header: str) -> list[list[str]]:
-    """The cells of the table on the page that has this column; a table below is drawn when it comes into sight."""
-    tables = page.get_by_test_id("stDataFrame")
-    for i in range(tables.count()):
-        tables.nth(i).scroll_into_view_if_needed()
-    table = tables.locator("table").filter(has=page.locator("th", has_text=re.compile(f"^{header}$")))
-    table.wait_for(state="attached")
-    return table.evaluate(
-        "t => [...t.querySelectorAll('tbody tr')].map(r => [...r.querySelectorAll('td')].map(c => c.innerText))"
-    )
 
 
 def hovered(page: Page, chart: str) -> list[str]:
@@ -78,11 +61,6 @@ def hovered(page: Page, chart: str) -> list[str]:
         expect(label.first).to_be_visible()
         said.append(label.first.locator("tspan").first.text_content())
     return said
-
-
-def by_quantity(page: Page) -> dict[str, list[str]]:
-    """What was understood: quantity -> column, unit, rule."""
-    return {row[0]: row[1:] for row in rows(page, "quantity")}
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 import lawlib
 from lawlib import numbers
 from tests.browser import settle
-from tests.test_app import add, answer, clean, dense_and_moe, few_resamples, navigation, open_page  # noqa: F401
+from tests.support.pages import add, answer, clean, dense_and_moe, open_page
 
 
 def cards(at) -> str:

@@ -48,15 +48,9 @@ class Side:
     origin: Origin
 
 
-def view() -> str:
-    """The parameters of what is chosen now, complete and without the pins."""
-    known = state.query() | link.parameters(full=True)
-    return urlencode({k: v for k, v in known.items() if k not in state.PINS})
-
-
 def choose_sides() -> tuple[Side, Side]:
     """The two views, each with its menu. Stops the page with the reason where one cannot be computed."""
-    here = view()
+    here = link.view()
     options = {here: HERE} | _changed(here) | {row.query: row.name for row in data.analyses().itertuples()}
     sides = []
     for field, words, column in zip(state.PINS, ("Left", "Right"), st.columns(2), strict=True):

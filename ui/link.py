@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
@@ -173,3 +173,9 @@ def saved_menu() -> None:
             open_button(row.page, row.query, row.name, key=f"menu_saved_{i}")
         if len(table) > MAX_MENU:
             st.caption(f"and {len(table) - MAX_MENU} more on the Compare page")
+
+
+def view() -> str:
+    """The parameters of what is chosen now, complete and without the pins."""
+    known = state.query() | parameters(full=True)
+    return urlencode({k: v for k, v in known.items() if k not in state.PINS})

@@ -12,7 +12,7 @@ from lawlib.optimum import granularities_of
 from lawlib.planner.options import EXPANSIONS
 from lawlib.runs import parse_number
 
-from . import folded, laws, servingpage, state
+from . import folded, laws, servinginputs, state
 from .controls import budget_slider, chosen_budget
 
 ONE_GPU = 1.0
@@ -38,7 +38,7 @@ def inputs(law: lawlib.FittedLaw) -> None:
             budget_slider(law)
         left, right = st.columns(2)
         with left:
-            servingpage.gpu_menu()
+            servinginputs.gpu_menu()
         with right:
             number_input("GPUs to train on", "trainers", numbers.count, "any", "Their memory is a limit too. Blank: no limit.")
     with data:
@@ -69,12 +69,12 @@ SERVED_HELP = "2 N_active FLOPs each, taken from the same budget (Sardana et al.
 
 
 def _options() -> None:
-    servingpage.share_slider("Utilisation in training (MFU)", "mfu", "Of the GPU's dense bf16 peak. 0.4 is an example.")
+    servinginputs.share_slider("Utilisation in training (MFU)", "mfu", "Of the GPU's dense bf16 peak. 0.4 is an example.")
     number_input("Tokens of a sequence", "sequence", numbers.plain, "4096")
     multiples = ["128", "64"]
     st.selectbox("d_model is a multiple of", multiples, **state.bound("multiple", state.get("multiple")))
-    servingpage.precision_menu()
-    servingpage.vocabulary_input()
+    servinginputs.precision_menu()
+    servinginputs.vocabulary_input()
 
 
 def limits(law: lawlib.FittedLaw) -> planner.Limits:
@@ -95,7 +95,7 @@ def limits(law: lawlib.FittedLaw) -> planner.Limits:
 
 def cluster() -> planner.Cluster:
     """The GPUs to train on, or one."""
-    return planner.Cluster(servingpage.gpu(), int(state.get("trainers") or ONE_GPU), mfu=state.get("mfu"))
+    return planner.Cluster(servinginputs.gpu(), int(state.get("trainers") or ONE_GPU), mfu=state.get("mfu"))
 
 
 def _deployment() -> planner.Deployment | None:
@@ -103,7 +103,7 @@ def _deployment() -> planner.Deployment | None:
         return None
     slowest = state.get("step_ms")
     return planner.Deployment(
-        servingpage.machine(),
+        servinginputs.machine(),
         int(state.get("copy")),
         serving.Workload(state.get("prompt"), state.get("output")),
         int(state.get("at_once")),

@@ -12,7 +12,7 @@ from lawlib.planner.configuration import STEPS
 from lawlib.planner.options import same
 from lawlib.serving.answer import N_SAMPLES
 
-from . import data, markup, planinputs, servingpage, state
+from . import data, markup, planinputs, servinginputs, state
 from .laws import Choice
 from .markup import plain
 from .nextruns import next_runs
@@ -27,7 +27,7 @@ SEEN = 5e-4
 def plan(choice: Choice) -> planner.Plan:
     """The plan under the limits, computed once for each. Raises OptimumError with the sentence that names what conflicts."""
     limits, sequence = planinputs.limits(choice.law), int(state.get("sequence"))
-    vocabulary = servingpage.vocabulary(choice.law)
+    vocabulary = servinginputs.vocabulary(choice.law)
     known = {} if vocabulary is None else {"vocabulary": vocabulary}
     recipe = planner.recipe_of(choice.law, multiple=int(state.get("multiple")), **known)
 

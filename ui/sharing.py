@@ -11,8 +11,8 @@ from lawlib.export.bundle import file_name
 
 from . import collected, data, link, state
 from .chart import style
-from .compare import view
 from .images import image_buttons
+from .link import view
 from .markup import plain
 
 EXPORT, SHARE = "export_open", "share_open"
