@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 
 import lawlib
-from lawlib.flops import KRAJEWSKI_TOTAL, FlopsRule
-from lawlib.health.parameters import MAX_LOSS_ERROR
-from lawlib.identification import WEAK, gap_error, log_error, not_identified
-from lawlib.percentiles import central
+from lawlib.fitting import WEAK, gap_error, log_error, not_identified
+from lawlib.fitting.health import MAX_LOSS_ERROR
+from lawlib.laws import KRAJEWSKI_TOTAL, FlopsRule
+from lawlib.numerics.percentiles import central
 
 SIGMA = 0.006
 """Noise of ln L: a little above the seed noise that the field reports."""

@@ -20,10 +20,8 @@ from scipy.optimize import minimize
 from scipy.special import huber
 
 import lawlib
-from lawlib.ensemble import fit_model
-from lawlib.laws import FAMILIES, FittedLaw
-from lawlib.laws.saturation import to_free
-from lawlib.objective import Objective
+from lawlib.fitting import Objective, fit_model
+from lawlib.laws import FAMILIES, FittedLaw, to_free
 
 DELTA = 1e-3
 N_REFITS = 4000

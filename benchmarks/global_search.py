@@ -17,14 +17,11 @@ import pandas as pd
 from scipy.optimize import minimize
 
 import lawlib
-import lawlib.identification
-from lawlib.ensemble import fit_model
+import lawlib.fitting.identification
+from lawlib.fitting import Model, Objective, State, fit_model, guesses, n_exponents
 from lawlib.laws import FAMILIES
-from lawlib.model import Model, State
-from lawlib.objective import Objective
-from lawlib.search import guesses, n_exponents
-from lawlib.threads import one_blas_thread
-from tests.planted import PAPER, PARAMS
+from lawlib.numerics.threads import one_blas_thread
+from tests.support import PAPER, PARAMS
 
 RELATIVE, ABSOLUTE = 1e-6, 1e-12
 """An objective above the rival's by more than this counts as a loss."""
@@ -102,7 +99,7 @@ def solve(number: int, n_starts: int) -> dict | None:
     return {
         "problem": number, "law": law, "noise": noise, "runs": len(runs), "ours": ours, "scipy": rival,
         "excess": (ours - rival) / max(rival, 1e-300), "lost": ours > rival * (1 + RELATIVE) + ABSOLUTE,
-        "recovery": worst, "not_identified": sorted(lawlib.identification.not_identified(fit)),
+        "recovery": worst, "not_identified": sorted(lawlib.fitting.identification.not_identified(fit)),
     }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ import pandas as pd
 
 import lawlib
 from benchmarks.coverage import published, with_rules
-from lawlib.flops import KRAJEWSKI_TOTAL
+from lawlib.laws import KRAJEWSKI_TOTAL
 from lawlib.planner import isoflop_grid, suggest_runs
 
 SIGMA = 0.005

@@ -26,7 +26,8 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from lawlib.errors import StoreError
-from lawlib.ingest import Import, Table, build, detect, guarded, open_table
+from lawlib.ingest import Import, Table, build, detect, open_table
+from lawlib.ingest.guarded import process
 from lawlib.store import Addition, open_store
 
 N_RUNS, N_STEPS = 50, 1000
@@ -58,7 +59,7 @@ def ours(folder: Path) -> Import:
 def by_upload(folder: Path) -> Import:
     """The same in the process that uploads are read in."""
     files = [(p.relative_to(folder).as_posix(), p.read_bytes()) for p in sorted(folder.rglob("*")) if p.is_file()]
-    return _built(guarded.open_files(files))
+    return _built(process.open_files(files))
 
 
 def _built(table: Table) -> Import:
@@ -145,7 +146,7 @@ def at_the_limits() -> None:
     print("Uploads at the limits, seconds of the processor: read in its own process, detected, built, stored")
     for title, file in cases.items():
         child, own = _seconds(resource.RUSAGE_CHILDREN), _seconds()
-        table = guarded.open_files([file])
+        table = process.open_files([file])
         laps = [_seconds(resource.RUSAGE_CHILDREN) - child + _seconds() - own]
         own = _seconds()
         mapping = detect(table)

@@ -9,32 +9,31 @@ The data flow is one way: `ingest` reads logs into canonical `runs`, `store` kee
 `optimum`, `frontier` and `gap` say what it implies, `figures` draw it. Units and counts: `runs.NUMBERS`.
 """
 
-from .approaches import IsoflopOptima, envelope_optima, isoflop_optima
-from .backtest import Backtest, backtest
-from .convergence import Speedups, finished_curves, mean_ratio, speedups
-from .ensemble import bootstrap
+from .comparisons import Speedups, finished_curves, mean_ratio, pair_runs, speedups
 from .errors import FitError, LawlibError, OptimumError, ReadError, StoreError
-from .fitting import fit, why_not
-from .flops import FlopsRule
-from .frontier import (
+from .fitting import Backtest, backtest, bootstrap, fit, leave_one_size_out, pulls, why_not
+from .ingest import read_runs
+from .laws import FAMILIES, Ensemble, Finding, FittedLaw, FlopsRule, FormulaLaw, Law, published, published_names
+from .optimum import (
+    IsoflopOptima,
+    Optimum,
     allocation_exponents,
+    best_loss,
+    compute_optimal,
+    efficiency_gap,
+    envelope_optima,
     granularity_frontier,
     granularity_gain,
     isoflop,
     isoflop_losses,
+    isoflop_optima,
+    measured_gap,
+    portable,
     router_share,
     switching_budgets,
 )
-from .gap import efficiency_gap, measured_gap
-from .influence import leave_one_size_out, pulls
-from .ingest import read_runs
-from .laws import FAMILIES, Ensemble, Finding, FittedLaw, FormulaLaw, Law, published, published_names
-from .optimum import Optimum, best_loss, compute_optimal
-from .pairing import pair_runs
-from .portable import portable
-from .selection import select
+from .runs import WEIGHTS, SeedNoise, run_weights, seed_noise, select
 from .store import open_store
-from .weights import WEIGHTS, SeedNoise, run_weights, seed_noise
 
 __all__ = [
     "FAMILIES",

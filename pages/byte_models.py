@@ -3,15 +3,16 @@
 import streamlit as st
 
 import ui
+from ui.data import byte_models
 
 ui.begin("Byte models", "What was trained here, on what, and how sure are the losses?", filters=False)
-answer, cost = ui.trained_sentence()
+answer, cost = byte_models.trained_sentence()
 ui.answer(answer, cost)
 left, right = st.columns(2)
 with left:
-    ui.noise()
+    byte_models.noise()
 with right:
-    ui.rates()
-ui.kinds_table()
-ui.limits()
+    byte_models.rates()
+byte_models.kinds_table()
+byte_models.limits()
 ui.finish()

@@ -6,9 +6,10 @@ import streamlit as st
 
 import ui
 from lawlib import figures
+from ui.laws import dense_vs_moe
 
 ui.begin("Dense vs MoE", "How much more compute does a dense model need for the loss of a mixture of experts?")
-duel = ui.choose_pair()
+duel = dense_vs_moe.choose_pair()
 
 
 @ui.explore(lambda: ui.controls(duel.moe))
@@ -16,7 +17,7 @@ def explorer(sliders: Callable[[], None]) -> None:
     place = st.container()
     point = ui.standing(duel.moe)
     optimum = ui.optimum(duel.moe, point)
-    style, measured = ui.style(), ui.measured_gaps()
+    style, measured = ui.style(), dense_vs_moe.measured_gaps()
     curves = ui.gaps(duel, point)
     at = ui.gaps(duel, point, [point.budget]).query("expansion == @point.expansion").iloc[0]
     gap = figures.gap_figure(curves, style, point.budget, point.expansion, duel.interval, measured)
@@ -45,10 +46,10 @@ def explorer(sliders: Callable[[], None]) -> None:
     with left:
         ui.chart(gap, "gap", "Compute that the MoE saves", curves)
         if measured is None:
-            st.caption(ui.why_no_gaps())
+            st.caption(dense_vs_moe.why_no_gaps())
     with right:
         ui.chart(losses, "losses", "Optimal loss of both", curves)
-    ui.leverage(point, optimum)
+    dense_vs_moe.leverage(point, optimum)
 
 
 ui.finish()

@@ -3,24 +3,26 @@
 import streamlit as st
 
 import ui
-from lawlib import convergence, figures
+from lawlib import figures
+from lawlib.comparisons import convergence
+from ui.laws.fine_grained import benchmarks, groups, page, reported_figures
 
 ui.begin("Fine-grained at scale", "How much sooner do finer (or more) experts reach a loss, and what are they worth in the end?")
 place = st.container()
-versus = ui.choose_versus()
+versus = groups.choose_versus()
 
 if versus is None or versus.pairs.empty:
     with place:
-        ui.answer(ui.reported_sentence(), ui.why_none(versus))
-    ui.show_benchmarks(None)
-    ui.show_reported()
+        ui.answer(reported_figures.reported_sentence(), page.why_none(versus))
+    benchmarks.show_benchmarks(None)
+    reported_figures.show_reported()
     ui.finish()
     st.stop()
 
 with place:
-    ui.answer(ui.speedup_sentence(versus), *ui.versus_notes(versus))
+    ui.answer(page.speedup_sentence(versus), *page.versus_notes(versus))
 style, found = ui.style(), versus.found
-number = ui.pair_menu(versus)
+number = page.pair_menu(versus)
 if number is not None:
     left, right = st.columns(2)
     with left:
@@ -31,8 +33,8 @@ if number is not None:
         crossings = found.crossings[found.crossings["pair"] == number]
         figure = figures.pair_figure(versus.curves, pair, points, crossings, style, versus.along, versus.a, versus.b)
         ui.chart(figure, "pair", "The two curves of the pair", versus.curves)
-laws = ui.predictions(versus)
-gain = figures.gain_figure(versus.like, style, versus.a, versus.b, ui.seed_sigma(), {p.label: p.table for p in laws})
+laws = page.predictions(versus)
+gain = figures.gain_figure(versus.like, style, versus.a, versus.b, page.seed_sigma(), {p.label: p.table for p in laws})
 places = st.columns(1 if number is None or versus.finished else 2)
 if len(places) == 2:
     with places[0]:
@@ -40,9 +42,9 @@ if len(places) == 2:
         figure = figures.progress_figure(table, style, versus.along, versus.a, versus.b, "95 %, Student's t")
         ui.chart(figure, "progress", "Mean speed-up along training", table)
 with places[-1]:
-    ui.chart(gain, "gain", "Final losses: measured and predicted gain", ui.pair_table(versus))
-    st.caption(ui.prediction_line(versus, laws))
-ui.show_pairs(versus)
-ui.show_benchmarks(versus)
-ui.show_reported()
+    ui.chart(gain, "gain", "Final losses: measured and predicted gain", page.pair_table(versus))
+    st.caption(page.prediction_line(versus, laws))
+page.show_pairs(versus)
+benchmarks.show_benchmarks(versus)
+reported_figures.show_reported()
 ui.finish()

@@ -4,12 +4,13 @@ import streamlit as st
 
 import ui
 from lawlib import figures, numbers
+from ui.laws import fit_page
 
 ui.begin("Fit", "What are the coefficients, how sure are they, and does the law predict runs it has not seen?")
 choice = ui.choose()
 law = choice.law
 place = st.container()
-table = ui.coefficients(choice)
+table = fit_page.coefficients(choice)
 
 if law.fit is None:
     with place:
@@ -21,7 +22,7 @@ if law.fit is None:
             law.source.note if law.source else "",
         )
     st.latex(law.law.formula)
-    ui.coefficient_table(table)
+    fit_page.coefficient_table(table)
     ui.finish()
     st.stop()
 
@@ -33,23 +34,23 @@ with place:
         f"**{law.status}**; {law.fit.n_agreeing} of {law.fit.n_starts} starts agree. "
         + (f"**{len(warnings)} warning{'s' * (len(warnings) > 1)}** below." if warnings else "Nothing is held against it."),
         ui.facts(law),
-        ui.seed_caption(law.fit.runs),
+        fit_page.seed_caption(law.fit.runs),
     )
     st.latex(law.law.formula)
 
 left, right = st.columns([3, 2])
 with left:
     st.markdown("**Coefficients**")
-    ui.coefficient_table(table)
+    fit_page.coefficient_table(table)
     st.caption(
         f"Intervals: 95 %, {choice.samples.label}, {len(choice.samples)} refits of {len(law.fit.runs)} runs. {law.law.paper}."
     )
-    ui.pull_table(law)
+    fit_page.pull_table(law)
 with right:
-    ui.health_card(findings)
+    fit_page.health_card(findings)
 
 style = ui.style()
-axis = ui.axis_menu(law.fit.runs)
+axis = fit_page.axis_menu(law.fit.runs)
 left, right = st.columns(2)
 with left:
     figure = figures.residual_figure(law.fit.runs, law.fit.residuals, style, axis)
@@ -60,7 +61,7 @@ with right:
     ui.chart(figure, "predicted", "Predicted against measured", law.fit.runs.assign(predicted=predicted))
 
 st.subheader("Backtest: fitted below a compute cut, judged above it", anchor=False)
-test = ui.backtest(law)
+test = fit_page.backtest(law)
 if test is not None:
     summary = test.summary
     best = summary[summary["error"] == ""].sort_values("rmse_test").head(1)
@@ -73,5 +74,5 @@ if test is not None:
             key="answer_backtest",
         )
         ui.chart(figures.backtest_figure(test.points, test.cut, style), "backtest", "Held-out runs", test.points)
-    ui.backtest_table(summary)
+    fit_page.backtest_table(summary)
 ui.finish()

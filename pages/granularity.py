@@ -5,7 +5,8 @@ from collections.abc import Callable
 import streamlit as st
 
 import ui
-from lawlib import figures, tables
+from lawlib import figures
+from lawlib.optimum import tables
 
 ui.begin("Granularity", "How finely should the experts be split at a budget, and what is it worth?")
 choice = ui.choose("GD", "law_g")

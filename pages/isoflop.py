@@ -6,6 +6,7 @@ import streamlit as st
 
 import ui
 from lawlib import figures
+from ui.overview import advice
 
 ui.begin("IsoFLOP", "At a fixed budget, how large should the model be, and how does that change with compute?")
 choice = ui.choose("D")
@@ -61,7 +62,7 @@ def explorer(sliders: Callable[[], None]) -> None:
         ui.chart(size, "n_opt", "Optimal size against compute", path)
     with right:
         ui.chart(tokens, "d_opt", "Optimal tokens against compute", path)
-    ui.approaches_table(approaches)
+    advice.approaches_table(approaches)
 
 
 ui.finish()

@@ -5,7 +5,9 @@ from collections.abc import Callable
 import streamlit as st
 
 import ui
-from lawlib import figures, tables
+from lawlib import figures
+from lawlib.optimum import tables
+from ui.overview import advice, first_visit
 
 ui.begin("Overview", "What do these runs say about the model to train next?")
 choice = ui.choose("D")
@@ -44,7 +46,7 @@ def explorer(sliders: Callable[[], None]) -> None:
             ui.facts(law),
             template=template,
         )
-        ui.welcome(choice, point)
+        first_visit.welcome(choice, point)
 
     left, right = st.columns(2)
     with left:
@@ -54,12 +56,12 @@ def explorer(sliders: Callable[[], None]) -> None:
 
     left, right = st.columns([3, 2])
     with left:
-        quantity = ui.optimum_menu()
+        quantity = advice.optimum_menu()
         figure = figures.allocation(paths, choice.label, style, point.budget, quantity, choice.interval)
         ui.chart(figure, "allocation", "Against published laws", tables.stacked(paths))
         st.caption("The laws count N differently (their names say how) and come from other data: compare slopes before levels.")
     with right:
-        ui.next_steps(choice)
+        advice.next_steps(choice)
 
 
 ui.finish()

@@ -6,21 +6,24 @@ import streamlit as st
 
 import ui
 from lawlib import figures
+from ui.decisions import plan_inputs, plan_results
 
 ui.begin("Planner", "What exactly should be trained under these limits?")
 choice = ui.choose("D")
 
 
-@ui.explore(lambda: ui.plan_inputs(choice.law))
+@ui.explore(lambda: plan_inputs.inputs(choice.law))
 def explorer(sliders: Callable[[], None]) -> None:
     place = st.container()
-    found = ui.plan(choice)
-    changes = ui.plan_changes(found)
+    found = plan_results.plan(choice)
+    changes = plan_results.changes(found)
     options = figures.options_figure(found.options, found.best.expansion, found.best.granularity, ui.style())
     sliders()
 
     with place:
-        ui.answer(ui.plan_sentence(found), choice.notice, ui.meaning(choice), *ui.plan_notes(found), ui.facts(choice.law))
+        ui.answer(
+            plan_results.sentence(found), choice.notice, ui.meaning(choice), *plan_results.notes(found), ui.facts(choice.law)
+        )
 
     left, right = st.columns([3, 2])
     with left:
@@ -36,9 +39,9 @@ def explorer(sliders: Callable[[], None]) -> None:
         for line in changes:
             st.markdown(f"- {line}")
         st.markdown("**Starting points, not results**")
-        for line in ui.starting_points(found):
+        for line in plan_results.starting_points(found):
             st.markdown(f"- {line}")
-    ui.plan_parts(choice, found)
+    plan_results.parts(choice, found)
 
 
 ui.finish()

@@ -4,25 +4,26 @@ import streamlit as st
 
 import ui
 from lawlib import figures
+from ui.data import curve_panel, marks_panel, run_table
 
 ui.begin("Runs", "Which runs are there, and which of them should count?")
 runs = ui.passing()
 with st.container():
-    marks = ui.marks()
-    ui.answer(ui.counted(), ui.marks_summary(marks), ui.dataset_facts())
-x, color = ui.run_axes()
+    marks = marks_panel.marks()
+    ui.answer(run_table.counted(), marks_panel.summary(marks), run_table.dataset_facts())
+x, color = run_table.run_axes()
 event = ui.chart(
-    figures.runs_figure(ui.runs_drawn(x), x, color, ui.style()),
+    figures.runs_figure(run_table.runs_drawn(x), x, color, ui.style()),
     "runs",
-    ui.runs_title(runs, x),
+    run_table.runs_title(runs, x),
     runs,
     on_select="rerun",
     selection_mode=("points", "lasso", "box"),
 )
-chosen = ui.run_table(runs, event, marks, ui.run_pulls(runs))
-ui.exclusion(chosen)
-ui.show_marks(runs, marks)
-ui.show_scrubbed()
-ui.curves(runs, chosen, marks)
-ui.released_models()
+chosen = run_table.run_table(runs, event, marks, marks_panel.pulls(runs))
+run_table.exclusion(chosen)
+marks_panel.show(runs, marks)
+marks_panel.show_scrubbed()
+curve_panel.curves(runs, chosen, marks)
+run_table.released_models()
 ui.finish()

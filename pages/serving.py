@@ -6,6 +6,7 @@ import streamlit as st
 
 import ui
 from lawlib import figures, numbers
+from ui.decisions import calibration_panel, serving_inputs, serving_results
 
 ui.begin("Serving", "How many experts, and how small a model, when it must also be served?")
 choice = ui.choose("ED", "law_e")
@@ -13,7 +14,7 @@ choice = ui.choose("ED", "law_e")
 
 def controls() -> None:
     ui.controls(choice.law)
-    ui.serving.controls()
+    serving_inputs.controls()
 
 
 @ui.explore(controls)
@@ -22,8 +23,8 @@ def explorer(sliders: Callable[[], None]) -> None:
     point = ui.standing(choice.law)
     style = ui.style()
     optimum = ui.optimum(choice.law, point)
-    found = ui.serving.results(choice, point, optimum)
-    price, e, reference = ui.serving.price(), found.question.expansion, found.question.reference
+    found = serving_results.results(choice, point, optimum)
+    price, e, reference = serving_inputs.price(), found.question.expansion, found.question.reference
     trilemma = figures.trilemma_figure(found.sizes, found.optima, found.picks, style, price, e, reference)
     at_loss = figures.equal_loss_figure(found.at_loss, style, price, e)
     sizes = figures.over_training_figure(found.sizes, style, price, e, found.region, found.interval)
@@ -39,10 +40,10 @@ def explorer(sliders: Callable[[], None]) -> None:
     )
     with place:
         ui.answer(
-            ui.serving.sentence(found, price),
+            serving_results.sentence(found, price),
             choice.notice,
             ui.meaning(choice),
-            *ui.serving.notes(found, choice),
+            *serving_results.notes(found, choice),
             ui.facts(choice.law),
             template=template,
         )
@@ -59,9 +60,9 @@ def explorer(sliders: Callable[[], None]) -> None:
     with right:
         ui.chart(lifetime, "lifetime", "The cheapest way to the loss, served", found.lifetimes)
 
-    ui.serving.expert_counts(found, price)
-    ui.serving.break_even_table(found)
+    serving_results.expert_counts(found, price)
+    serving_results.break_even_table(found)
 
 
-ui.calibration()
+calibration_panel.calibration()
 ui.finish()

@@ -3,38 +3,39 @@
 import streamlit as st
 
 import ui
+from ui.data.upload import at_hand, catalogue_panel, mlflow, page, preset_panel
 
 ui.begin("Upload", "Which runs do you want to look at?", filters=False)
 # What comes and goes in one part does not move the next, which would stand there twice meanwhile.
 stored, place, files, public, server, fixes, read, consent, form, own = (st.container() for _ in range(10))
 with stored:
-    ui.stored()
+    page.stored()
 with files:
-    table = ui.file_at_hand()
+    table = at_hand.file_at_hand()
 with public:
-    table = ui.catalogue(table)
+    table = catalogue_panel.catalogue(table)
 with server:
-    table = ui.tracking_server(table)
+    table = mlflow.tracking_server(table)
 if table is None:
     with place:
         ui.answer("Drop a run log: it is read on this machine, shown to you, and **stored only when you say so**.")
 else:
     with fixes:
-        mapping = ui.mapping_of(table)
-        found = ui.built(table, mapping)
+        mapping = at_hand.mapping_of(table)
+        found = at_hand.built(table, mapping)
         if found:
-            ui.suggestions(found)
+            page.suggestions(found)
     with read:
-        ui.understood(table, mapping, found)
-        ui.corrections(table, mapping)
-        ui.presets(table, mapping)
+        page.understood(table, mapping, found)
+        page.corrections(table, mapping)
+        preset_panel.presets(table, mapping)
     with place:
-        ui.answer(ui.import_summary(found, mapping) if found else "The file was read, but no runs were found in it.")
+        ui.answer(page.summary(found, mapping) if found else "The file was read, but no runs were found in it.")
     if found:
         with consent:
-            agreed = ui.problems(table, found)
+            agreed = page.problems(table, found)
         with form:
-            ui.store_form(table, mapping, found, agreed)
+            page.store_form(table, mapping, found, agreed)
 with own:
-    ui.own_datasets()
+    page.own_datasets()
 ui.finish()

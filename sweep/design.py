@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from lawlib.architecture import Transformer
-
-from .model import VOCABULARY
-from .train import Run
+from sweep.model import VOCABULARY
+from sweep.train import Run
 
 BUDGETS = (1e11, 10**11.5, 1e12, 10**12.5, 1e13)
 """Training FLOPs, 6 N_active + 14 router parameters a byte."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from .design import shape
-from .text import dictionary
-from .train import Run, train
+from sweep.design import shape
+from sweep.text import dictionary
+from sweep.train import Run, train
 
 RECORD = Path(__file__).parent / "results" / "learning_rates.jsonl"
 TRIED = (

@@ -14,11 +14,10 @@ from pathlib import Path
 import torch
 
 from lawlib.architecture import Transformer
-
-from .model import VOCABULARY
-from .text import python_topics
-from .train import Run
-from .worker import work
+from sweep.model import VOCABULARY
+from sweep.text import python_topics
+from sweep.train import Run
+from sweep.worker import work
 
 KINDS = ((1, 1), (4, 1), (4, 2), (8, 4))
 """(E, G)."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .model import CONTEXT
+from sweep.model import CONTEXT
 
 SOURCE = json.loads(Path(__file__).with_name("text.json").read_text("utf-8"))
 """Debian package with its version, the file it installs, and the SHA-256 of that file's unpacked text."""

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 
 from lawlib.architecture import Transformer
-
-from .model import BALANCE, CONTEXT, VOCABULARY, LanguageModel, cross_entropy
-from .text import Text
+from sweep.model import BALANCE, CONTEXT, VOCABULARY, LanguageModel, cross_entropy
+from sweep.text import Text
 
 WARM_UP, FINAL = 0.05, 0.1
 """Share of the steps with a rising rate; share of the peak rate that the cosine ends at."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from .design import runs
-from .text import Text, dictionary
-from .train import Run, train
+from sweep.design import runs
+from sweep.text import Text, dictionary
+from sweep.train import Run, train
 
 RESULTS = Path(__file__).parent / "results" / "runs.jsonl"
 LOCKS = Path(__file__).parent.parent / "build" / "sweep"

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for a bare `pytest`; `python -m pytest` has it already
 
-pytest_plugins = ["tests.browser", "tests.tracking", "tests.support.http_server"]
+pytest_plugins = ["tests.support.browser", "tests.support.tracking", "tests.support.http_server"]
 
 UNTESTED = ROOT / "build" / "untested"
 without_browser: list[str] = []

@@ -5,7 +5,7 @@ import pytest
 
 from lawlib import architecture as arch
 from lawlib import seeds
-from tests.planted import krajewski_total
+from tests.support.planted import krajewski_total
 
 
 def test_counts_add_up_matrix_by_matrix():

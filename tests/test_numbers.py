@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lawlib import numbers
-from lawlib.runs import parse_number
+from lawlib.runs.canonical import parse_number
 
 NONE = "–"
 

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser import BASE_PATH_PROBE, FLAGS, Server, running, settle
+from tests.support.browser import BASE_PATH_PROBE, FLAGS, Server, running, settle
 from tools.browser import get_browser
 
 ROOT = Path(__file__).resolve().parent.parent

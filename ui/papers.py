@@ -8,7 +8,7 @@ import streamlit as st
 import lawlib
 from lawlib import numbers, reproductions
 
-from . import data
+from . import cached
 
 EXTRACTION_RUNS = 245
 DROPPED = 5
@@ -23,15 +23,15 @@ def _sections() -> list[reproductions.Section]:
 def paper_sections() -> list[reproductions.Section]:
     """Every section, with the refit of the extracted Chinchilla runs where the user has uploaded them."""
     found = list(_sections())
-    refit = _refit(data.store().version)
+    refit = _refit(cached.store().version)
     return [*found, refit] if refit else found
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
 def _refit(version: int) -> reproductions.Section | None:
-    table = data.store().datasets()
+    table = cached.store().datasets()
     for row in table[table["source"].str.contains("Besiroglu", na=False)].itertuples():
-        runs = data.store().runs(row.dataset)
+        runs = cached.store().runs(row.dataset)
         if len(runs) == EXTRACTION_RUNS:
             kept = runs.sort_values("loss").head(EXTRACTION_RUNS - DROPPED)
             return reproductions.chinchilla_refit(lawlib.fit(kept, "chinchilla"))

@@ -1,12 +1,12 @@
 """What leaves the program: script, LaTeX, CSV, JSON and HTML of an analysis. Pure functions of laws, tables and figures."""
 
 from .analysis import Analysis, Chart, Origin, Part
-from .bundle import everything, tables_zip
+from .bundle import everything, file_name, tables_zip
 from .csv import safe_csv
 from .document import fit_json, html_page
 from .drawing import drawable
 from .latex import latex_table
-from .script import script
+from .scripts import script
 
 __all__ = [
     "Analysis",
@@ -15,6 +15,7 @@ __all__ = [
     "Part",
     "drawable",
     "everything",
+    "file_name",
     "fit_json",
     "html_page",
     "latex_table",

@@ -12,7 +12,7 @@ from .csv import safe_csv
 from .document import fit_json, html_page
 from .latex import latex_table
 from .naming import uploaded
-from .script import script
+from .scripts import script
 
 _EPOCH = (2020, 1, 1, 0, 0, 0)
 """Equal contents are equal files."""

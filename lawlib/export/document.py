@@ -10,15 +10,15 @@ from importlib import metadata
 import plotly.graph_objects as go
 
 from ..figures import CONFIG
-from ..portable import portable
-from ..selection import fingerprint
+from ..optimum import portable
+from ..runs import fingerprint
 from .analysis import Analysis, Part
 
 PACKAGES = ("numpy", "scipy", "pandas", "plotly")
 
 
 def fit_json(analysis: Analysis, level: float = 0.95) -> str:
-    """Every law of the analysis: its letters with intervals, how it was fitted, and `lawlib.portable` for other programs."""
+    """Every law of the analysis: its letters with intervals, how it was fitted, and `lawlib.optimum.evaluator` for other programs."""
     content = {
         "title": analysis.title,
         "answer": analysis.answer,

@@ -7,12 +7,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .. import numbers
-from ..benchmarks import BenchmarkComparison
+from ..comparisons import BenchmarkComparison
 from .draft import Draft, Figure
 from .labels import End, name_ends
+from .layout import Style, band, figure, finish, line, set_decades, split_line, unnamed
 from .optimum import escape
 from .palette import fade, granularity_color, ramp_colors
-from .style import Style, band, figure, finish, line, set_decades, split_line, unnamed
 
 ALONG: dict[str, str] = {"tokens": "training tokens D", "step": "step", "flops": "training compute C (FLOPs)"}
 """Axis titles of what a curve is measured along."""

@@ -7,8 +7,8 @@ import pandas as pd
 
 from .. import numbers
 from .draft import Figure, scatter
+from .layout import Style, figure, finish, vertical
 from .optimum import HOVER, escape, hover_data
-from .style import Style, figure, finish, vertical
 
 _AXES = {
     "flops": "training compute C (FLOPs)",

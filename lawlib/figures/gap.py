@@ -8,8 +8,8 @@ import pandas as pd
 from .. import numbers
 from .draft import Figure, scatter, split
 from .labels import End, name_ends
+from .layout import Style, band, figure, finish, follow, line, set_decades, split_line, unnamed, vertical
 from .palette import expansion_color
-from .style import Style, band, figure, finish, follow, line, set_decades, split_line, unnamed, vertical
 
 
 def losses_figure(curves: pd.DataFrame, style: Style, budget: float, chosen: float) -> Figure:

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from .. import numbers
-from ..approaches import slice_labels
+from ..optimum import slice_labels
 from .draft import Figure, scatter, split
 from .labels import End, name_ends
+from .layout import Style, band, figure, finish, follow, line, vertical
 from .optimum import hover_data
 from .palette import ramp_colors
-from .style import Style, band, figure, finish, follow, line, vertical
 
 
 def excess_figure(curves: pd.DataFrame, style: Style, chosen: float, interval: str = "") -> Figure:

@@ -8,9 +8,9 @@ import pandas as pd
 from .. import numbers
 from .draft import Draft, Figure, scatter, split
 from .labels import End, name_ends
+from .layout import Style, band, figure, finish, follow, split_line, unnamed
 from .optimum import marker, measured
 from .palette import fade, ramp_colors
-from .style import Style, band, figure, finish, follow, split_line, unnamed
 
 
 def isoflop_figure(

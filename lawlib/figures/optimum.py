@@ -9,8 +9,8 @@ import pandas as pd
 
 from .. import numbers
 from .draft import Figure, Trace, scatter
+from .layout import Style, band, figure, finish, follow, line, set_decades, split_line, vertical
 from .palette import law_color
-from .style import Style, band, figure, finish, follow, line, set_decades, split_line, vertical
 
 HOVER = (
     "<b>%{customdata[0]}</b><br>loss %{y:.4f}<br>N active %{customdata[1]}<br>tokens %{customdata[2]}<br>"

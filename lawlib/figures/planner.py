@@ -8,8 +8,8 @@ import pandas as pd
 from .. import numbers
 from .draft import Draft, Figure, Trace, arrays, rows_of, scatter
 from .labels import End, free_sides, name_ends
+from .layout import Style, figure, finish
 from .palette import granularity_color
-from .style import Style, figure, finish
 
 ROOM = 0.12
 """Of released models' axes, kept free at both ends for their names."""

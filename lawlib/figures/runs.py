@@ -7,9 +7,9 @@ import pandas as pd
 
 from .. import numbers
 from .draft import Figure, scatter
+from .layout import Style, band, figure, finish, line
 from .optimum import HOVER, escape, hover_data
 from .palette import expansion_color, granularity_color, ramp_colors
-from .style import Style, band, figure, finish, line
 
 AXES: dict[str, str] = {
     "flops": "training compute C (FLOPs)",

@@ -10,8 +10,8 @@ import pandas as pd
 from .. import numbers
 from .draft import Columns, Draft, Figure, arrays, parted, rows_of, scatter
 from .labels import End, name_ends
+from .layout import Style, band, figure, finish, line, set_decades, split_line, vertical
 from .palette import expansion_color, fade
-from .style import Style, band, figure, finish, line, set_decades, split_line, vertical
 
 PER_MILLION = "price per million tokens served (USD)"
 LONG_TICKS = 82

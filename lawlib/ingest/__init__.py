@@ -8,19 +8,14 @@ Nothing is invented and nothing is dropped without a word: a row that cannot be 
 assumption is a rule in `derivations` or a sentence in `notes`, and a correction is a `Suggestion` that is only offered.
 """
 
-from . import guarded, mlflow_server
-from .build import Import, build
-from .columns import detect
+from . import guarded
+from .assembly import Import, Suggestion, build
+from .core import QUANTITIES, UNITS, Mapping, RowProblem, Scrubbed, Source, Table, signature
+from .detect import Applied, apply_preset, detect
 from .evaluations import Evaluations, read_evaluations
-from .gather import open_files, open_table
-from .mapping import QUANTITIES, Mapping, Source
-from .preset import Applied, apply_preset
-from .problem import RowProblem
-from .read import ReadWarning, read_runs
-from .scrubbed import Scrubbed
-from .suggest import Suggestion
-from .table import Table, signature
-from .units import UNITS
+from .many import open_files, open_table
+from .reading import ReadWarning, read_runs
+from .remote import mlflow_server
 
 __all__ = [
     "QUANTITIES",

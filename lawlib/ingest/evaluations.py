@@ -10,9 +10,7 @@ import pandas as pd
 
 from lawlib.errors import ReadError
 
-from .problem import RowProblem, shown
-from .table import Table
-from .units import numbers
+from .core import RowProblem, Table, numbers, shown
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "run": ("run", "runid", "runname", "displayname", "name", "model", "modelname", "id"),

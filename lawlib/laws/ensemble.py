@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import OptimumError
 from ..numerics.arrays import Array
-from ..percentiles import central
+from ..numerics.percentiles import central
 from .fitted import FittedLaw
 from .saturation import to_free
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..flops import FlopsRule, TotalRule
 from ..numerics.arrays import Array
 from .finding import Finding
+from .flops import FlopsRule, TotalRule
 from .law import Law
 from .record import Record
 from .saturation import from_free, log_ehat

@@ -11,20 +11,23 @@ shape, `continuous` and `configuration` find the optimum and the whole numbers r
 why there is none. `next_runs` has the experiments to choose from, `design` chooses.
 """
 
-from .configuration import Configuration
+from .configuration import STEPS, Configuration
 from .exports import STYLES, huggingface, megatron, torchtitan
 from .limits import Deployment, Limits, described
 from .next_runs import Experiments, NextRuns, candidates, expected_error, isoflop_grid, suggest_runs
-from .plan import Plan, changes, neighbours, plan
+from .options import EXPANSIONS, same
+from .plans import Plan, changes, neighbours, plan
 from .recipe import Recipe, recipe_of
 from .training import JOINT_RANGE, JOINT_RATE, LING_BATCH, LING_RANGE, LING_RATE, Cluster, joint_rate, ling_batch, ling_rate
 
 __all__ = [
+    "EXPANSIONS",
     "JOINT_RANGE",
     "JOINT_RATE",
     "LING_BATCH",
     "LING_RANGE",
     "LING_RATE",
+    "STEPS",
     "STYLES",
     "Cluster",
     "Configuration",
@@ -47,6 +50,7 @@ __all__ = [
     "neighbours",
     "plan",
     "recipe_of",
+    "same",
     "suggest_runs",
     "torchtitan",
 ]

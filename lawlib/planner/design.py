@@ -14,10 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..identification import information, log_slope, small_steps
+from ..fitting import Fit, information, log_slope, small_steps
 from ..laws import FittedLaw, run_arrays
 from ..numerics.arrays import Array
-from ..result import Fit
 
 Quantity = Callable[[FittedLaw], Array]
 SHARES = 3.0

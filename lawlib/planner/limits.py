@@ -10,8 +10,7 @@ import numpy as np
 from .. import numbers
 from ..architecture import Transformer
 from ..numerics.arrays import Array
-from ..serving import Machine, Workload, footprint, kv_bytes, weight_bytes
-from ..serving.roofline import decode_time
+from ..serving import Machine, Workload, decode_time, footprint, kv_bytes, weight_bytes
 from .training import Cluster
 
 BUDGET, TOKENS, SERVED = "training budget", "tokens available", "tokens to serve"

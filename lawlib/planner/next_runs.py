@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from ..fitting import Fit
 from ..numerics.arrays import Array
 from ..optimum import compute_optimal, log_total
-from ..result import Fit
 from .design import Design, Quantity, picked_runs
 
 SIZES, SPREAD = 7, 6.0

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from .krajewski import coarse_fine, krajewski_gap, krajewski_table2, switching
 from .ludziejewski import joint_table1, joint_table4
-from .others import chinchilla_refit, others
 from .section import Section
 from .serving import memory_table2, sardana, yun_findings
+from .single_figures import chinchilla_refit, others
 
 __all__ = [
     "Section",

@@ -7,9 +7,7 @@ import pandas as pd
 
 from .. import seeds
 from ..architecture import krajewski_flops
-from ..frontier import switching_budgets
-from ..gap import efficiency_gap, shared_rounding
-from ..optimum import compute_optimal
+from ..optimum import compute_optimal, efficiency_gap, shared_rounding, switching_budgets
 from .section import LEVEL, Section, fitted
 
 

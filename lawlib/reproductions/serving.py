@@ -14,14 +14,20 @@ import pandas as pd
 from .. import seeds
 from ..laws import FittedLaw
 from ..numerics.arrays import Array
+from ..numerics.percentiles import central
 from ..optimum import compute_optimal
-from ..percentiles import central
-from ..serving.algorithms import Server, bounded_loss, equal_loss_budget, over_training
-from ..serving.constrained import Limits, best_under
-from ..serving.cost import Workload
-from ..serving.hardware import gpu
-from ..serving.lifetime import lifetime_optimal
-from ..serving.roofline import Machine
+from ..serving import (
+    Limits,
+    Machine,
+    Server,
+    Workload,
+    best_under,
+    bounded_loss,
+    equal_loss_budget,
+    gpu,
+    lifetime_optimal,
+    over_training,
+)
 from .section import LEVEL, Section, fitted
 
 TESTED = (1, 2, 4, 8, 16, 32)

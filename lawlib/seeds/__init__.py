@@ -10,22 +10,31 @@ from __future__ import annotations
 
 import pandas as pd
 
-from . import marin, sweep
+from . import byte_models, marin
+from .released import released_shapes
 from .tables import NAMES, TEXT_COLUMNS, table
 
-__all__ = ["NAMES", "TEXT_COLUMNS", "curves", "derivations", "runs", "table"]
+__all__ = [
+    "NAMES",
+    "TEXT_COLUMNS",
+    "curves",
+    "derivations",
+    "released_shapes",
+    "runs",
+    "table",
+]
 
 
 def runs() -> pd.DataFrame:
     """Every bundled run in canonical columns: those trained by this repository, then the published ones."""
-    return pd.concat([sweep.runs(), marin.runs()], ignore_index=True)
+    return pd.concat([byte_models.runs(), marin.runs()], ignore_index=True)
 
 
 def curves() -> pd.DataFrame:
     """Training curves of the bundled runs."""
-    return sweep.curves()
+    return byte_models.curves()
 
 
 def derivations() -> pd.DataFrame:
     """dataset, run_id (empty: all runs), quantity, source, factor, rule: how each quantity of the bundled runs came about."""
-    return pd.concat([marin.derivations(), sweep.derivations()], ignore_index=True)
+    return pd.concat([marin.derivations(), byte_models.derivations()], ignore_index=True)

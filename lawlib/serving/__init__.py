@@ -11,11 +11,14 @@ throughput and the cheapest number of GPUs, `sizes` the shapes behind a law's N.
 """
 
 from .algorithms import EXPANSIONS, Server, Sized, bounded_cost, bounded_loss, equal_loss_budget, over_training
-from .answer import Answer, answer
+from .answers import N_SAMPLES, Answer, answer
+from .calibration import NUMBERS, SIZES, Calibration, calibrate
+from .constrained import Limits, best_under
 from .cost import COUNTS, Service, Workload, cheapest, serve
 from .hardware import GPU, PRECISIONS, gpu, gpus
+from .lifetime import break_even, lifetime_optimal
 from .memory import USABLE, Footprint, footprint, kv_bytes, largest_batch, mean_context, weight_bytes
-from .roofline import Machine
+from .roofline import Machine, decode_time
 from .sizes import QUERIES_PER_KEY, law_footprint
 from .tables import Question
 
@@ -23,11 +26,16 @@ __all__ = [
     "COUNTS",
     "EXPANSIONS",
     "GPU",
+    "NUMBERS",
+    "N_SAMPLES",
     "PRECISIONS",
     "QUERIES_PER_KEY",
+    "SIZES",
     "USABLE",
     "Answer",
+    "Calibration",
     "Footprint",
+    "Limits",
     "Machine",
     "Question",
     "Server",
@@ -35,9 +43,13 @@ __all__ = [
     "Sized",
     "Workload",
     "answer",
+    "best_under",
     "bounded_cost",
     "bounded_loss",
+    "break_even",
+    "calibrate",
     "cheapest",
+    "decode_time",
     "equal_loss_budget",
     "footprint",
     "gpu",
@@ -45,6 +57,7 @@ __all__ = [
     "kv_bytes",
     "largest_batch",
     "law_footprint",
+    "lifetime_optimal",
     "mean_context",
     "over_training",
     "serve",

@@ -14,13 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..architecture import LUDZIEJEWSKI_VOCABULARY
-from ..balance import Balance
-from ..equal_loss import log_budget_of
 from ..errors import OptimumError
 from ..laws import FittedLaw
 from ..numerics.arrays import Array
-from ..optimum import check_law, check_optimum, expansion_of, log_loss_at, log_tokens_of_budget, solve
-from ..roots import root
+from ..numerics.roots import root
+from ..optimum import Balance, check_law, check_optimum, expansion_of, log_budget_of, log_loss_at, log_tokens_of_budget, solve
 from .cost import COUNTS, Service, Workload, cheapest, least_gpu_hours
 from .memory import Footprint
 from .roofline import Machine

@@ -11,7 +11,7 @@ from scipy.optimize import least_squares
 from ..architecture import krajewski_blocks
 from ..errors import FitError
 from ..numerics.arrays import Array
-from ..seeds.released import released_shapes
+from ..seeds import released_shapes
 from .cost import Workload
 from .hardware import gpu
 from .memory import Footprint, footprint, mean_context

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..numerics.arrays import Array
-from ..roots import root
+from ..numerics.roots import root
 from .memory import Footprint, largest_batch, mean_context
 from .roofline import Machine, decode_time, prefill_time
 

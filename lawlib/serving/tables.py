@@ -14,11 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..extrapolation import within
 from ..laws import Ensemble, FittedLaw
 from ..numerics.arrays import Array
-from ..optimum import check_optimum, log_tokens_of_budget
-from ..percentiles import intervals
+from ..numerics.percentiles import intervals
+from ..optimum import check_optimum, log_tokens_of_budget, within
 from .algorithms import EXPANSIONS, Optimal, Price, Server, Sized, bounded_cost, bounded_loss, optima, over_training
 from .lifetime import Lifetime, at_loss, fewest_flops, lifetime_optimal, training_rate
 

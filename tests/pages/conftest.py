@@ -6,7 +6,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 @pytest.fixture(autouse=True)
 def navigation(monkeypatch):
-    """AppTest forgets at every run that the app uses st.navigation, as a server does only once: see `ui.page._through_app`."""
+    """AppTest forgets at every run that the app uses st.navigation, as a server does only once: see `ui.frame.page._through_app`."""
     original = PagesManager.__init__
 
     def init(self, *args, **kwargs):
@@ -22,7 +22,7 @@ def navigation(monkeypatch):
 def few_resamples(request, monkeypatch):
     """Bands of 30 refits instead of 300, except where a test reads their number: refits are most of these tests' time."""
     if "all_resamples" not in request.fixturenames:
-        monkeypatch.setattr("ui.data.N_RESAMPLES", 30)
+        monkeypatch.setattr("ui.cached.fits.N_RESAMPLES", 30)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import re
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import settle
+from tests.support.browser import settle
 
 PAGES = {  # path: its charts
     "/": ("loss", "isoflop", "allocation"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lawlib.runs import as_runs
+from lawlib.runs.canonical import as_runs
 
 
 def runs_of(**columns):

@@ -11,8 +11,8 @@ from streamlit.testing.v1.element_tree import Block
 from streamlit.util import calc_hash
 
 import lawlib
-from tests import planted
-from ui import sharing
+from tests.support import planted
+from ui.frame import sharing
 
 ROOT = Path(__file__).resolve().parents[2]
 

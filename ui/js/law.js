@@ -1,4 +1,4 @@
-// Scaling laws in the page: the numbers of lawlib, from a law as data (lawlib/portable.py). Numbers in, numbers out.
+// Scaling laws in the page: the numbers of lawlib, from a law as data (lawlib/optimum/evaluator.py). Numbers in, numbers out.
 //
 //   ln L = logsumexp_k(Phi_k(x) . theta),   x = ln N, ln D, ln G, ln Ehat, ln A = -ln E
 //

@@ -1,9 +1,9 @@
 // The live explorer: while a slider is dragged, curves, optimum and the sentence follow in the page, from the law as data.
 // The sliders are Streamlit's own; they send their value when they are let go, and the server then answers exactly.
-// Traces say how they follow in their `meta` (lawlib/figures/style.py); law.js and numbers.js are put in front of this file.
+// Traces say how they follow in their `meta` (lawlib/figures/layout.py); law.js and numbers.js are put in front of this file.
 
 const SVG = "http://www.w3.org/2000/svg", FRAME = 5;  // ms of a frame that drawing may take
-const OF_SIZE = ["flops", "n_active", "granularity", "expansion"];  // what bounds a law along sizes, as in lawlib/tables.py
+const OF_SIZE = ["flops", "n_active", "granularity", "expansion"];  // what bounds a law along sizes, as in lawlib/optimum/tables.py
 let live = null;  // {data, element, at, queue, held, running}: the page that is open
 
 const input = (name) => document.querySelector(`.st-key-w_${name} input[type="range"]`);

@@ -1,7 +1,12 @@
 """One module a log format. A file is told by its content: the first of `TEXT` that recognises its head reads it."""
 
 from . import litgpt, maxtext, megatron, nanogpt, olmo, torchtitan, trainer_state
-from .reader import Read, Reader
+from .console import ANSI, run_name
+from .hf_config import D_EXPERT, config_columns, is_config
+from .mlflow_run import label, run_settings
+from .reader import RUN, Read, Reader
+from .sqlite import read_sqlite
+from .tracking import Scalars
 
 TEXT: tuple[Reader, ...] = (
     megatron.READER,
@@ -13,4 +18,19 @@ TEXT: tuple[Reader, ...] = (
 )
 READERS: dict[str, Reader] = {reader.name: reader for reader in (*TEXT, trainer_state.READER)}
 
-__all__ = ["READERS", "TEXT", "Read", "Reader"]
+__all__ = [
+    "ANSI",
+    "D_EXPERT",
+    "READERS",
+    "RUN",
+    "TEXT",
+    "Read",
+    "Reader",
+    "Scalars",
+    "config_columns",
+    "is_config",
+    "label",
+    "read_sqlite",
+    "run_name",
+    "run_settings",
+]

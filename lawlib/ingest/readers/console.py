@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from lawlib.errors import ReadError
 
-from ..problem import counted
-from ..text import decode
+from ..core import counted, decode
 from .reader import RUN, Read
 
 LINE = 2**16  # characters; no trainer logs a longer line

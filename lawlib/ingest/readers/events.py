@@ -16,7 +16,7 @@ import pandas as pd
 
 from lawlib.errors import ReadError
 
-from ..problem import counted, shown
+from ..core import counted, shown
 from .reader import RUN
 from .tracking import Scalars
 

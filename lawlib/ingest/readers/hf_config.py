@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..mapping import G_FROM_WIDTHS, Source
-from ..shape import shape_columns, shape_sources
+from ..core import G_FROM_WIDTHS, Source, shape_columns, shape_sources
 
 D_EXPERT, N_EXPERTS, TOP_K, D_FF, WIDTH, LAYERS = (
     "config.expert_width", "config.n_experts", "config.top_k", "config.d_ff", "config.hidden_size", "config.num_hidden_layers",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..mapping import WITH_EMBEDDINGS, Mapping, Source
-from ..table import Table
+from ..core import WITH_EMBEDDINGS, Mapping, Source, Table
 from .console import NUMBER, Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from ..mapping import WITH_EMBEDDINGS, Mapping, Source
-from ..table import Table
-from ..units import cell_number
+from ..core import WITH_EMBEDDINGS, Mapping, Source, Table, cell_number
 from .console import NUMBER, Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..mapping import G_FROM_WIDTHS, Mapping, Source
-from ..shape import shape_columns, shape_sources
-from ..table import Table
+from ..core import G_FROM_WIDTHS, Mapping, Source, Table, shape_columns, shape_sources
 from .console import Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
 

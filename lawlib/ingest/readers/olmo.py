@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..mapping import PARAMS_AS_ACTIVE, Mapping, Source
-from ..table import Table
+from ..core import PARAMS_AS_ACTIVE, Mapping, Source, Table
 from .console import Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from ..mapping import Mapping, Source
-from ..problem import RowProblem
-from ..table import Table
+from ..core import Mapping, RowProblem, Source, Table
 
 RUN = "run"  # the column of a log's frame that names its run
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from lawlib.errors import ReadError
 
-from ..problem import counted, shown
+from ..core import counted, shown
 from .mlflow_run import label, run_settings
 from .reader import RUN
 from .tracking import Scalars

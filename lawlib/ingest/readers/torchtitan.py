@@ -6,8 +6,7 @@ import json
 import re
 from typing import Any
 
-from ..mapping import WITH_EMBEDDINGS, Mapping, Source
-from ..table import Table
+from ..core import WITH_EMBEDDINGS, Mapping, Source, Table
 from .console import NUMBER, Line, Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
 

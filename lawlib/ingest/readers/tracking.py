@@ -9,7 +9,7 @@ import pandas as pd
 
 from lawlib.errors import ReadError
 
-from ..problem import counted
+from ..core import counted
 
 CELLS = 50_000_000
 

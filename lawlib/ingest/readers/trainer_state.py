@@ -8,9 +8,7 @@ from typing import Any
 
 from lawlib.errors import ReadError
 
-from ..mapping import Mapping, Source
-from ..problem import RowProblem, shown
-from ..table import Table
+from ..core import Mapping, RowProblem, Source, Table, shown
 from .console import run_name
 from .hf_config import config_sources
 from .reader import RUN, Read, Reader, log_mapping

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..problem import counted
+from ..core import counted
 from .reader import RUN
 
 AXES = ("Step", "Relative Time (Process)", "Relative Time (Wall)", "Wall Time", "global_step", "_step", "trainer/global_step")

@@ -1,0 +1,82 @@
+"""What every reader speaks: tables, problems, units, mappings of columns, shapes, text."""
+
+from .mapping import (
+    AS_LOGGED,
+    C_FROM_D,
+    CLARK_C,
+    CLARK_D,
+    D_FROM_C,
+    E_AS_EXPANSION,
+    EXPERTS_FROM_E,
+    G_DECLARED,
+    G_FROM_WIDTHS,
+    N_FROM_C,
+    N_FROM_NAME,
+    PARAMS_AS_ACTIVE,
+    QUANTITIES,
+    WITH_EMBEDDINGS,
+    Mapping,
+    Source,
+)
+from .problem import RowProblem, counted, shown
+from .scrubbed import Scrubbed, as_frame, told
+from .scrubbing import scrub, without_private
+from .shape import shape_columns, shape_sources
+from .table import Table, signature
+from .text import decode
+from .units import (
+    BITS_PER_BYTE,
+    PERPLEXITY,
+    UNITS,
+    Numbers,
+    cell_number,
+    convert,
+    count_unit,
+    factor,
+    flop_unit,
+    loss_unit,
+    numbers,
+)
+
+__all__ = [
+    "AS_LOGGED",
+    "BITS_PER_BYTE",
+    "CLARK_C",
+    "CLARK_D",
+    "C_FROM_D",
+    "D_FROM_C",
+    "EXPERTS_FROM_E",
+    "E_AS_EXPANSION",
+    "G_DECLARED",
+    "G_FROM_WIDTHS",
+    "N_FROM_C",
+    "N_FROM_NAME",
+    "PARAMS_AS_ACTIVE",
+    "PERPLEXITY",
+    "QUANTITIES",
+    "UNITS",
+    "WITH_EMBEDDINGS",
+    "Mapping",
+    "Numbers",
+    "RowProblem",
+    "Scrubbed",
+    "Source",
+    "Table",
+    "as_frame",
+    "cell_number",
+    "convert",
+    "count_unit",
+    "counted",
+    "decode",
+    "factor",
+    "flop_unit",
+    "loss_unit",
+    "numbers",
+    "scrub",
+    "shape_columns",
+    "shape_sources",
+    "shown",
+    "signature",
+    "told",
+    "without_private",
+]

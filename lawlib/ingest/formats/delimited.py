@@ -1,0 +1,172 @@
+"""CSV, TSV and semicolon files: every cell as text, every row with its physical line, ragged rows told one by one.
+
+What stands before the rows is read here, the rows in `body`.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lawlib.errors import ReadError
+
+from ..core import RowProblem, counted, decode, shown
+from . import limits
+from .body import Head, read_body, well_quoted
+
+FORMATS = {",": "csv", "\t": "tsv", ";": "csv"}
+"""What a table is called by its delimiter."""
+LINE = 2**24  # bytes of a line: longer ones are no table, and cost ten times their size in memory
+_TOLD = 5  # repeated column names told one by one
+_SAMPLE = 200  # lines looked at for the delimiter
+_QUOTED = re.compile(r'"[^"]*"')
+_NUMERIC = re.compile(r"[+-]?(\d[\d_]*\.?\d*|\.\d+)([eE][+-]?\d+)?[kKMBGT]?|nan|-?inf", re.IGNORECASE)
+
+
+class Delimited(NamedTuple):
+    frame: pd.DataFrame
+    lines: np.ndarray
+    format: str
+    decimal: str
+    notes: list[str]
+    ragged: list[RowProblem]
+
+
+def read_delimited(content: bytes, name: str) -> Delimited:
+    """The table in `content`.
+
+    Raises:
+        ReadError: no delimiter, no column names, no rows, or not one row that fits the header; a line longer than `LINE`,
+            or more columns than `limits.COLUMNS`.
+    """
+    head = read_head(content, name)
+    found = read_body([head], [name])
+    if not len(found.frame):
+        raise no_rows(head, found.ragged[0], name)
+    notes = head.notes + found.notes[0] + decimal_notes(found.decimals[0])
+    return Delimited(found.frame, found.lines, FORMATS[head.delimiter], found.decimals[0], notes, found.ragged[0])
+
+
+def read_head(content: bytes, name: str) -> Head:
+    """What the file says before its rows; raises as `read_delimited` does."""
+    data, notes = decode(content, name)
+    _check_lines(data, name)
+    comments, start, first_line = _comment_head(data, name)
+    delimiter = _delimiter(data[start:], name)
+    header, body, body_line = _header(data, start, first_line, delimiter, comments, name)
+    limits.check_columns(len(header), name)
+    names = _unique(header, notes)
+    if not data[body:].strip():
+        raise ReadError(f"{name} has column names ({shown(', '.join(names))}) but no rows: give a file with at least one run.")
+    return Head(delimiter, tuple(names), data[body:], body_line, notes)
+
+
+def no_rows(head: Head, ragged: list[RowProblem], name: str) -> ReadError:
+    """What is wrong with a file of which not one row can be used."""
+    first = ragged[0].reason if ragged else "All rows are blank."
+    return ReadError(f"{name}: no row fits the header of {len(head.names)} columns ({shown(', '.join(head.names))}). {first}")
+
+
+def decimal_notes(decimal: str) -> list[str]:
+    """What there is to say about a file's decimal sign."""
+    return ["Numbers are read with decimal commas: 3,25 is 3.25."] if decimal == "," else []
+
+
+def _check_lines(data: bytes, name: str) -> None:
+    """Raises ReadError where a line has more than `LINE` bytes."""
+    at = 0
+    while len(data) - at > LINE:
+        end = data.rfind(b"\n", at, at + LINE + 1)
+        if end < 0:
+            line = data.count(b"\n", 0, at) + 1
+            raise ReadError(
+                f'{name}: line {line:,} has more than {LINE / 2**20:g} MB (it begins with "{shown(data[at : at + 200].decode(errors="replace"))}"), '
+                "so this is no table of runs. Save the runs as CSV with a line a row."
+            )
+        at = end + 1
+
+
+def _comment_head(data: bytes, name: str) -> tuple[list[str], int, int]:
+    """The comment lines that the file begins with, the offset of what follows and its line number."""
+    comments, start, line = [], 0, 1
+    while start < len(data):
+        end = data.find(b"\n", start)
+        end = len(data) if end < 0 else end
+        text = data[start:end].strip()
+        if text.startswith(b"#"):
+            comments.append(text.decode().lstrip("# "))
+        elif text:
+            return comments, start, line
+        start, line = end + 1, line + 1
+    if comments and any(d in comments[-1] for d in FORMATS):
+        raise ReadError(f'{name} has a header ("# {shown(comments[-1])}") but no rows: give a file with at least one run.')
+    raise ReadError(f"{name} is empty: it has only blank lines and comments.")
+
+
+def _delimiter(data: bytes, name: str) -> str:
+    """The delimiter that the first line has and that the lines after it have as often."""
+    text = data[: 2**20].decode(errors="ignore")
+    by_line = [_QUOTED.sub("", line) for line in text.split("\n") if line.strip()]
+    as_whole = [line for line in _QUOTED.sub("", text).split("\n") if line.strip()]  # quoted cells may have line ends
+    best, score = "", (0.0, 0)
+    for sample in (by_line[:_SAMPLE], as_whole[:_SAMPLE]):
+        for delimiter in FORMATS:
+            n = sample[0].count(delimiter) if sample else 0
+            agreeing = sum(line.count(delimiter) == n for line in sample) / max(len(sample), 1)
+            if n and (agreeing, n) > score:
+                best, score = delimiter, (agreeing, n)
+    if not best:
+        raise ReadError(
+            f'{name}: the first line ("{shown(by_line[0])}") has no comma, tab or semicolon, so it is not the header of a '
+            "table. Nor is it a training log that is known here (Megatron-LM, torchtitan, nanoGPT, LitGPT, MaxText, OLMo): save "
+            "the runs as CSV."
+        )
+    return best
+
+
+def _header(data: bytes, start: int, line: int, delimiter: str, comments: list[str], name: str) -> tuple[list[str], int, int]:
+    """The header's cells, the offset of the first row and its line number; the header may be the last comment line."""
+    first = end = data.find(b"\n", start) + 1 or len(data)
+    while data.count(b'"', start, end) % 2 and end < len(data):  # a quoted column name may go over several lines
+        end = data.find(b"\n", end) + 1 or len(data)
+    if end > first and not well_quoted(data[start:end].decode().split("\n")[:-1], {"delimiter": delimiter}):
+        end = first
+    text = data[start:end].decode()
+    cells = _cells(text, delimiter)
+    if any(not _NUMERIC.fullmatch(c.strip()) for c in cells if c.strip()):
+        return cells, end, line + text.count("\n")
+    if comments and len(_cells(comments[-1], delimiter)) == len(cells):
+        return _cells(comments[-1], delimiter), start, line
+    raise ReadError(f'{name}: line {line} ("{shown(text)}") should name the columns but holds numbers: add a header line.')
+
+
+def _cells(text: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([text], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error as error:
+        raise ReadError(f'The header "{shown(text)}" could not be split into column names: {error}.') from error
+
+
+def _unique(header: list[str], notes: list[str]) -> list[str]:
+    """Column names without blanks around them, none empty and none twice."""
+    names: dict[str, int] = {}
+    used: dict[str, int] = {}
+    again: list[str] = []
+    for i, cell in enumerate(header):
+        name = stripped = " ".join(cell.split()) or f"column {i + 1}"
+        n = used.get(stripped, 1)
+        while name in names:
+            name = f"{stripped}.{n}"
+            n += 1
+        used[stripped] = n
+        if name != stripped:
+            again.append(f'The header names "{shown(stripped)}" more than once: column {i + 1} is called "{shown(name)}" here.')
+        names[name] = i
+    notes += again[:_TOLD]
+    if len(again) > _TOLD:
+        notes.append(f"So it does with {counted(len(again) - _TOLD, 'further column')}, numbered in the same way.")
+    return list(names)

@@ -1,0 +1,5 @@
+"""Uploads are read in a process of its own, with limits of memory and time."""
+
+from .process import LIMITS, Passing, Progress, open_files, read_evaluations
+
+__all__ = ["LIMITS", "Passing", "Progress", "open_files", "read_evaluations"]

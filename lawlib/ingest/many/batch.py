@@ -1,0 +1,149 @@
+"""Tables of many files as few: those of one kind with the same columns lie below one another, and are looked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from lawlib.errors import ReadError
+
+from ..core import RowProblem, Table
+from ..detect import detect_each, rows_of
+from ..readers import RUN
+
+CELLS = 10**8
+PLAIN = ("csv", "tsv", "json", "jsonl", "parquet")
+"""Formats that do not say by themselves whether a row is a run or a step."""
+
+
+@dataclass
+class Files:
+    """The files that are given together, by their number in the order given: paths, runs' names, what was said of each."""
+
+    paths: list[str]
+    labels: list[str]
+    notes: dict[int, list[str]] = field(default_factory=dict)
+    ragged: dict[int, list[RowProblem]] = field(default_factory=dict)
+    passed: dict[int, str] = field(default_factory=dict)  # why a file is passed over
+
+    def say(self, number: int, notes: list[str], ragged: list[RowProblem]) -> None:
+        """Keeps what reading a file gave besides its rows."""
+        self.notes[number], self.ragged[number] = notes, ragged
+
+
+@dataclass(frozen=True, eq=False)
+class Pile:
+    """One table of the rows of several files with the same columns; its notes and ragged lines are with `Files`."""
+
+    table: Table
+    files: np.ndarray  # numbers of the files, ascending, shape (n_files,)
+    of_row: np.ndarray  # which of them each row is from, ascending, shape (n_rows,)
+    curves: bool | None = None  # whether all hold learning curves, None where the present columns were not looked at
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The number of the file of each row."""
+        return self.files[self.of_row]
+
+    def only(self, places: np.ndarray) -> Pile:
+        """The pile of some of its files, by their places in it, ascending."""
+        if len(places) == len(self.files):
+            return self
+        rows, of_row = rows_of(places, self.of_row, len(self.files))
+        frame = self.table.frame[rows].reset_index(drop=True)
+        table = replace(self.table, frame=frame, lines=self.table.lines[rows])
+        return Pile(table, self.files[places], of_row)
+
+    def with_column(self, column: str, values: Sequence[str]) -> Pile:
+        """The pile with a text for each file in a column: in the place of one of that name, else in front."""
+        cells = pd.Series(np.array(values, dtype=object)[self.of_row], name=column, dtype="str")
+        frame = self.table.frame
+        frame = frame.assign(**{column: cells}) if column in frame else pd.concat([cells, frame], axis=1)
+        return self.with_frame(frame)
+
+    def with_frame(self, frame: pd.DataFrame) -> Pile:
+        """The pile with other columns in the same rows."""
+        return replace(self, table=self.table.with_frame(frame), curves=None)
+
+
+def alone(table: Table, number: int, files: Files) -> Pile:
+    """The pile of one file."""
+    files.say(number, table.notes, table.ragged)
+    return Pile(table, np.array([number]), np.zeros(len(table.frame), dtype=np.int64))
+
+
+def named(pile: Pile, files: Files) -> list[Pile]:
+    """The pile with its runs' names from the paths: of logs always, of curves of one run where they name none."""
+    labels = [files.labels[i] for i in pile.files]
+    if RUN in pile.table.frame and pile.table.format not in PLAIN:
+        return [pile.with_column(RUN, labels)]
+    found = []
+    for places, mapping in detect_each(pile.table, pile.of_row):
+        part = pile.only(places)
+        if mapping.step and "name" not in mapping.sources and not mapping.run_columns:
+            found.append(part.with_column(RUN, [labels[i] for i in places]))
+        else:
+            found.append(replace(part, curves=bool(mapping.step)))
+    return found
+
+
+def of_curves(pile: Pile) -> list[tuple[Pile, bool]]:
+    """The pile, in two where some of its files hold learning curves and others do not, and whether they do."""
+    if pile.table.format not in PLAIN or pile.curves is not None:
+        return [(pile, pile.curves is not False)]
+    curves = np.zeros(len(pile.files), dtype=bool)
+    for places, mapping in detect_each(pile.table, pile.of_row):
+        curves[places] = bool(mapping.step)
+    return [(pile.only(np.flatnonzero(curves == which)), which) for which in np.unique(curves).tolist()]
+
+
+def stack(piles: list[Pile], files: Files, name: str) -> Table:
+    """All files of one kind as one table, in their order.
+
+    Raises:
+        ReadError: more than `CELLS` cells together, or decimal commas beside points.
+    """
+    piles = sorted(piles, key=lambda pile: pile.files[0])
+    first = piles[0].table
+    numbers = np.sort(np.concatenate([pile.files for pile in piles])).tolist()
+    if len(numbers) == 1:
+        only = numbers[0]
+        return replace(first, name=files.paths[only], notes=files.notes[only], ragged=files.ragged[only])
+    check_cells(sum(len(p.table.frame) for p in piles), {c for p in piles for c in p.table.frame.columns}, name)
+    if len({p.table.decimal for p in piles}) > 1:
+        raise ReadError(f"{name} holds tables with decimal commas and tables with points: give those of one kind at a time.")
+    text = any(isinstance(d, pd.StringDtype) for p in piles for d in p.table.frame.dtypes)
+    frame = _texts(piles) if text else pd.concat([p.table.frame for p in piles], ignore_index=True)
+    of_row, lines = np.concatenate([p.numbers for p in piles]), np.concatenate([p.table.lines for p in piles])
+    if (np.diff(of_row) < 0).any():
+        order = np.argsort(of_row, kind="stable")
+        frame, of_row, lines = frame.take(order).reset_index(drop=True), of_row[order], lines[order]
+    origins = np.array(files.paths, dtype=object)[of_row]
+    ragged = [replace(problem, file=files.paths[i]) for i in numbers for problem in files.ragged[i]]
+    notes = dict.fromkeys(note for i in numbers for note in files.notes[i])
+    return Table(name, frame, lines, first.format, list(notes), ragged, "", first.decimal, first.sparse, origins)
+
+
+def _texts(piles: list[Pile]) -> pd.DataFrame:
+    """The rows of all piles as text, "" where a pile has not the column: `concat` takes as long as there are columns and piles."""
+    ends = np.cumsum([len(p.table.frame) for p in piles])
+    cells: dict[str, np.ndarray] = {}
+    for pile, end in zip(piles, ends.tolist(), strict=True):
+        frame = pile.table.frame.astype("str").fillna("")
+        for column in frame.columns:
+            if column not in cells:
+                cells[column] = np.full(ends[-1], "", dtype=object)
+            cells[column][end - len(frame) : end] = frame[column].to_numpy(dtype=object)
+    return pd.DataFrame({c: pd.Series(cells.pop(c), dtype="str") for c in list(cells)}, index=pd.RangeIndex(ends[-1]))
+
+
+def check_cells(n_rows: int, columns: set[str], name: str) -> None:
+    """Raises ReadError where a table of all files would have more than `CELLS` cells."""
+    if n_rows * len(columns) > CELLS:
+        raise ReadError(
+            f"{name} has {n_rows:,} rows with {len(columns):,} different columns together, more than {CELLS:,} cells: "
+            "give fewer files at a time."
+        )

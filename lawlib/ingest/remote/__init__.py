@@ -1,0 +1,10 @@
+"""Runs from elsewhere: files of the catalogue, and tracking servers."""
+
+from .download import Entry, FetchError
+from .mlflow_server import Experiment
+
+__all__ = [
+    "Entry",
+    "Experiment",
+    "FetchError",
+]

@@ -1,0 +1,41 @@
+"""The pictures of the pages: of every page there is, small, and where the README shows them."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tools import screenshots
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_every_page_is_pictured():
+    assert sorted(name or "overview" for name in screenshots.pages()) == sorted(p.stem for p in (ROOT / "pages").glob("*.py"))
+    assert screenshots.pages()[0] == ""
+
+
+def test_pictures_are_of_pages_that_exist_and_together_small():
+    pictures = sorted((ROOT / "docs" / "screenshots").glob("*"))
+    known = {f"{name or 'overview'}-{scheme}.png" for name in screenshots.pages() for scheme in ("light", "dark")}
+    known |= {f"{name}-chart-light.png" for name in screenshots.CHARTS}
+    assert {p.name for p in pictures} <= known
+    assert 0 < sum(p.stat().st_size for p in pictures) < 3_000_000
+
+
+def test_the_readme_s_pictures_are_there():
+    shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text("utf-8"))
+    assert shown
+    assert all((ROOT / path).is_file() for path in shown)
+
+
+def test_a_picture_of_few_colours_is_the_same_and_smaller():
+    colors = np.random.default_rng(0).integers(0, 256, (100, 3)).astype(np.uint8)
+    pixels = colors[np.random.default_rng(1).integers(0, 100, (90, 120))]
+    whole = io.BytesIO()
+    Image.fromarray(pixels).save(whole, "PNG")
+    reduced = screenshots.small(whole.getvalue())
+    assert len(reduced) < 0.7 * len(whole.getvalue())
+    assert (np.asarray(Image.open(io.BytesIO(reduced)).convert("RGB")) == pixels).all()

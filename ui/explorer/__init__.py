@@ -1,0 +1,57 @@
+"""What follows the sliders: law, sliders, results, words, and the live part in the page."""
+
+from .law_choice import Choice, choose, facts, has
+from .live import filled, quantities
+from .results import (
+    Duel,
+    approaches,
+    at_point,
+    compared_paths,
+    decades,
+    exponents,
+    gain,
+    gaps,
+    isoflop_optima,
+    isoflops,
+    optimum,
+    path,
+    switches,
+)
+from .sliders import budget_range, budget_slider, chosen_budget, chosen_expansion, controls, standing
+from .words import active, at_expansion, at_granularity, beyond, bracket, experts, finest_note, meaning
+
+__all__ = [
+    "Choice",
+    "Duel",
+    "active",
+    "approaches",
+    "at_expansion",
+    "at_granularity",
+    "at_point",
+    "beyond",
+    "bracket",
+    "budget_range",
+    "budget_slider",
+    "choose",
+    "chosen_budget",
+    "chosen_expansion",
+    "compared_paths",
+    "controls",
+    "decades",
+    "experts",
+    "exponents",
+    "facts",
+    "filled",
+    "finest_note",
+    "gain",
+    "gaps",
+    "has",
+    "isoflop_optima",
+    "isoflops",
+    "meaning",
+    "optimum",
+    "path",
+    "quantities",
+    "standing",
+    "switches",
+]

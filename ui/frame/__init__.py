@@ -1,0 +1,13 @@
+"""The frame of every page: title, sidebar, links, sharing, look."""
+
+from .navigation import menu
+from .page import ICON, answer, begin, explore, finish
+
+__all__ = [
+    "ICON",
+    "answer",
+    "begin",
+    "explore",
+    "finish",
+    "menu",
+]

@@ -1,0 +1,1 @@
+"""What this session has chosen and shown: fields of the address, state, point, folded options."""
