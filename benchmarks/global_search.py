@@ -21,7 +21,7 @@ import lawlib.fitting.identification
 from lawlib.fitting import Model, Objective, State, fit_model, guesses, n_exponents
 from lawlib.laws import FAMILIES
 from lawlib.numerics.threads import one_blas_thread
-from tests.support import PAPER, PARAMS
+from tests.support.planted import PAPER, PARAMS
 
 RELATIVE, ABSOLUTE = 1e-6, 1e-12
 """An objective above the rival's by more than this counts as a loss."""

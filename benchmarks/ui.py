@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from tests.support import FLAGS, find_browser, running, settle
+from tests.support.browser import FLAGS, find_browser, running, settle
 
 FRAME = 1000 / 60
 SMALL = 40

@@ -16,25 +16,10 @@ import lawlib
 from lawlib import numbers, serving
 from lawlib.runs.canonical import as_runs
 from tests.support import planted
-from tests.support.pages import ROOT, add, answer, captions, clean, dense_and_moe, figure, number_after, open_page
+from tests.support.pages import PAGES, ROOT, add, answer, captions, clean, dense_and_moe, figure, number_after, open_page
 from ui.explorer.sliders import TYPE
 from ui.frame import sharing
 
-PAGES = (
-    "overview",
-    "runs",
-    "byte_models",
-    "upload",
-    "fit",
-    "isoflop",
-    "granularity",
-    "dense_vs_moe",
-    "fine_grained",
-    "compare",
-    "serving",
-    "planner",
-    "reproductions",
-)
 WITH_SLIDERS = ("overview", "isoflop", "granularity", "dense_vs_moe")
 
 

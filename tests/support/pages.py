@@ -15,6 +15,21 @@ from tests.support import planted
 from ui.frame import sharing
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = (
+    "overview",
+    "runs",
+    "byte_models",
+    "upload",
+    "fit",
+    "isoflop",
+    "granularity",
+    "dense_vs_moe",
+    "fine_grained",
+    "compare",
+    "serving",
+    "planner",
+    "reproductions",
+)
 
 
 def open_page(page="overview", **query) -> AppTest:
