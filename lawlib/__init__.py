@@ -9,6 +9,7 @@ The data flow is one way: `ingest` reads logs into canonical `runs`, `store` kee
 `optimum`, `frontier` and `gap` say what it implies, `figures` draw it. Units and counts: `runs.NUMBERS`.
 """
 
+from . import compat as compat
 from .comparisons import Speedups, finished_curves, mean_ratio, pair_runs, speedups
 from .errors import FitError, LawlibError, OptimumError, ReadError, StoreError
 from .fitting import Backtest, backtest, bootstrap, fit, leave_one_size_out, pulls, why_not
@@ -30,9 +31,12 @@ from .optimum import (
     measured_gap,
     portable,
     router_share,
+    shared_rounding,
+    slice_labels,
     switching_budgets,
+    tables,
 )
-from .runs import WEIGHTS, SeedNoise, run_weights, seed_noise, select
+from .runs import WEIGHTS, SeedNoise, as_runs, at_point, run_weights, seed_noise, select
 from .store import open_store
 
 __all__ = [
@@ -55,9 +59,12 @@ __all__ = [
     "Speedups",
     "StoreError",
     "allocation_exponents",
+    "as_runs",
+    "at_point",
     "backtest",
     "best_loss",
     "bootstrap",
+    "compat",
     "compute_optimal",
     "efficiency_gap",
     "envelope_optima",
@@ -82,7 +89,10 @@ __all__ = [
     "run_weights",
     "seed_noise",
     "select",
+    "shared_rounding",
+    "slice_labels",
     "speedups",
     "switching_budgets",
+    "tables",
     "why_not",
 ]

@@ -18,7 +18,7 @@ PACKAGES = ("numpy", "scipy", "pandas", "plotly")
 
 
 def fit_json(analysis: Analysis, level: float = 0.95) -> str:
-    """Every law of the analysis: its letters with intervals, how it was fitted, and `lawlib.optimum.evaluator` for other programs."""
+    """Every law of the analysis: its letters with intervals, how it was fitted, and `lawlib.portable` for other programs."""
     content = {
         "title": analysis.title,
         "answer": analysis.answer,

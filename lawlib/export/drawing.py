@@ -157,7 +157,7 @@ def _backtest(analysis: Analysis, chart: Chart) -> Lines:
     options = {k: v for k, v in analysis.parts[0].origin.options.items() if k != "flops_rule"}
     arguments = "".join(f", {name}={value!r}" for name, value in options.items())
     return [
-        f"test = lawlib.fitting.held_out(runs, {list(chart.table['law'].unique())!r}, {float(cut)!r}{arguments})",
+        f"test = lawlib.backtest(runs, {list(chart.table['law'].unique())!r}, {float(cut)!r}{arguments})",
         "print(test.summary.to_string())",
         'charts["backtest"] = figures.backtest_figure(test.points, test.cut, style)',
     ]

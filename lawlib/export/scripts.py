@@ -53,10 +53,10 @@ def _imports(body: str) -> list[str]:
         ("figures.", "from lawlib import figures"),
         ("serving.", "from lawlib import serving"),
         ("tables.", "from lawlib import tables"),
-        ("slice_labels(", "from lawlib.optimum.approaches import slice_labels"),
-        ("shared_rounding(", "from lawlib.optimum.gap import shared_rounding"),
-        ("as_runs(", "from lawlib.runs.canonical import as_runs"),
-        ("at_point(", "from lawlib.runs.selection import at_point"),
+        ("slice_labels(", "from lawlib import slice_labels"),
+        ("shared_rounding(", "from lawlib import shared_rounding"),
+        ("as_runs(", "from lawlib import as_runs"),
+        ("at_point(", "from lawlib import at_point"),
     ]
     found = [line for sign, line in wanted if sign in body]
     return [line for i, line in enumerate(found) if line or (i and found[i - 1])]

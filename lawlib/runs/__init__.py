@@ -4,7 +4,7 @@ from .canonical import COLUMNS, CURVE_COLUMNS, NUMBERS, POSITIVE, among, as_runs
 from .curves import common_value, losses_at, smooth
 from .forecasts import forecast
 from .restarts import alike, find_restarts, stitch
-from .selection import HASH_DIGITS, Fingerprint, content_hashes, extra_values, fingerprint, marked, select
+from .selection import HASH_DIGITS, Fingerprint, at_point, content_hashes, extra_values, fingerprint, marked, select
 from .weights import WEIGHTS, SeedNoise, configurations, run_weights, seed_noise
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "alike",
     "among",
     "as_runs",
+    "at_point",
     "common_value",
     "configurations",
     "content_hashes",

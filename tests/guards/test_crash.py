@@ -28,7 +28,7 @@ store = open_store(workspace=sys.argv[1])
 print("open", flush=True)
 for number in range(int(sys.argv[2]), 10**6):
     table = ingest.open_table(upload(number), "log.csv")
-    found = ingest.assembly(table, ingest.detect(table))
+    found = ingest.build(table, ingest.detect(table))
     print("begun", number, flush=True)
     store.add_all([Addition(found.runs, f"upload {number}", curves=found.curves)])
     print("stored", number, flush=True)

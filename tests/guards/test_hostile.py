@@ -40,7 +40,7 @@ SECONDS, MEMORY = 10, 400 * MB
 def read(*files: tuple[str, bytes]) -> ingest.Import:
     """What the Upload page would make of the files."""
     table = ingest.open_files(files)
-    return ingest.assembly(table, ingest.detect(table))
+    return ingest.build(table, ingest.detect(table))
 
 
 def refused(*files: tuple[str, bytes]) -> str:

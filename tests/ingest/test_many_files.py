@@ -42,7 +42,7 @@ def read(content: bytes) -> list[object]:
             table.frame.to_json(orient="split"), table.frame.dtypes.astype(str).tolist(), table.lines.tolist(), table.format, table.notes,
             table.ragged, table.decimal, table.sparse, origins, table.dropped, mapping.to_json(),
         ]  # fmt: skip
-        runs = ingest.assembly(table, mapping)
+        runs = ingest.build(table, mapping)
     except ReadError as error:
         return [str(error)]
     return [*found, runs.runs.to_json(), runs.curves.to_json(), runs.derivations.to_json(), runs.problems, runs.notes]

@@ -143,7 +143,7 @@ def test_a_forecast_of_a_planted_power_law_holds_it_and_widens_with_distance():
 def test_forecasts_hold_the_ends_of_clarks_curves(test_data):
     file = test_data / "clark2022_curves.csv.gz"
     table = ingest.open_table(file.read_bytes(), file.name)
-    curves = ingest.assembly(table, ingest.detect(table)).curves
+    curves = ingest.build(table, ingest.detect(table)).curves
     curves = curves[curves["split"] == "loss_validation"]
     ids = curves["run_id"].unique()[::6]
     for cut in (0.3, 0.5, 0.7):

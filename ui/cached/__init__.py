@@ -1,18 +1,56 @@
 """Runs, fits and intervals, each worked out once and shared between sessions."""
 
-from .fits import N_RESAMPLES, ensemble, fit, health, progress
-from .runs import datasets, passing, runs, selection, store, too_many
+from .fits import N_RESAMPLES, UNITS, ensemble, fit, health, measured_gap, origin, progress, reasons, remember
+from .runs import (
+    analyses,
+    budgets,
+    datasets,
+    distinct,
+    extra_options,
+    filter_arguments,
+    filters,
+    fingerprint_of,
+    own_runs,
+    passing,
+    runs,
+    selected,
+    selection,
+    split_of,
+    splits,
+    store,
+    too_many,
+    uploaded,
+    workspace_out,
+)
 
 __all__ = [
     "N_RESAMPLES",
+    "UNITS",
+    "analyses",
+    "budgets",
     "datasets",
+    "distinct",
     "ensemble",
+    "extra_options",
+    "filter_arguments",
+    "filters",
+    "fingerprint_of",
     "fit",
     "health",
+    "measured_gap",
+    "origin",
+    "own_runs",
     "passing",
     "progress",
+    "reasons",
+    "remember",
     "runs",
+    "selected",
     "selection",
+    "split_of",
+    "splits",
     "store",
     "too_many",
+    "uploaded",
+    "workspace_out",
 ]

@@ -1,7 +1,7 @@
 """The page's own looks, where the theme cannot say them: measures, contrast of at least 4.5:1, narrow screens.
 
 `.streamlit/config.toml` holds the theme. Streamlit fades captions, labels of disabled widgets and a slider's value below the
-contrast that WCAG AA asks of text; here they get the colours of `lawlib.figures.layout`, which are tested for it.
+contrast that WCAG AA asks of text; here they get the colours of `lawlib.figures.palette`, which are tested for it.
 """
 
 from __future__ import annotations

@@ -15,12 +15,13 @@ from lawlib.export import Origin
 from lawlib.laws import COUNTS
 from lawlib.runs import selection
 
-from .. import cached, controls
+from .. import cached
 from ..charts import chart, style
-from ..explorer import Choice, bracket, law_choice, results
+from ..explorer import Choice, bracket, law_choice, results, sliders
 from ..frame import link
 from ..session import on_page, state, url_fields
 from ..session.markup import plain
+from ..session.point import Point
 
 TENFOLD = "This view, ten times the budget"
 OTHER_LAW = "besiroglu2024"
@@ -40,7 +41,7 @@ class Side:
 
     name: str
     choice: Choice
-    point: controls.Point
+    point: Point
     at: pd.Series
     figure: figures.Figure
     curves: pd.DataFrame
@@ -84,7 +85,7 @@ def _changed(here: str) -> dict[str, str]:
     """This view with one thing changed, by its parameters: what a first comparison may be."""
     known = dict(parse_qsl(here))
     law = law_choice.standing("D").law
-    found = {urlencode(known | {"budget": f"{10 * controls.chosen_budget(law):.12g}"}): TENFOLD}
+    found = {urlencode(known | {"budget": f"{10 * sliders.chosen_budget(law):.12g}"}): TENFOLD}
     if law.name != OTHER_LAW:
         found[urlencode(known | {"law": OTHER_LAW})] = f"This view, law {OTHER_LAW}"
     return found
@@ -99,7 +100,7 @@ def _side(name: str, query: str) -> Side:
             )
             st.stop()
         choice = law_choice.standing("D", next((f for f in ("law", "law_g", "law_e") if state.get(f)), "law"))
-        point = controls.standing(choice.law)
+        point = sliders.standing(choice.law)
         optimum = results.optimum(choice.law, point)
         at = results.path(choice, point, [point.budget]).iloc[0]
         at = pd.concat([at, pd.Series({"tokens_per_parameter": float(optimum.tokens_per_parameter)})])

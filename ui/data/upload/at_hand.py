@@ -32,7 +32,7 @@ _MAPPING = "upload_mapping"
 @st.cache_resource(max_entries=4, show_spinner="Reading the runs")
 def _build(sha256: str, mapping_json: str, _table: ingest.Table) -> ingest.Import | str:
     try:
-        return ingest.assembly(_table, ingest.Mapping.from_json(mapping_json))
+        return ingest.build(_table, ingest.Mapping.from_json(mapping_json))
     except lawlib.ReadError as error:
         return str(error)
 
