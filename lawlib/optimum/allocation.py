@@ -203,9 +203,9 @@ def _newton(balance: Balance, log_c: Array, guess: Array) -> tuple[Array, Array]
         for step in range(80):
             if step == FEW:  # what is not found by now may not be there
                 inside = (balance(np.full(shape, BRACKET[0]), log_c)[1] < 0) & (balance(np.full(shape, BRACKET[1]), log_c)[1] > 0)
-            log_loss, tilt, slope = balance(u, log_c)
-            lo, hi = np.where(tilt < 0, u, lo), np.where(tilt < 0, hi, u)
-            newton = u - tilt / slope
+            log_loss, log_balance, slope = balance(u, log_c)
+            lo, hi = np.where(log_balance < 0, u, lo), np.where(log_balance < 0, hi, u)
+            newton = u - log_balance / slope
             found = np.abs(newton - u) <= TOLERANCE
             often = step < FEW or step % 2 == 0  # from there on every other step halves, or it may go to and fro for ever
             quick = (newton >= lo) & (newton <= hi) & (found | often)
@@ -221,7 +221,7 @@ def size_growth(law: FittedLaw, u: Array, log_c: Array, e: Array, g: Array) -> t
     The optimum stays where rise and fall balance: u moves with ln C by minus the ratio of the balance's slopes.
     """
     slopes = Balance(law, e, g, np.ndim(u) - law.theta.ndim + 1).slopes(u, np.asarray(log_c, dtype=float))
-    n = -slopes.tilt_c / slopes.tilt_u
+    n = -slopes.log_balance_c / slopes.log_balance_u
     return n, 1 - law.flops_rule.log_per_token(u, log_ratio_of(law, e, g))[1] * n
 
 

@@ -25,9 +25,9 @@ class Slopes(NamedTuple):
     log_loss: Array
     loss_u: Array
     loss_c: Array
-    tilt: Array
-    tilt_u: Array
-    tilt_c: Array
+    log_balance: Array
+    log_balance_u: Array
+    log_balance_c: Array
 
 
 class Balance:
@@ -48,9 +48,9 @@ class Balance:
     def __call__(self, u: Array, log_c: Array) -> tuple[Array, Array, Array]:
         """ln L, and ln(rising / falling part of its derivative) with its slope: nearly a line in u, so Newton is quick."""
         log_loss, _, weight, dz, f2 = self._at(u, log_c)
-        pull = weight * dz
-        bend = pull * dz - weight * (self._slope_d * f2)
-        (rise, fall), (rise_u, fall_u) = _parts(dz > 0, pull, bend)
+        slope_parts = weight * dz
+        curvature = slope_parts * dz - weight * (self._slope_d * f2)
+        (rise, fall), (rise_u, fall_u) = _parts(dz > 0, slope_parts, curvature)
         with np.errstate(divide="ignore", invalid="ignore"):
             return log_loss, np.log(rise / fall), rise_u / rise - fall_u / fall
 
@@ -62,9 +62,9 @@ class Balance:
     def slopes(self, u: Array, log_c: Array) -> Slopes:
         """The same with all derivatives, for problems in which the budget is to be found."""
         log_loss, total, weight, dz, f2 = self._at(u, log_c)
-        pull = weight * dz
-        bend = pull * dz - weight * (self._slope_d * f2)
-        (rise, fall), (rise_u, fall_u), (rise_c, fall_c) = _parts(dz > 0, pull, bend, pull * self._slope_d)
+        slope_parts = weight * dz
+        curvature = slope_parts * dz - weight * (self._slope_d * f2)
+        (rise, fall), (rise_u, fall_u), (rise_c, fall_c) = _parts(dz > 0, slope_parts, curvature, slope_parts * self._slope_d)
         with np.errstate(divide="ignore", invalid="ignore"):
             return Slopes(
                 log_loss, (rise - fall) / total, (weight * self._slope_d).sum(axis=0) / total,
@@ -72,7 +72,7 @@ class Balance:
             )  # fmt: skip
 
     def _at(self, u: Array, log_c: Array) -> tuple[Array, Array, Array, Array, Array | float]:
-        """ln L; over the largest term: their sum, and those that move; their slopes in u, and the bend of ln FLOPs per token."""
+        """ln L; over the largest term: their sum, and those that move; their slopes in u, and the curvature of ln FLOPs per token."""
         log_f, f1, f2 = self._rule.log_per_token(u, self._log_ratio)
         log_d = log_c - log_f
         moving = len(self._slope_n)
@@ -87,10 +87,10 @@ class Balance:
         return top + np.log(total), total, z[:moving], self._slope_n - self._slope_d * f1, f2
 
 
-def _parts(up: np.ndarray, pull: Array, *others: Array) -> list[tuple[Array, Array]]:
+def _parts(up: np.ndarray, slope_parts: Array, *others: Array) -> list[tuple[Array, Array]]:
     """(sum over the terms that rise, minus that over those that fall) of each."""
     found = []
-    for values in (pull, *others):
+    for values in (slope_parts, *others):
         rise = np.where(up, values, 0.0).sum(axis=0)
         found.append((rise, rise - values.sum(axis=0)))
     return found

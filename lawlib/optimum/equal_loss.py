@@ -55,11 +55,11 @@ def _newton(balance: Balance, log_loss: Array, x: Array, high: Array) -> Array:
             s = balance.slopes(u, x)
             excess = s.log_loss - log_loss
             if step < 2:  # first to the optimum at the budget: far from it the loss says little about the budget
-                du, dx = -s.tilt / s.tilt_u, np.zeros(x.shape)
+                du, dx = -s.log_balance / s.log_balance_u, np.zeros(x.shape)
             else:
-                det = s.tilt_u * s.loss_c - s.tilt_c * s.loss_u
-                dx = (s.tilt * s.loss_u - s.tilt_u * excess) / det
-                du = (s.tilt_c * excess - s.loss_c * s.tilt) / det
+                det = s.log_balance_u * s.loss_c - s.log_balance_c * s.loss_u
+                dx = (s.log_balance * s.loss_u - s.log_balance_u * excess) / det
+                du = (s.log_balance_c * excess - s.loss_c * s.log_balance) / det
             du, dx = (np.clip(d, -LONGEST, LONGEST) for d in (du, dx))
             u, x = np.clip(u + du, *BRACKET), x + dx
             moved = np.maximum(np.abs(du), np.abs(dx)) if step >= 2 else moved

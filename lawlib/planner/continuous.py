@@ -26,7 +26,7 @@ BISECTIONS = 36
 
 
 @dataclass(frozen=True)
-class Sized:
+class BestSizes:
     """The best model of every (E, G); arrays of their shape, the law's samples in front. NaN where none is allowed.
 
     u = ln N_active in the law's count, v = ln D, log_loss = ln L. bound: for every limit, whether it holds the model back.
@@ -70,7 +70,7 @@ def best_sizes(
     expansion: ArrayLike,
     granularity: ArrayLike,
     largest: dict[str, Array] | None = None,
-) -> Sized:
+) -> BestSizes:
     """The model of lowest loss for every (E, G) under the limits; `largest` as `largest_allowed` gives it, if it is known.
 
     Raises OptimumError for a law without D.
@@ -118,7 +118,7 @@ def best_sizes(
         bound = {name: np.broadcast_to(np.abs(u - limit) < 1e-9, full) for name, limit in largest.items()}
         bound[TOKENS] = v >= available - 1e-9
         bound[BUDGET] = v >= tokens_of_budget(u) - 1e-9
-    return Sized(u, v, loss_at(u, v), bound)
+    return BestSizes(u, v, loss_at(u, v), bound)
 
 
 def _lowest(value: Callable[[Array], Array], shape: tuple[int, ...], ends: Array) -> Array:

@@ -14,7 +14,7 @@ from ..numerics.arrays import Array
 from ..numerics.percentiles import central
 from .configuration import Configuration, configure, predicted
 from .conflicts import conflict, unreachable
-from .continuous import Sized, best_sizes, largest_allowed
+from .continuous import BestSizes, best_sizes, largest_allowed
 from .limits import BUDGET, SERVED, TOKENS, Limits, values
 from .options import FACTORS, allowed, moved, same
 from .recipe import Recipe, law_active, recipe_of
@@ -189,7 +189,7 @@ def changes(found: Plan) -> pd.DataFrame:
     return frame.sort_values("factor", key=lambda f: np.abs(np.log(f.astype(float))), ignore_index=True)
 
 
-def _options(law: FittedLaw, recipe: Recipe, found: Sized, e: Array, g: Array) -> pd.DataFrame:
+def _options(law: FittedLaw, recipe: Recipe, found: BestSizes, e: Array, g: Array) -> pd.DataFrame:
     bound = [", ".join(name for name, holds in found.bound.items() if holds[i]) for i in range(len(e))]
     return pd.DataFrame(
         {

@@ -17,9 +17,9 @@ from ..numerics.arrays import Array
 from ..numerics.percentiles import central
 from ..optimum import compute_optimal
 from ..serving import (
-    Limits,
     Machine,
     Server,
+    ServingLimits,
     Workload,
     best_under,
     bounded_loss,
@@ -45,7 +45,7 @@ def memory_table2() -> Section:
     server = Server(Machine(gpu("H100 SXM")), queries_per_key=1.0)
     rows = []
     for row in table.itertuples():
-        found = best_under(law, row.flops, TESTED, server, Limits(memory_gb=row.memory_gb))
+        found = best_under(law, row.flops, TESTED, server, ServingLimits(memory_gb=row.memory_gb))
         here = found.expansion[found.best]
         worse = found.loss[TESTED.index(int(row.expansion))] - found.loss[found.best]
         factor = 1.0 if here == row.expansion else _memory_for(law, server, row.flops, row.memory_gb, row.expansion)
@@ -71,7 +71,7 @@ def _memory_for(law: FittedLaw, server: Server, budget: float, memory: float, ex
     """The factor nearest to one by which the memory must change for this E to be best; NaN where none from 1/4 to 4 does it."""
     near = sorted(np.geomspace(0.25, 4, 81), key=lambda f: abs(np.log(f)))
     for factor in near:
-        found = best_under(law, budget, TESTED, server, Limits(memory_gb=memory * factor))
+        found = best_under(law, budget, TESTED, server, ServingLimits(memory_gb=memory * factor))
         if found.expansion[found.best] == expansion:
             return float(factor)
     return float("nan")

@@ -10,10 +10,10 @@
 throughput and the cheapest number of GPUs, `sizes` the shapes behind a law's N.
 """
 
-from .algorithms import EXPANSIONS, Server, Sized, bounded_cost, bounded_loss, equal_loss_budget, over_training
+from .algorithms import EXPANSIONS, Server, SizedModel, bounded_cost, bounded_loss, equal_loss_budget, over_training
 from .answers import N_SAMPLES, Answer, answer
 from .calibration import NUMBERS, SIZES, Calibration, calibrate
-from .constrained import Limits, best_under
+from .constrained import ServingLimits, best_under
 from .cost import COUNTS, Service, Workload, cheapest, serve
 from .hardware import GPU, PRECISIONS, gpu, gpus
 from .lifetime import break_even, lifetime_optimal
@@ -35,12 +35,12 @@ __all__ = [
     "Answer",
     "Calibration",
     "Footprint",
-    "Limits",
     "Machine",
     "Question",
     "Server",
     "Service",
-    "Sized",
+    "ServingLimits",
+    "SizedModel",
     "Workload",
     "answer",
     "best_under",
@@ -63,3 +63,6 @@ __all__ = [
     "serve",
     "weight_bytes",
 ]
+
+Limits, Sized = ServingLimits, SizedModel
+"""The names that these two classes had at first."""

@@ -96,7 +96,7 @@ class Optimal(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Sized:
+class SizedModel:
     """Models at one budget; arrays of the shape of E, samples first. NaN where there is none that meets the demand.
 
     n_active in the law's count; optimal: that of the loss-optimal model of this E; gap: relative error of the equality that
@@ -125,7 +125,7 @@ def bounded_loss(
     reference: float,
     granularity: float | None = None,
     optimal: Optimal | None = None,
-) -> Sized:
+) -> SizedModel:
     """Algorithm 1: for each E the smallest model that at the budget has the loss of the reference E's loss-optimal one.
 
     A root in ln N between 100 parameters and the optimum of each E, where the loss falls with size. NaN where there is none: where
@@ -148,8 +148,8 @@ def _smaller(balance: Balance, log_c: Array, log_loss: Array, best_u: Array, bes
 
     Newton's method: ln L is convex in u, so from below the root no step goes too far. It begins where a parabola would have the root.
     """
-    bend = balance.along(best_u - NEAR, log_c)[1] / -NEAR
-    u = best_u - np.sqrt(2 * (log_loss - best_loss) / bend)
+    curvature = balance.along(best_u - NEAR, log_c)[1] / -NEAR
+    u = best_u - np.sqrt(2 * (log_loss - best_loss) / curvature)
     for _ in range(STEPS):
         at, slope = balance.along(u, log_c)
         step = (log_loss - at) / slope
@@ -167,7 +167,7 @@ def bounded_cost(
     price: Price,
     granularity: float | None = None,
     optimal: Optimal | None = None,
-) -> Sized:
+) -> SizedModel:
     """Algorithm 2: for each E the model that costs as much to serve as the reference E's loss-optimal one, all budget to data.
 
     A root in ln N from 100 parameters up to ten times the reference's size: larger ones cost more. D = B / (FLOPs per
@@ -214,7 +214,7 @@ def over_training(
     expansions: ArrayLike,
     granularity: float | None = None,
     optimal: Optimal | None = None,
-) -> Sized:
+) -> SizedModel:
     """Models of these shares of each E's loss-optimal size at one budget; shape `(n_expansions, n_shares)`, samples first.
 
     optimal: `optima` of these E, where they are known.
@@ -251,7 +251,7 @@ def _optima(
     granularity: float | None,
     optimal: Optimal | None,
 ):
-    """`optima` of these E, and size and loss of the reference E's, as `Sized` has them."""
+    """`optima` of these E, and size and loss of the reference E's, as `SizedModel` has them."""
     wanted = [*np.atleast_1d(np.asarray(expansions, dtype=float)), reference]
     e, g, u, log_loss = optima(law, budget, wanted, granularity) if optimal is None else optimal.of(wanted)
     check_optimum(law, u[..., -1])
@@ -259,7 +259,7 @@ def _optima(
     return e[:-1], g[:-1], u[..., :-1], log_loss[..., :-1], known
 
 
-def _sized(law: FittedLaw, u: Array, best_u: Array, log_c, e: Array, g: Array, gap: Array) -> Sized:
+def _sized(law: FittedLaw, u: Array, best_u: Array, log_c, e: Array, g: Array, gap: Array) -> SizedModel:
     v = log_tokens_of_budget(law, u, log_c, e, g)
     loss = np.exp(log_loss_at(law, u, v, e, g))
-    return Sized(np.broadcast_to(e, u.shape), np.exp(u), np.exp(v), loss, np.exp(best_u), gap)
+    return SizedModel(np.broadcast_to(e, u.shape), np.exp(u), np.exp(v), loss, np.exp(best_u), gap)

@@ -19,7 +19,7 @@ from .memory import kv_bytes, weight_bytes
 
 
 @dataclass(frozen=True)
-class Limits:
+class ServingLimits:
     """What serving allows. None: no limit.
 
     gpu_hours: of a million tokens (a `Workload.max_step` makes it a limit of latency too). memory_gb: for weights and the
@@ -53,7 +53,7 @@ class Constrained:
 
 
 def best_under(
-    law: FittedLaw, budget: float, expansions: ArrayLike, server: Server, limits: Limits, granularity: float | None = None
+    law: FittedLaw, budget: float, expansions: ArrayLike, server: Server, limits: ServingLimits, granularity: float | None = None
 ) -> Constrained:
     """For every E the model of lowest loss at a training budget that the limits allow; the largest allowed size by bisection.
 
@@ -78,7 +78,7 @@ def best_under(
     return Constrained(e, np.exp(u), np.exp(v), np.where(np.isnan(u), np.nan, loss), np.exp(best_u), bound)
 
 
-def _allowed(law: FittedLaw, server: Server, limits: Limits, e: Array, g: Array) -> dict:
+def _allowed(law: FittedLaw, server: Server, limits: ServingLimits, e: Array, g: Array) -> dict:
     """Name of each limit -> whether sizes u = ln N_active keep it."""
     found = {}
     if limits.gpu_hours is not None:

@@ -18,7 +18,7 @@ from ..laws import Ensemble, FittedLaw
 from ..numerics.arrays import Array
 from ..numerics.percentiles import intervals
 from ..optimum import check_optimum, log_tokens_of_budget, within
-from .algorithms import EXPANSIONS, Optimal, Price, Server, Sized, bounded_cost, bounded_loss, optima, over_training
+from .algorithms import EXPANSIONS, Optimal, Price, Server, SizedModel, bounded_cost, bounded_loss, optima, over_training
 from .lifetime import Lifetime, at_loss, fewest_flops, lifetime_optimal, training_rate
 
 LEVEL = 0.95
@@ -207,7 +207,7 @@ def _served(q: Question, n_active: Array, e: Array, columns: tuple[str, ...]) ->
 def _sized(q: Question, law: FittedLaw, e: Array, kind: str) -> dict:
     optimal = q.optima(law)
     if kind == "equal loss":
-        found: Sized = bounded_loss(law, q.budget, e, q.reference, q.granularity, optimal)
+        found: SizedModel = bounded_loss(law, q.budget, e, q.reference, q.granularity, optimal)
         reference = _hours(q, np.log(found.reference_n_active), q.reference)[..., None]
         ratio = _hours(q, np.log(found.n_active), e) / np.where(np.isfinite(reference), reference, np.nan)
     elif kind == "equal cost":

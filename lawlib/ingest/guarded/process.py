@@ -42,7 +42,7 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class Limits:
+class ReadingLimits:
     """What one reading may take: bytes of memory, seconds of the processor, seconds on the clock."""
 
     memory: int = 8 * 2**30
@@ -50,7 +50,7 @@ class Limits:
     wall: float = 240.0
 
 
-LIMITS = Limits()
+LIMITS = ReadingLimits()
 
 
 class Passing(ReadError):
@@ -83,7 +83,7 @@ def _guarded(
     load: Callable[[Path], Answer],
     name: str = "",
     progress: Progress | None = None,
-    limits: Limits = LIMITS,
+    limits: ReadingLimits = LIMITS,
     runs: pd.DataFrame | None = None,
 ) -> Answer:
     """What `load` finds in the answer to a task, "module:function", that the child carries out."""
@@ -111,7 +111,7 @@ def _guarded(
         ) from error
 
 
-def _run(folder: Path, name: str, limits: Limits, progress: Progress | None) -> int:
+def _run(folder: Path, name: str, limits: ReadingLimits, progress: Progress | None) -> int:
     """Runs the child to its end; returns its exit code, below zero that of the signal that ended it."""
     environment = {key: os.environ[key] for key in _KEPT if key in os.environ}
     environment |= {"TMPDIR": str(folder), "OPENBLAS_NUM_THREADS": "1"}
@@ -149,7 +149,7 @@ def _end(process: subprocess.Popen) -> None:
         process.stdin.close()
 
 
-def _check(folder: Path, name: str, limits: Limits, code: int) -> None:
+def _check(folder: Path, name: str, limits: ReadingLimits, code: int) -> None:
     """Raises ReadError where there is no answer."""
     if code < 0:
         if -code == signal.SIGXCPU:
