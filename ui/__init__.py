@@ -1,4 +1,4 @@
-"""What pages share. A page reads: `ui.begin`, `ui.choose`, `ui.standing`, tables, `ui.controls`, `ui.answer`, `ui.chart`, `ui.finish`.
+"""What pages share. A page reads: `ui.begin`, `ui.choose`, `ui.point_of`, tables, `ui.controls`, `ui.answer`, `ui.chart`, `ui.finish`.
 
 Pieces of one page only come from its own folder: `from ui.decisions import plan_results`.
 """
@@ -31,8 +31,8 @@ from .explorer import (
     meaning,
     optimum,
     path,
+    point_of,
     quantities,
-    standing,
     switches,
 )
 from .frame import ICON, answer, begin, explore, finish, menu

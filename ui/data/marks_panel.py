@@ -98,7 +98,7 @@ def pulls(runs: pd.DataFrame) -> pd.Series | None:
     if len(runs) > MAX_PULLS:
         st.caption(f"What the optimum would be without each run is worked out for up to {MAX_PULLS:,} runs: filter them.")
         return None
-    law = law_choice.standing("D").law
+    law = law_choice.resolved("D").law
     if law.fit is None or "run_id" not in law.fit.runs:
         return None
     budget, expansion = chosen_budget(law), chosen_expansion(law)

@@ -82,7 +82,7 @@ def _by_preference(runs: pd.DataFrame) -> list[str]:
     return [first, *(name for name in rest if name != first)]
 
 
-def standing(need: str = "", field: str = "law") -> Choice:
+def resolved(need: str = "", field: str = "law") -> Choice:
     """The law that `choose` would take, without its menu."""
     fits, _, printed = options(need)
     chosen = _taken(fits, printed, need, field)

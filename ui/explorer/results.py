@@ -187,7 +187,7 @@ def decades(law: lawlib.FittedLaw, budget: float) -> list[float]:
 
 
 @dataclass(frozen=True)
-class Duel:
+class LawPair:
     """A MoE law and the dense law it is compared with."""
 
     moe: lawlib.FittedLaw
@@ -230,27 +230,27 @@ def _arguments(point: Point) -> tuple[float, float | None, float | None]:
     return point.budget, point.expansion, point.granularity
 
 
-def gaps(duel: Duel, point: Point, budgets: list[float] | None = None) -> pd.DataFrame:
+def gaps(pair: LawPair, point: Point, budgets: list[float] | None = None) -> pd.DataFrame:
     """Efficiency gaps for a ladder of E (or the law's one E), the chosen E with its interval."""
     assert point.expansion is not None
     ladder = {point.expansion}
-    if duel.dense is duel.moe and budgets is None:
-        high = duel.moe.ranges.get("expansion", (1, 32))[1]
+    if pair.dense is pair.moe and budgets is None:
+        high = pair.moe.ranges.get("expansion", (1, 32))[1]
         ladder |= {float(2**k) for k in range(1, 7) if 2**k <= max(high, 4)}
     if budgets is not None:
-        return _gap(duel, point.expansion, point.granularity, np.asarray(budgets), banded=True)
-    values = _budgets(duel.moe, 4)
+        return _gap(pair, point.expansion, point.granularity, np.asarray(budgets), banded=True)
+    values = _budgets(pair.moe, 4)
     curves = []
     for e in sorted(ladder):
         banded = e == point.expansion
-        key = ("gap", e, point.granularity, values[0], values[-1], banded, id(duel.dense), state.get("unit"))
-        curves.append(cached.remember(duel.moe, key, lambda e=e, b=banded: _gap(duel, e, point.granularity, values, b)))
+        key = ("gap", e, point.granularity, values[0], values[-1], banded, id(pair.dense), state.get("unit"))
+        curves.append(cached.remember(pair.moe, key, lambda e=e, b=banded: _gap(pair, e, point.granularity, values, b)))
     return pd.concat(curves, ignore_index=True)
 
 
-def _gap(duel: Duel, e: float, granularity: float | None, budgets: np.ndarray, banded: bool) -> pd.DataFrame:
-    samples = {e: duel.samples} if banded and duel.samples else None
-    return tables.gap_curves({e: (duel.moe, duel.dense)}, budgets, samples, granularity)
+def _gap(pair: LawPair, e: float, granularity: float | None, budgets: np.ndarray, banded: bool) -> pd.DataFrame:
+    samples = {e: pair.samples} if banded and pair.samples else None
+    return tables.gap_curves({e: (pair.moe, pair.dense)}, budgets, samples, granularity)
 
 
 def gain(choice: Choice, point: Point, coarse: float) -> Bounded:

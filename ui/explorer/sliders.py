@@ -31,7 +31,7 @@ def controls(law: lawlib.FittedLaw) -> None:
         _granularity(law)
     with columns[-1]:
         _typed(law)
-    on_page.point(standing(law))
+    on_page.point(point_of(law))
 
 
 def budget_range(law: lawlib.FittedLaw) -> tuple[float, float]:
@@ -42,7 +42,7 @@ def budget_range(law: lawlib.FittedLaw) -> tuple[float, float]:
     return (min(low, chosen), max(high, chosen)) if chosen else (low, high)
 
 
-def standing(law: lawlib.FittedLaw) -> Point:
+def point_of(law: lawlib.FittedLaw) -> Point:
     """Where the sliders of a law stand, without drawing them."""
     return Point(chosen_budget(law), chosen_expansion(law), state.get("g") if law_choice.has(law, "G") else None)
 

@@ -95,7 +95,7 @@ def _pin(field: str, side: str, query: str) -> None:
     st.toast(f"Pinned on the {side} of the Compare page.", icon=":material/push_pin:")
 
 
-def _share(shown: on_page.Collected, where: str) -> None:
+def _share(shown: on_page.Shown, where: str) -> None:
     """The link to copy, and a name to keep it under."""
     seen = view()
     st.markdown("**Link to this view**")

@@ -84,7 +84,7 @@ def choose_sides() -> tuple[Side, Side]:
 def _changed(here: str) -> dict[str, str]:
     """This view with one thing changed, by its parameters: what a first comparison may be."""
     known = dict(parse_qsl(here))
-    law = law_choice.standing("D").law
+    law = law_choice.resolved("D").law
     found = {urlencode(known | {"budget": f"{10 * sliders.chosen_budget(law):.12g}"}): TENFOLD}
     if law.name != OTHER_LAW:
         found[urlencode(known | {"law": OTHER_LAW})] = f"This view, law {OTHER_LAW}"
@@ -99,8 +99,8 @@ def _side(name: str, query: str) -> Side:
                 f"“{plain(name)}” is of the data set “{plain(dataset)}”, which is not here: upload its log, or choose another view."
             )
             st.stop()
-        choice = law_choice.standing("D", next((f for f in ("law", "law_g", "law_e") if state.get(f)), "law"))
-        point = sliders.standing(choice.law)
+        choice = law_choice.resolved("D", next((f for f in ("law", "law_g", "law_e") if state.get(f)), "law"))
+        point = sliders.point_of(choice.law)
         optimum = results.optimum(choice.law, point)
         at = results.path(choice, point, [point.budget]).iloc[0]
         at = pd.concat([at, pd.Series({"tokens_per_parameter": float(optimum.tokens_per_parameter)})])

@@ -11,7 +11,7 @@ from lawlib.optimum import shared_rounding
 from lawlib.runs import included
 
 from .. import cached
-from ..explorer import Duel, law_choice
+from ..explorer import LawPair, law_choice
 from ..session import on_page, state
 from ..session.point import Point
 
@@ -24,18 +24,18 @@ DENSE_OF = {
 _PAIR = "pair"
 
 
-def choose_pair() -> Duel:
+def choose_pair() -> LawPair:
     """The page's two laws, with their menu in the sidebar."""
-    duel, names = _choose_pair()
-    pair = (duel.moe, duel.dense) if duel.dense is not duel.moe else (duel.moe,)
+    laws, names = _choose_pair()
+    pair = (laws.moe, laws.dense) if laws.dense is not laws.moe else (laws.moe,)
     for i, (law, (name, arch)) in enumerate(zip(pair, names, strict=False)):
-        samples = duel.samples[i] if duel.samples else None
+        samples = laws.samples[i] if laws.samples else None
         on_page.law(law, law_choice.label(name), cached.origin(name, arch), lambda s=samples: s, seed=i)
-    return duel
+    return laws
 
 
-def _choose_pair() -> tuple[Duel, list[tuple[str, str]]]:
-    """The duel, and of each of its laws the name and the arch that it was fitted to."""
+def _choose_pair() -> tuple[LawPair, list[tuple[str, str]]]:
+    """The laws, and of each of its laws the name and the arch that it was fitted to."""
     runs = cached.selection()
     counted = runs[included(runs)]
     has_dense = bool((counted["expansion"] == 1).any())
@@ -55,16 +55,16 @@ def _choose_pair() -> tuple[Duel, list[tuple[str, str]]]:
         samples = None
         if moe.source and moe.source.half_units:
             samples = cached.remember(moe, ("shared", dense.name), lambda: shared_rounding(moe, dense, cached.N_RESAMPLES))
-        return Duel(moe, dense, samples, notice), [(chosen, ""), (DENSE_OF[chosen], "")]
+        return LawPair(moe, dense, samples, notice), [(chosen, ""), (DENSE_OF[chosen], "")]
     if chosen == _PAIR:
         family = "fine_grained" if lawlib.why_not(counted[counted["arch"] == "moe"], "fine_grained") is None else "chinchilla"
         moe, dense = law_choice.resolve(family, "moe"), law_choice.resolve("chinchilla", "dense")
         first, second = cached.ensemble(moe, 0), cached.ensemble(dense, 1)
-        duel = Duel(moe, dense, (first, second) if first and second else None, notice)
-        return duel, [(family, "moe"), ("chinchilla", "dense")]
+        laws = LawPair(moe, dense, (first, second) if first and second else None, notice)
+        return laws, [(family, "moe"), ("chinchilla", "dense")]
     law = law_choice.resolve(chosen)
     samples = cached.ensemble(law)
-    return Duel(law, law, (samples, samples) if samples else None, notice), [(chosen, "")]
+    return LawPair(law, law, (samples, samples) if samples else None, notice), [(chosen, "")]
 
 
 def _pair_fits(runs: pd.DataFrame) -> bool:

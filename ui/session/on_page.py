@@ -17,11 +17,11 @@ from lawlib.serving import Answer
 from .markup import unmarked
 from .point import Point
 
-_KEY = "collected"
+_KEY = "shown"
 
 
 @dataclass
-class Collected:
+class Shown:
     """One run of a page. toolbar: the place beside the title; sliders: the values of each, by its field.
 
     waiting: the place at the page's head for a progress bar; explored: whether a part of the page follows sliders of its own (`page.explore`).
@@ -50,7 +50,7 @@ class Collected:
 
 def begin(title: str, toolbar: Any) -> None:
     """A new run of a page."""
-    st.session_state[_KEY] = Collected(title, toolbar)
+    st.session_state[_KEY] = Shown(title, toolbar)
 
 
 def wait_here() -> None:
@@ -58,13 +58,13 @@ def wait_here() -> None:
     now().waiting = st.empty()
 
 
-def restart(before: Collected) -> None:
+def restart(before: Shown) -> None:
     """The part of the page that follows its sliders begins again: what was collected before it stays."""
     st.session_state[_KEY] = replace(before, laws=[*before.laws], sliders={}, charts=[], exported=None)
     wait_here()
 
 
-def now() -> Collected:
+def now() -> Shown:
     """What this run has shown so far."""
     if _KEY not in st.session_state:
         begin("", None)

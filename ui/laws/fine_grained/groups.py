@@ -27,7 +27,7 @@ MOST_PAIRED = 4_000
 
 
 @dataclass(frozen=True)
-class Versus:
+class Groups:
     """Two groups compared. pairs: run by run (`pair_runs`); found: the speed-ups, of training curves or of finished runs.
 
     frames: the runs of `pairs`, for laws; curves: what `found` was computed from; n_unmatched runs of b have no partner.
@@ -64,7 +64,7 @@ class Versus:
         return self.frames.set_index("run_id").loc[pairs[side]].reset_index()
 
 
-def choose_versus() -> Versus | None:
+def choose_groups() -> Groups | None:
     """The two groups, with their menus; None where the selection holds no two groups that could be compared."""
     runs = cached.selection()
     if len(runs) > MOST_PAIRED:
@@ -147,10 +147,10 @@ def _names(runs: pd.DataFrame) -> Iterable[str]:
         yield " · ".join(parts)
 
 
-def _compared(by: str, label_a: str, label_b: str, a: tuple[str, ...], b: tuple[str, ...]) -> Versus | None:
+def _compared(by: str, label_a: str, label_b: str, a: tuple[str, ...], b: tuple[str, ...]) -> Groups | None:
     key = (state.get("dataset"), cached.store().version, cached.filters(), state.get("out"), by, label_a, label_b, a, b)
-    curves = _versus(*key, False)
-    finished = _versus(*key, True)
+    curves = _paired(*key, False)
+    finished = _paired(*key, True)
     usable_ = {"curves": curves, "finished": finished}
     bases = [name for name, found in usable_.items() if found.found.pairs["level"].notna().any()]
     if len(bases) == 2 and not curves.pairs["same_schedule"].mean() > 0.5:
@@ -178,11 +178,11 @@ def _compared(by: str, label_a: str, label_b: str, a: tuple[str, ...], b: tuple[
                 format_func=ALONG.get,
                 **state.bound("along", along, lambda v: state.put("along", v or "tokens")),
             )
-    return Versus(**{**vars(found), "along": along})
+    return Groups(**{**vars(found), "along": along})
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _versus(dataset, version, chosen, out, by, label_a, label_b, a, b, finished) -> Versus:
+def _paired(dataset, version, chosen, out, by, label_a, label_b, a, b, finished) -> Groups:
     runs = cached.selection()
     pairs = lawlib.pair_runs(runs, a, b, HELD[by])
     frames = runs[runs["run_id"].isin([*pairs["a"], *pairs["b"]])].reset_index(drop=True)
@@ -195,4 +195,4 @@ def _versus(dataset, version, chosen, out, by, label_a, label_b, a, b, finished)
     else:
         curves = cached.store().curves(dataset, frames["run_id"], split=cached.split_of(frames), max_points=MAX_POINTS)
         found = lawlib.speedups(pairs, curves)
-    return Versus(by, label_a, label_b, "tokens", finished, pairs, found, frames, curves, n_unmatched)
+    return Groups(by, label_a, label_b, "tokens", finished, pairs, found, frames, curves, n_unmatched)
