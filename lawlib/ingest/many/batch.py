@@ -1,4 +1,4 @@
-"""Tables of many files as few: those of one kind with the same columns lie below one another, and are looked at once."""
+"""A batch: the rows of several files with the same format and columns, kept as one table so that they are processed once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAIN = ("csv", "tsv", "json", "jsonl", "parquet")
 
 @dataclass
 class Files:
-    """The files that are given together, by their number in the order given: paths, runs' names, what was said of each."""
+    """The files of one upload, by their number in the order given: paths, runs' names, notes on each."""
 
     paths: list[str]
     labels: list[str]
@@ -30,13 +30,13 @@ class Files:
     passed: dict[int, str] = field(default_factory=dict)  # why a file is passed over
 
     def say(self, number: int, notes: list[str], ragged: list[RowProblem]) -> None:
-        """Keeps what reading a file gave besides its rows."""
+        """Records the notes and problems that reading a file gave besides its rows."""
         self.notes[number], self.ragged[number] = notes, ragged
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """One table of the rows of several files with the same columns; its notes and ragged lines are with `Files`."""
+    """One table of the rows of several files with the same columns; its notes and ragged lines are kept in `Files`."""
 
     table: Table
     files: np.ndarray  # numbers of the files, ascending, shape (n_files,)
@@ -49,7 +49,7 @@ class Batch:
         return self.files[self.of_row]
 
     def only(self, places: np.ndarray) -> Batch:
-        """The batch of some of its files, by their places in it, ascending."""
+        """Returns the batch of some of its files, by their places in it, ascending."""
         if len(places) == len(self.files):
             return self
         rows, of_row = rows_of(places, self.of_row, len(self.files))
@@ -58,25 +58,25 @@ class Batch:
         return Batch(table, self.files[places], of_row)
 
     def with_column(self, column: str, values: Sequence[str]) -> Batch:
-        """The batch with a text for each file in a column: in the place of one of that name, else in front."""
+        """Returns the batch with a text for each file in a column: replaced where there is one of that name, else in front."""
         cells = pd.Series(np.array(values, dtype=object)[self.of_row], name=column, dtype="str")
         frame = self.table.frame
         frame = frame.assign(**{column: cells}) if column in frame else pd.concat([cells, frame], axis=1)
         return self.with_frame(frame)
 
     def with_frame(self, frame: pd.DataFrame) -> Batch:
-        """The batch with other columns in the same rows."""
+        """Returns the batch with other columns in the same rows."""
         return replace(self, table=self.table.with_frame(frame), curves=None)
 
 
 def alone(table: Table, number: int, files: Files) -> Batch:
-    """The batch of one file."""
+    """Returns the batch of one file."""
     files.say(number, table.notes, table.ragged)
     return Batch(table, np.array([number]), np.zeros(len(table.frame), dtype=np.int64))
 
 
 def named(batch: Batch, files: Files) -> list[Batch]:
-    """The batch with its runs' names from the paths: of logs always, of curves of one run where they name none."""
+    """Returns the batch with runs' names taken from the paths: always for logs, for curves of one run where they name none."""
     labels = [files.labels[i] for i in batch.files]
     if RUN in batch.table.frame and batch.table.format not in PLAIN:
         return [batch.with_column(RUN, labels)]
@@ -91,7 +91,7 @@ def named(batch: Batch, files: Files) -> list[Batch]:
 
 
 def of_curves(batch: Batch) -> list[tuple[Batch, bool]]:
-    """The batch, in two where some of its files hold learning curves and others do not, and whether they do."""
+    """Splits the batch into files with learning curves and files without; returns each part with whether it holds curves."""
     if batch.table.format not in PLAIN or batch.curves is not None:
         return [(batch, batch.curves is not False)]
     curves = np.zeros(len(batch.files), dtype=bool)
@@ -101,7 +101,7 @@ def of_curves(batch: Batch) -> list[tuple[Batch, bool]]:
 
 
 def stack(batches: list[Batch], files: Files, name: str) -> Table:
-    """All files of one kind as one table, in their order.
+    """Joins all files of one format into one table, in their order.
 
     Raises:
         ReadError: more than `CELLS` cells together, or decimal commas beside points.
@@ -128,7 +128,7 @@ def stack(batches: list[Batch], files: Files, name: str) -> Table:
 
 
 def _texts(batches: list[Batch]) -> pd.DataFrame:
-    """The rows of all batches as text, "" where a batch has not the column: `concat` takes as long as there are columns and batches."""
+    """Joins the rows of all batches as text, "" where one lacks the column; `concat` would take time for every column and batch."""
     ends = np.cumsum([len(p.table.frame) for p in batches])
     cells: dict[str, np.ndarray] = {}
     for batch, end in zip(batches, ends.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Several files as one table: the logs of many runs below one another, configurations and tables of runs joined to them."""
+"""Joins several files into one table: logs of many runs below one another, configurations and tables of runs joined to them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .small import Small, is_small, read_small
 
 
 def open_table(data: bytes | Path, name: str) -> Table:
-    """The table in an upload's bytes, in the file at a path, or in the files of a folder; `name` is used in sentences.
+    """Returns the table in an upload's bytes, in a file, or in the files of a folder; `name` is used in sentences.
 
     Raises:
         ReadError: too large, damaged, empty, of a kind that is not read, or a pickle.
@@ -40,12 +40,12 @@ def _folder(folder: Path, name: str) -> list[tuple[str, bytes]]:
 
 
 def whole_name(files: Sequence[tuple[str, bytes]]) -> str:
-    """What several uploads are called together."""
+    """Returns what several uploads are called together."""
     return files[0][0] if len(files) == 1 else f"{files[0][0]} and {len(files) - 1} more"
 
 
 def open_files(files: Sequence[tuple[str, bytes]], name: str = "") -> Table:
-    """The table in one or several uploads; archives stand for the files in them. `name` is that of the whole.
+    """Returns the table in one or several uploads; an archive counts as its files. `name` is that of the whole.
 
     Raises:
         ReadError: none of them holds runs, or they are logs of different kinds that cannot be put together.
@@ -122,7 +122,7 @@ def _many(given: list[File], name: str, notes: list[str]) -> Table:
 
 
 def _together(batches: list[Batch], files: Files, name: str, notes: list[str]) -> Table:
-    """One table of all: of one kind below one another; a table of curves and a table of runs side by side, by the run's name."""
+    """Joins all into one table: equal formats below one another, a table of curves and a table of runs by the runs' names."""
     groups: dict[tuple[str, bool], list[Batch]] = {}
     parts = [part for batch in batches for part in of_curves(batch)]
     for batch, curves in sorted(parts, key=lambda part: part[0].files[0]):
@@ -139,7 +139,7 @@ def _together(batches: list[Batch], files: Files, name: str, notes: list[str]) -
 
 
 def _side_by_side(curves: Table, runs: Table, name: str, notes: list[str]) -> Table:
-    """The curves with the columns of the table of runs, row by row where the run's name is the same."""
+    """Adds the columns of the table of runs to the curves, by the run's name."""
     left, right = detect(curves).sources.get("name"), detect(runs).sources.get("name")
     if left is None or right is None or not left.column or not right.column:
         which = curves.name if left is None or not left.column else runs.name

@@ -1,4 +1,4 @@
-"""Configurations of runs: what a file of settings says, and which logs of an upload it is joined to."""
+"""Reads the configurations of runs and joins each to the logs it belongs to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TOLD = 5  # configurations without a log that are told one by one
 
 
 class Settings(NamedTuple):
-    """A configuration: the folder it lies in, the name of the run there, its path, and the columns that it gives."""
+    """A configuration: its folder, the run's name there, its path, and the columns that it gives."""
 
     folder: str
     label: str
@@ -31,7 +31,7 @@ class Settings(NamedTuple):
 
 
 def read_settings(file: File) -> dict[str, str] | None:
-    """The columns of a configuration; None where the file is none."""
+    """Returns the columns of a configuration; None where the file is none."""
     base = PurePosixPath(file.path).name
     if base.endswith((".json", ".yaml", ".yml")) and len(file.content) < 2**20:
         whole: Any = None
@@ -77,7 +77,7 @@ def _flat(given: dict[Any, Any], before: str = "", depth: int = 0) -> dict[str, 
 
 
 def join_settings(batches: list[Batch], given: list[Settings], files: Files, notes: list[str]) -> list[Batch]:
-    """Puts each configuration into the runs of its own folder or of the folders below it; of several the last one counts."""
+    """Adds each configuration to the runs of its own folder or of the folders below it; of several the last one counts."""
     used: set[int] = set()
     by_folder = _by_name("" if s.folder == "." else s.folder for s in given)
     by_label = _by_name("" if s.folder in ("", ".") else s.label for s in given)
@@ -106,7 +106,7 @@ def _by_name(names: Iterable[str]) -> dict[str, list[int]]:
 
 
 def _above(name: str) -> Iterator[str]:
-    """The name of a folder or run, those of the folders that it is in, and "" for all."""
+    """Returns the name of a folder or run, those of the folders that it is in, and "" for all."""
     yield name
     while "/" in name:
         name = name.rpartition("/")[0]
@@ -116,14 +116,14 @@ def _above(name: str) -> Iterator[str]:
 
 
 def _of(name: str, by_name: dict[str, list[int]]) -> list[int]:
-    """The configurations that hold for a folder or run, in their order."""
+    """Returns the configurations that apply to a folder or run, in their order."""
     return sorted({i for above in _above(name) for i in by_name.get(above, ())})
 
 
 def _join_files(
     batch: Batch, given: list[Settings], by_folder: dict[str, list[int]], files: Files, used: set[int]
 ) -> list[Batch]:
-    """The batch with configurations as columns, apart for files that get other columns."""
+    """Adds configurations as columns to a batch, split by files that get other columns."""
     columns: list[dict[str, str]] = []
     groups: dict[tuple[str, ...], list[int]] = {}
     for place, number in enumerate(batch.files.tolist()):
@@ -143,7 +143,7 @@ def _with_settings(batch: Batch, columns: list[dict[str, str]]) -> Batch:
 
 
 def _join_runs(batch: Batch, given: list[Settings], by_label: dict[str, list[int]], used: set[int]) -> Batch:
-    """The same by the runs' names, as event files have no rows of their own."""
+    """Adds configurations by the runs' names, for event files, which have no rows of their own."""
     frame = batch.table.frame
     codes, runs = pd.factorize(frame[RUN].astype("str"))
     mine = [_of(str(run), by_label) for run in runs]
@@ -159,7 +159,7 @@ def _join_runs(batch: Batch, given: list[Settings], by_label: dict[str, list[int
 
 
 def _set(frame: pd.DataFrame, cells: dict[str, pd.Series]) -> pd.DataFrame:
-    """The frame with these columns, new ones at its end."""
+    """Returns the frame with these columns, new ones at its end."""
     frame = frame.assign(**{c: cells[c] for c in cells if c in frame})
     new = [cells[c].rename(c) for c in cells if c not in frame]
     return pd.concat([frame, *new], axis=1) if new else frame

@@ -1,4 +1,4 @@
-"""Small files, many at once: those with the same columns become one frame, as a frame each would take most of the time."""
+"""Reads many small files together: files with equal columns become one frame, as building a frame per file takes most of the time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # halves of them alone are no te
 
 
 class Small(NamedTuple):
-    """A file: its number, its content unpacked, and what it is by `sniff.format_of`."""
+    """A small file: its number, its unpacked content, and its format by `sniff.format_of`."""
 
     number: int
     content: bytes
@@ -48,7 +48,7 @@ class Small(NamedTuple):
 
 @dataclass(frozen=True)
 class _Read:
-    """A file as far as it is read by itself; those of one `key` are put together by the same function."""
+    """A file parsed by itself; those with the same `key` are put together by the same function."""
 
     number: int
     key: tuple[Any, ...]
@@ -63,7 +63,7 @@ def is_small(content: bytes, kind: str) -> bool:
 
 
 def read_small(given: list[Small], files: Files, name: str) -> list[Batch]:
-    """The tables of small files. Those that cannot be read are in `files.passed`.
+    """Returns the tables of small files; those that cannot be read are in `files.passed`.
 
     Raises:
         ReadError: so many columns that no table could hold the rows of all files.
@@ -85,7 +85,7 @@ def read_small(given: list[Small], files: Files, name: str) -> list[Batch]:
 
 
 def _groups(found: list[_Read]) -> Iterator[list[_Read]]:
-    """Files with the same key, up to `TOGETHER` bytes."""
+    """Yields files with the same key, up to `TOGETHER` bytes."""
     groups: dict[tuple[Any, ...], list[_Read]] = {}
     sizes: dict[tuple[Any, ...], int] = {}
     for file in found:
@@ -169,7 +169,7 @@ def _batch(table: Table, group: list[_Read], n_rows: list[int]) -> Batch:
 
 
 def _known(batch: Batch, files: Files) -> Batch:
-    """A tracker's table with its runs' names, as `load_table` gives them."""
+    """Returns a tracker's table with its runs' names, as `load_table` gives them."""
     nameless, sparse = layout(list(batch.table.frame.columns))
     batch = replace(batch, table=replace(batch.table, sparse=sparse))
     return batch.with_column(RUN, [run_name(files.paths[i]) for i in batch.files]) if nameless else batch
