@@ -1,4 +1,4 @@
-"""What a model costs to serve, and what that says about the model to train.
+"""Computes what a model costs to serve, and what that means for the model to train.
 
     server = serving.Server(serving.Machine(serving.gpu("H100 SXM")), serving.Workload(prompt=1024, output=256))
     law = lawlib.published("ludziejewski2025")
