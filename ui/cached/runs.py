@@ -68,7 +68,7 @@ def _stored(dataset: str, runs_version: int) -> pd.DataFrame:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _runs(dataset: str, version: int) -> pd.DataFrame:
-    """After another exclusion all other columns are the ones that were there."""
+    """Reuses the cached columns; only `excluded` and `exclude_reason` are read again."""
     return _stored(dataset, store().runs_version).assign(**store().exclusions(dataset))
 
 
@@ -171,7 +171,7 @@ def _selection(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
 
 
 def _large_selection(*key: Any) -> pd.DataFrame:
-    """The last one alone is kept, and let go before the next is made: each may take as much memory as all runs."""
+    """Cache of size one that frees the old selection before computing the new one (each may be as large as all runs)."""
     last = _last_large()
     found = last.get(key)
     if found is None:

@@ -21,9 +21,9 @@ from .next_runs_panel import next_runs
 from .released import released_beside
 
 FEWEST = 0.9 * STEPS
-"""Steps below which a plan is hardly a training: those that a large batch leaves, less what rounding takes."""
+"""Below this number of optimiser steps the page warns; it is the minimum step count minus rounding."""
 SEEN = 5e-4
-"""Nats below which a lower loss is not told: three decimals do not show it."""
+"""Nats below which a lower loss is not mentioned: three decimals do not show it."""
 
 
 def plan(choice: Choice) -> planner.Plan:

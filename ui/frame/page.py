@@ -84,8 +84,8 @@ def _notices(notices: list[str]) -> None:
 def explore(sliders: Callable[[], None]) -> Callable[[Callable[[Callable[[], None]], None]], None]:
     """Runs the part of a page that its sliders change. A moved slider runs it alone again, not the menus beside it.
 
-    sliders: draws them. The part is given it, to call it when its answer is worked out: the page is then drawn anew in one go.
-    Where there is no answer, they are drawn with the reason below them.
+    sliders: function that draws the sliders. The page part receives it and calls it once its results are computed; everything drawn
+    after that is sent in one go. Where there is no result, the sliders are drawn with the reason below them.
     """
     return lambda part: _explore(part, sliders)
 

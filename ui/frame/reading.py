@@ -13,7 +13,7 @@ from lawlib.ingest import guarded
 from ..session.markup import plain
 
 SOON = 1.0
-"""Seconds after which a reading shows itself."""
+"""Seconds after which a reading shows its time and Cancel."""
 
 Read = TypeVar("Read")
 
@@ -21,8 +21,8 @@ Read = TypeVar("Read")
 def read(where: str, key: tuple[Any, ...], reading: Callable[[guarded.Progress], Read]) -> Read | None:
     """What `reading` gives, kept for this key; None, with a sentence on the page, where it gives nothing or was cancelled.
 
-    A click on anything else ends the run and with it the reading, which the next run begins again; one on Cancel waits
-    for another click. `where` tells the places on a page apart.
+    Any other click reruns the script and restarts the reading; Cancel stops it until "Read again" is clicked. `where` names the
+    place on the page.
     """
     kept = _kept(where, key)
     if not kept:
