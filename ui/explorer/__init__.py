@@ -1,4 +1,4 @@
-"""What follows the sliders: law, sliders, results, words, and the live part in the page."""
+"""The explorer: choice of law, sliders, results of the law at them, phrases, and the live part in the page."""
 
 from .law_choice import Choice, choose, facts, has
 from .live import filled, quantities

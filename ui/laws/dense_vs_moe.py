@@ -1,4 +1,4 @@
-"""Page 7's pair of laws: one law with E taken at E = 1, or a MoE law and the dense law that belongs to it."""
+"""Parts of the Dense vs MoE page: one law with E compared with itself at E = 1, or a MoE law and its dense law."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PAIR = "pair"
 
 
 def choose_pair() -> LawPair:
-    """The page's two laws, with their menu in the sidebar."""
+    """Returns the page's two laws and shows their menu in the sidebar."""
     laws, names = _choose_pair()
     pair = (laws.moe, laws.dense) if laws.dense is not laws.moe else (laws.moe,)
     for i, (law, (name, arch)) in enumerate(zip(pair, names, strict=False)):
@@ -35,7 +35,7 @@ def choose_pair() -> LawPair:
 
 
 def _choose_pair() -> tuple[LawPair, list[tuple[str, str]]]:
-    """The laws, and of each of its laws the name and the arch that it was fitted to."""
+    """Returns the pair of laws, and of each its name and the arch that it was fitted to."""
     runs = cached.selection()
     counted = runs[included(runs)]
     has_dense = bool((counted["expansion"] == 1).any())
@@ -68,7 +68,7 @@ def _choose_pair() -> tuple[LawPair, list[tuple[str, str]]]:
 
 
 def _pair_fits(runs: pd.DataFrame) -> bool:
-    """Dense runs that fix a dense law, and MoE runs of one E that fix one of their own."""
+    """Whether dense runs identify a dense law, and MoE runs of one E a law of their own."""
     moe, dense = runs[runs["arch"] == "moe"], runs[runs["arch"] == "dense"]
     if moe["expansion"].nunique() != 1 or dense.empty:
         return False
@@ -86,18 +86,18 @@ def _label(name: str) -> str:
 
 
 def measured_gaps() -> pd.DataFrame | None:
-    """Gaps between runs of the selection, where there are dense and MoE runs; beside any law: they are ratios."""
+    """Returns gaps between runs of the selection, where there are dense and MoE runs; as ratios they go with any law."""
     found = cached.measured_gap()
     return None if found.empty else found
 
 
 def why_no_gaps() -> str:
-    """Why no gap is measured."""
+    """Says why no gap is measured."""
     return cached.too_many() or "Measured gaps need dense runs beside MoE runs with a known E; the selection has none."
 
 
 def leverage(point: Point, optimum: lawlib.Optimum) -> None:
-    """What Ling's efficiency law says at the same point, as a line; it is a law of ratios of its own."""
+    """Shows what Ling's efficiency law, a law of ratios, gives at the same point, as a line."""
     law = lawlib.published("ling2025")
     assert isinstance(law, lawlib.FormulaLaw)
     if not point.expansion or point.expansion <= 1:

@@ -1,4 +1,4 @@
-"""Benchmarks of two groups of runs: side by side where results were uploaded, and the way to upload them."""
+"""Benchmarks on the Fine-grained at scale page: both groups side by side where results were uploaded, and the upload."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWN_PROBLEMS = 100
 
 
 def show_benchmarks(groups: Groups | None) -> None:
-    """Benchmarks side by side where results were uploaded, and the way to upload them."""
+    """Shows benchmarks side by side where results were uploaded, and the upload."""
     st.subheader("Benchmarks", anchor=False, divider="gray")
     dataset = state.get("dataset")
     found = cached.store().evaluations(dataset)

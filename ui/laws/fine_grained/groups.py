@@ -1,4 +1,4 @@
-"""Page 10's two groups of runs: how they are chosen, paired and compared, and what that says."""
+"""The two groups of runs that the Fine-grained at scale page compares: how they are chosen, paired and compared."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Groups:
     n_unmatched: int
 
     def speedup(self, along: str) -> Ratio:
-        """The mean speed-up at the lowest loss that both reach."""
+        """Returns the mean speed-up at the lowest loss that both reach."""
         return convergence.mean_ratio(self.found.pairs[along], self.found.pairs["a"])
 
     @property
@@ -60,12 +60,12 @@ class Groups:
         return convergence.mean_difference(self.like["gain"], self.like["a"])
 
     def side(self, pairs: pd.DataFrame, side: str) -> pd.DataFrame:
-        """The runs a or b of these pairs, row by row."""
+        """Returns the runs a or b of these pairs, row by row."""
         return self.frames.set_index("run_id").loc[pairs[side]].reset_index()
 
 
 def choose_groups() -> Groups | None:
-    """The two groups, with their menus; None where the selection holds no two groups that could be compared."""
+    """Returns the two groups and shows their menus; None where the selection holds no two groups to compare."""
     runs = cached.selection()
     if len(runs) > MOST_PAIRED:
         return None
@@ -92,7 +92,7 @@ def choose_groups() -> Groups | None:
 
 
 def _by_value(runs: pd.DataFrame, by: str, values: list) -> tuple:
-    """Two menus over the values; the coarsest against the one that most runs have by default."""
+    """Shows two menus over the values; the coarsest against the one that most runs have by default."""
     texts = {f"{v:g}" if by != "arch" else v: v for v in values}
     names = list(texts)
     first = state.get("side_a") if state.get("side_a") in names else names[0]

@@ -1,4 +1,4 @@
-"""Pieces of page 10: what the comparison of two groups says, and what laws predict for it."""
+"""Parts of the Fine-grained at scale page: the result of the comparison, and what laws predict for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .reported_figures import E16
 
 
 def speedup_sentence(groups: Groups) -> str:
-    """The page's answer."""
+    """Returns the page's answer."""
     parts = []
     for along in ("tokens", "flops") if groups.along != "step" else ("step", "flops"):
         ratio = groups.speedup(along)
@@ -51,7 +51,7 @@ def _bracket(ratio: Ratio) -> str:
 
 
 def why_none(groups: Groups | None) -> str:
-    """Why there is nothing to compare, and what would answer the page."""
+    """Says why there is nothing to compare, and which runs would answer the page's question."""
     n = len(cached.passing())
     if n > MOST_PAIRED:
         return (
@@ -67,7 +67,7 @@ def why_none(groups: Groups | None) -> str:
 
 
 def groups_notes(groups: Groups) -> list[str]:
-    """What to know about the comparison, a line each."""
+    """Returns what to know about the comparison, a line each."""
     ratio = groups.speedup(groups.along)
     n = ratio.n_clusters
     brackets = (
@@ -119,7 +119,7 @@ def _crossing(groups: Groups) -> str:
 
 
 def seed_sigma() -> float:
-    """The seed noise of ln L of the selection, NaN where it is not known."""
+    """Returns the seed noise of ln L of the selection, NaN where it is not known."""
     noise = lawlib.seed_noise(cached.selection())
     return noise.sigma if noise else np.nan
 
@@ -165,7 +165,7 @@ class Predicted:
 
 
 def predictions(groups: Groups) -> list[Predicted]:
-    """What the fitted law of the sidebar's menu and, where G is given, Krajewski's published E = 16 law predict."""
+    """Returns the gains predicted by the fitted law of the sidebar's menu and, where G is given, Krajewski's E = 16 law."""
     a, b = groups.side(groups.like, "a"), groups.side(groups.like, "b")
     found = []
     fitted = _fitted_law(groups.by)
@@ -183,7 +183,7 @@ def predictions(groups: Groups) -> list[Predicted]:
 
 
 def _fitted_law(by: str) -> lawlib.FittedLaw | None:
-    """The fitted law with the need of the comparison, by the sidebar's menu; None where no law can be fitted."""
+    """Returns the fitted law that the comparison needs, by the sidebar's menu; None where no law can be fitted."""
     need = {"G": "G", "E": "E", "arch": "E", "hand": ""}[by]
     fits, reasons, _ = law_choice.options(need)
     if not fits:
@@ -211,7 +211,7 @@ def _predicted(law: lawlib.FittedLaw, label: str, a: pd.DataFrame, b: pd.DataFra
 
 
 def prediction_line(groups: Groups, found: list[Predicted]) -> str:
-    """Measured and predicted mean gains in one sentence."""
+    """Returns measured and predicted mean gains in one sentence."""
     if not found:
         return ""
     words = [
@@ -224,7 +224,7 @@ def prediction_line(groups: Groups, found: list[Predicted]) -> str:
 
 
 def pair_menu(groups: Groups) -> int | None:
-    """Which pair's curves are drawn: a row of `groups.found.pairs`; by default the largest pair with a speed-up."""
+    """Returns the pair whose curves are drawn, a row of `groups.found.pairs`; by default the largest with a speed-up."""
     pairs = groups.found.pairs
     with_both = [i for i in range(len(pairs)) if np.isfinite(pairs["level"].iloc[i])]
     if not with_both:
@@ -245,7 +245,7 @@ def _pair_words(p: pd.Series) -> str:
 
 
 def pair_table(groups: Groups) -> pd.DataFrame:
-    """Every pair with its speed-ups and final losses, for reading and as CSV."""
+    """Returns every pair with its speed-ups and final losses, for reading and as CSV."""
     speed = groups.found.pairs[["a", "b", "level", *ALONG, "why"]].rename(columns={c: f"speedup_{c}" for c in ALONG})
     return (
         speed.assign(n_active=groups.found.pairs["n_active"])
@@ -255,7 +255,7 @@ def pair_table(groups: Groups) -> pd.DataFrame:
 
 
 def show_pairs(groups: Groups) -> None:
-    """The table of pairs, folded away."""
+    """Shows the table of pairs, folded away."""
     with st.expander(f"The {len(groups.pairs)} pairs of runs"):
         table = groups.pairs if groups.finished else pair_table(groups)
         count = st.column_config.NumberColumn(format="compact")
