@@ -11,7 +11,7 @@ assumption is a rule in `derivations` or a sentence in `notes`, and a correction
 from . import guarded
 from .assembly import Import, Suggestion, build
 from .core import QUANTITIES, UNITS, Mapping, RowProblem, Scrubbed, Source, Table, signature
-from .detect import Applied, apply_preset, detect
+from .detection import Applied, apply_preset, detect
 from .evaluations import Evaluations, read_evaluations
 from .many import open_files, open_table
 from .reading import ReadWarning, read_runs

@@ -11,7 +11,7 @@ from lawlib.errors import ReadError
 
 from .assembly import build
 from .core import counted
-from .detect import detect
+from .detection import detect
 from .many import open_table
 
 N_REASONS = 3  # reasons spelled out in the warning

@@ -1,7 +1,7 @@
 """Cached calls: runs, fits and intervals, each computed once and shared between sessions."""
 
 from .fits import N_RESAMPLES, UNITS, ensemble, fit, health, measured_gap, origin, progress, reasons, remember
-from .runs import (
+from .selections import (
     analyses,
     budgets,
     datasets,

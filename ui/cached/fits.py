@@ -16,7 +16,7 @@ from lawlib.optimum import GRANULARITIES, slice_labels
 from lawlib.runs import content_hashes
 
 from ..session import on_page, state
-from .runs import chosen, datasets, filter_arguments, selected, selection, selection_of, too_many_of
+from .selections import chosen, datasets, filter_arguments, selected, selection, selection_of, too_many_of
 
 N_RESAMPLES = 300
 """Bootstrap replicates behind the bands of the pages."""

@@ -7,7 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from lawlib import figures, numbers
-from lawlib.runs import among, common_value, forecast, losses_at, run_marks, smooth
+from lawlib.runs import among, common_value, losses_at, run_marks, smooth
+from lawlib.runs.forecasts import forecast
 
 from .. import cached
 from ..charts import chart, style

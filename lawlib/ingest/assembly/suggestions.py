@@ -28,7 +28,7 @@ from ..core import (
     numbers,
     shown,
 )
-from ..detect import WITH_AUX
+from ..detection import WITH_AUX
 from ..readers import D_EXPERT
 from .values import Values, numbers_in_names
 

@@ -11,7 +11,7 @@ import pandas as pd
 from lawlib.errors import ReadError
 
 from ..core import RowProblem, Table
-from ..detect import detect_each, rows_of
+from ..detection import detect_each, rows_of
 from ..readers import RUN
 
 CELLS = 10**8

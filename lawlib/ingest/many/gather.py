@@ -12,7 +12,7 @@ import pandas as pd
 from lawlib.errors import ReadError
 
 from ..core import Table, counted, scrub, shown
-from ..detect import detect
+from ..detection import detect
 from ..formats import MEMBERS, File, is_archive, limits, load_table, members, sniff
 from ..readers import events
 from . import naming
