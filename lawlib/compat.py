@@ -1,4 +1,4 @@
-"""Module names that scripts exported before the library had rooms import: they go on to work."""
+"""Keeps old module names importable, for scripts that were exported before the library was divided into folders."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def python_topics() -> Text:
 
 
 def split(text: bytes, held_out: int = HELD_OUT) -> Text:
-    """Every `held_out`-th piece is held out; both parts are cut into sequences that share no target byte."""
+    """Returns training and held-out pieces: every `held_out`-th piece is held out; both are cut into sequences that share no target byte."""
     data = np.frombuffer(text, dtype=np.uint8)
     pieces = data[: len(data) // PIECE * PIECE].reshape(-1, PIECE)
     out = np.arange(len(pieces)) % held_out == held_out - 1

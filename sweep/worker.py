@@ -1,4 +1,4 @@
-"""One process of the sweep: takes the next run that nobody has or holds, trains it, appends its record, and so on."""
+"""One process of the sweep: takes the next run that no other process has or holds, trains it, appends its record, and repeats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An analysis as JSON for programs, and as one HTML file for people: nothing of it is fetched from elsewhere."""
+"""Writes an analysis as JSON for programs and as one self-contained HTML file for people."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACKAGES = ("numpy", "scipy", "pandas", "plotly")
 
 
 def fit_json(analysis: Analysis, level: float = 0.95) -> str:
-    """Every law of the analysis: its letters with intervals, how it was fitted, and `lawlib.portable` for other programs."""
+    """Returns every law of the analysis as JSON: parameters with intervals, how it was fitted, and `lawlib.portable` for other programs."""
     content = {
         "title": analysis.title,
         "answer": analysis.answer,
@@ -69,7 +69,7 @@ h1{font-size:1.6rem}h2{font-size:1.05rem;margin:2rem 0 0}a{color:inherit}footer{
 
 
 def html_page(analysis: Analysis, text: str, page: str) -> str:
-    """All figures of the analysis in one file with plotly.js in it (5 MB), under its answer; `text` and `page` are its colours."""
+    """Returns one HTML file with all figures, plotly.js included (5 MB), below the answer; `text` and `page` are its colours."""
     parts = [
         "<!doctype html>",
         f'<html lang="en"><head><meta charset="utf-8"><title>{html.escape(analysis.title)}</title>',

@@ -1,4 +1,4 @@
-"""Dense against mixture of experts: optimal loss along compute, and the compute a dense model needs for the same loss."""
+"""Figures of dense against MoE models: optimal loss along compute, and the compute a dense model needs for the same loss."""
 
 from __future__ import annotations
 

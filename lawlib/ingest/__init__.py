@@ -1,4 +1,4 @@
-"""Reading of run logs: `read_runs` in one call, or `open_table`, `detect` and `build` with a mapping to correct between.
+"""Reads run logs: `read_runs` in one call, or `open_table`, `detect` and `build` with a mapping that can be corrected in between.
 
     table = open_table(data, "runs.csv")      # raw columns, line numbers, what could not be read
     mapping = detect(table)                   # which column is what; correct it with `mapping.with_source(...)`

@@ -1,4 +1,4 @@
-"""Training runs: canonical columns, selection, weights, marks, restarts, curves and forecasts of runs that still train."""
+"""Training runs: canonical columns, selection, weights, marks, restarts, curves, and forecasts of unfinished runs."""
 
 from .canonical import COLUMNS, CURVE_COLUMNS, NUMBERS, POSITIVE, among, as_runs, included, parse_number, usable
 from .curves import common_value, losses_at, smooth

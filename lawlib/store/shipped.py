@@ -1,4 +1,4 @@
-"""`runs.duckdb`: built from the text seeds, and compared with them by content (its bytes differ from build to build)."""
+"""Builds `runs.duckdb` from the text seeds, and compares them by content (its bytes differ from build to build)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The live explorer: sentences with places for numbers, and what the page needs to fill them in while a slider moves.
+"""The live explorer on the server's side: sentences with places for numbers, and the data with which the page fills them in.
 
 A template has its numbers as `{quantity:writer}`, their intervals as `{quantity:writer~}`: the server fills in both, the page's
 JavaScript (js/live.js) the numbers alone, as intervals take all refits.
@@ -25,7 +25,7 @@ _FIELD = re.compile(r"\{(\w+):(\w+)(~?)\}")
 
 
 def _script() -> str:
-    """The three files as one module."""
+    """Returns the three JavaScript files as one module."""
     return "\n".join((_JS / name).read_text("utf-8").replace("export const", "const").replace("export function", "function")
                      for name in ("law.js", "numbers.js")) + (_JS / "live.js").read_text("utf-8")  # fmt: skip
 
@@ -36,13 +36,13 @@ _LIVE = st.components.v2.component(
 
 
 def quantities(optimum: lawlib.Optimum, **more: float) -> dict[str, Any]:
-    """What a template can name: the optimum's quantities and `more`."""
+    """Returns the values that a template can name: the optimum's quantities and `more`."""
     derived = {"tokens_per_parameter": optimum.tokens_per_parameter, "n_experts": optimum.n_experts}
     return vars(optimum) | {"n_active_bare": optimum.n_active_nonembedding} | derived | more
 
 
 def filled(template: str, values: Mapping[str, Any], intervals: Mapping[Any, Any]) -> str:
-    """The sentence with its numbers, and with the intervals whose ends `intervals` has as `quantity_low` and `quantity_high`."""
+    """Returns the sentence with its numbers, and with the intervals whose ends `intervals` has as `quantity_low` and `quantity_high`."""
 
     def write(match: re.Match) -> str:
         name, writer, interval = match.groups()

@@ -1,4 +1,4 @@
-"""What every reader speaks: tables, problems, units, mappings of columns, shapes, text."""
+"""The types that all readers share: tables, problems, units, mappings of columns, shapes, text."""
 
 from .mapping import (
     AS_LOGGED,

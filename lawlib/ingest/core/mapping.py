@@ -1,4 +1,4 @@
-"""Which column of a file is which quantity, in which unit, by which rule: what detection proposes and users correct."""
+"""The mapping of a file: which column is which quantity, in which unit, by which rule."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Mapping:
         return self.sources["step"].column if "step" in self.sources else ""
 
     def with_source(self, quantity: str, source: Source | None) -> Mapping:
-        """The mapping with another source for `quantity`; None leaves the quantity out."""
+        """Returns the mapping with another source for `quantity`; None leaves the quantity out."""
         _known(quantity)
         sources = {q: s for q, s in self.sources.items() if q != quantity}
         if source is not None:
@@ -110,13 +110,13 @@ class Mapping:
         return replace(self, sources=sources, loss_columns=losses)
 
     def to_json(self) -> str:
-        """The mapping as JSON, quantities in the order of `QUANTITIES`."""
+        """Returns the mapping as JSON, quantities in the order of `QUANTITIES`."""
         sources = {q: asdict(self.sources[q]) for q in QUANTITIES if q in self.sources}
         return json.dumps(asdict(replace(self, sources={})) | {"sources": sources})
 
     @classmethod
     def from_json(cls, text: str) -> Mapping:
-        """The mapping that `to_json` wrote.
+        """Returns the mapping that `to_json` wrote.
 
         Raises:
             ReadError: the text is something else.
