@@ -191,17 +191,15 @@ def test_n_by_shape_is_what_the_real_modules_hold(kind, n_total):
 
 
 @pytest.mark.parametrize("kind", ["olmoe", "mixtral", "gpt_oss"])
-def test_an_expert_width_as_intermediate_size_needs_a_declared_reference(kind):
+def test_an_expert_width_without_a_dense_one_is_compared_with_four_d_model(kind):
     config = HF / f"{kind}_config.json"
     table = open_files([(p.name, p.read_bytes()) for p in (HF / "trainer_state_seen.json", config)])
     found = built(table)
-    assert np.isnan(found.runs["granularity"][0])
-    (offer,) = [s for s in found.suggestions if s.code == "reference-width"]
     given = json.loads(config.read_text())
-    declared = build(table, offer.fix)
-    assert declared.runs["granularity"][0] == pytest.approx(4 * given["hidden_size"] / given["intermediate_size"])
-    rule = declared.derivations[declared.derivations["quantity"] == "granularity"]["rule"].iloc[0]
+    assert found.runs["granularity"][0] == pytest.approx(4 * given["hidden_size"] / given["intermediate_size"])
+    rule = found.derivations[found.derivations["quantity"] == "granularity"]["rule"].iloc[0]
     assert rule.startswith("G = d_ff / d_expert with a declared d_ff: the log has none")
+    assert any("no dense feed-forward width" in note for note in found.notes)
 
 
 def test_checkpoints_of_one_run_are_one_run():

@@ -67,7 +67,9 @@ def read_curves(table: Table, mapping: Mapping, values: Values) -> Curves:
     order = {number: i for i, number in enumerate(states["run"])}
     points["run"] = points["run"].map(order).astype(int)
     run_of_row = np.array([order.get(r, -1) for r in run.tolist()])
-    return Curves(points, states["row"].to_numpy(), run_of_row, state_values, notes)
+    found = Curves(points, states["row"].to_numpy(), run_of_row, state_values, notes)
+    _diverged(table, mapping, found, run, step, states["run"].tolist())
+    return found
 
 
 def _losses(table: Table, mapping: Mapping, values: Values, notes: list[str]) -> dict[str, np.ndarray]:
@@ -82,6 +84,7 @@ def _losses(table: Table, mapping: Mapping, values: Values, notes: list[str]) ->
             notes.append(f'The curve of "{shown(column)}" is left out: bits per byte need the bytes per token.')
             continue
         found = numbers(table.frame[column], table.decimal)
+        found = found._replace(values=np.where(np.isinf(found.values), np.nan, found.values))
         values.fault(found.text, f"split {column}", column, "The loss must be a number, this is text.")
         losses[column] = convert(found.values, "loss", unit, source.bytes_per_token)
         check_positive(values, f"split {column}", column, losses[column])
@@ -190,9 +193,37 @@ def _totals(long: pd.DataFrame, values: Values, notes: list[str]) -> None:
                 notes.append(f'"{shown(column)}" is the same at every step of a run: taken as the {quantity} of the whole run.')
 
 
+def not_finite(table: Table, column: str) -> np.ndarray:
+    """Marks the rows in which a column is logged as NaN or infinite, shape `(n_rows,)`."""
+    found = numbers(table.frame[column], table.decimal)
+    return found.nan | np.isinf(found.values)
+
+
+def _diverged(table: Table, mapping: Mapping, curves: Curves, run: np.ndarray, step: np.ndarray, numbers_of: list[int]) -> None:
+    """Gives the runs whose loss ends in NaN or infinity a status that says so, and a note; `numbers_of` are the runs' numbers in `run`."""
+    lost = not_finite(table, mapping.loss) & (run >= 0)
+    if not lost.any():
+        return
+    states = pd.Series(curves.values.numbers["step"], index=numbers_of)
+    late = pd.DataFrame({"run": run[lost], "step": step[lost]})
+    late = late[late["step"].to_numpy() > late["run"].map(states).to_numpy()]
+    first = late.groupby("run")["step"].min().reindex(numbers_of)
+    status = curves.values.texts.get("status", np.full(len(numbers_of), "", dtype=object)).copy()
+    ended = np.flatnonzero(first.notna())
+    for i in ended.tolist():
+        logged = f', logged as "{status[i]}"' if status[i] else ""
+        status[i] = f"diverged: NaN from step {first.iloc[i]:g} on{logged}"
+    if len(ended):
+        curves.values.texts["status"] = status
+        curves.notes.append(
+            f"{counted(len(ended), 'run')} ended in NaN or infinity (the first from step {first.iloc[ended[0]]:g} on): marked as diverged. "
+            "The loss, tokens and FLOPs are those of the last step with a value."
+        )
+
+
 def _logged_nan(table: Table, losses: list[str], run: np.ndarray, step: np.ndarray) -> dict[str, pd.MultiIndex]:
     """The (run, step) at which a loss is logged as not-a-number, by loss."""
-    masks = {c: numbers(table.frame[c], table.decimal).nan for c in losses}
+    masks = {c: not_finite(table, c) for c in losses}
     return {c: pd.MultiIndex.from_arrays([run[mask], step[mask]]) for c, mask in masks.items() if mask.any()}
 
 

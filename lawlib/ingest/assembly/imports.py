@@ -13,11 +13,12 @@ import pandas as pd
 from lawlib.errors import ReadError
 from lawlib.runs import COLUMNS, CURVE_COLUMNS, NUMBERS, as_runs
 
-from ..core import PARAMS_AS_ACTIVE, Mapping, RowProblem, Scrubbed, Source, Table, counted, shown, told
+from ..core import G_DECLARED, PARAMS_AS_ACTIVE, Mapping, RowProblem, Scrubbed, Source, Table, counted, shown, told
+from ..readers import READERS
 from .curves import Curves, read_curves
 from .derivations import derivations
 from .extras import extra
-from .suggestions import Suggestion, auxiliary_columns, suggest
+from .suggestions import Suggestion, auxiliary_columns, is_multiple, suggest
 from .values import Values, check_positive, evaluate, is_true, words
 
 _FEW = 8  # columns
@@ -44,6 +45,9 @@ def build(table: Table, mapping: Mapping) -> Import:
     Raises:
         ReadError: no column is mapped to the loss, or the mapping does not fit the table.
     """
+    reader = READERS.get(table.format)
+    if reader is not None and reader.elsewhere:
+        raise ReadError(f"{table.name} {reader.elsewhere}")
     if "loss" not in mapping.sources or not mapping.loss:
         raise ReadError(
             f"{table.name}: no column holds the loss, as far as their names and contents tell. Map one of "
@@ -182,11 +186,28 @@ def _notes(table: Table, mapping: Mapping, values: Values, runs: pd.DataFrame, c
         notes.append("No column is mapped to the number of parameters: fits need it.")
     elif len(runs) > 1 and runs["n_active"].nunique() == 1:
         notes.append(f"All runs have N = {runs['n_active'].iloc[0]:.4g}: the exponent of N cannot be fitted from them.")
+    width = mapping.sources.get("granularity")
+    if width is not None and width.rule == G_DECLARED:
+        notes.append(
+            f'The log gives the experts\' width ("{shown(width.per)}") and no dense feed-forward width: G is {width.factor:g} d_model over it. '
+            "Another reference can be set under Correct the mapping."
+        )
     if "tokens" not in values.numbers:
         notes.append("No column is mapped to the training tokens: fits need them.")
     if n_moe and "state.total_flos" in table.frame and "flops" not in mapping.sources:
         notes.append(
             '"total_flos" counts all experts, not the active ones, so it is not taken as the training FLOPs of MoE runs.'
+        )
+    losses = values.numbers["loss"]
+    if (
+        curves is not None
+        and not mapping.sources["loss"].unit
+        and (given := losses[np.isfinite(losses)]).size
+        and is_multiple(given)
+    ):
+        notes.append(
+            f'"{shown(mapping.loss)}" is too large for nats per token and falls too little for a perplexity: a multiple of the loss may '
+            "have been logged, such as its sum over gradient accumulation steps. Divide it by their number before fitting."
         )
     aux = auxiliary_columns(table)
     if aux and not re.search(r"(?<![a-z])(val|eval|lm|ce|nll)|cross.?entropy", mapping.loss.lower()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,25 +10,27 @@ import numpy as np
 from ..core import (
     AS_LOGGED,
     BITS_PER_BYTE,
+    BITS_PER_CHARACTER,
     C_FROM_D,
     CLARK_C,
     D_FROM_C,
     E_AS_EXPANSION,
-    G_DECLARED,
     N_FROM_C,
     N_FROM_NAME,
     PERPLEXITY,
+    PERPLEXITY_PER_BYTE,
+    PERPLEXITY_PER_WORD,
     UNITS,
+    WITH_AUX,
     Mapping,
     Source,
     Table,
     factor,
+    is_auxiliary,
     loss_unit,
     numbers,
     shown,
 )
-from ..detection import WITH_AUX
-from ..readers import D_EXPERT
 from .values import Values, numbers_in_names
 
 PERPLEXITY_FROM = 12.0  # nats: above the logarithm of any vocabulary, so above an untrained model's loss
@@ -63,7 +64,6 @@ def suggest(table: Table, mapping: Mapping, values: Values) -> list[Suggestion]:
         *counts,
         *([] if counts else _missing(mapping, values)),  # what follows from counts waits for their units
         *_named(table, mapping, values),
-        *_reference_width(table, mapping, values),
         *_dense(mapping, values),
         *_experts(mapping, values),
     ]
@@ -91,35 +91,35 @@ def _loss(mapping: Mapping, values: Values) -> list[Suggestion]:
         return []
     name, losses = shown(source.column), given[0]
     unit = loss_unit(source.column)
-    if unit == PERPLEXITY or (not unit and np.median(losses) > PERPLEXITY_FROM):
-        why = f'by the name of "{name}"' if unit else f"as an untrained model has at most about {PERPLEXITY_FROM:g} nats"
-        return [
-            Suggestion(
-                "perplexity", "loss",
-                f'"{name}" looks like perplexity, {why}: its median is {np.median(losses):.4g}. Take the logarithm, '
-                f"{np.log(np.median(losses)):.4g} nats for that one?",
-                mapping.with_source("loss", replace(source, unit=PERPLEXITY)),
-            )
-        ]  # fmt: skip
-    if unit == BITS_PER_BYTE:
-        return [
-            Suggestion(
-                "bits-per-byte", "loss",
-                f'"{name}" is in bits per byte by its name (median {np.median(losses):.4g}). With the tokenizer\'s bytes per '
-                "token it becomes nats per token: give that number?",
-                mapping.with_source("loss", replace(source, unit=BITS_PER_BYTE)),
-            )
-        ]  # fmt: skip
-    if unit:
-        return [
-            Suggestion(
-                "bits-per-token", "loss",
-                f'"{name}" is in bits by its name (median {np.median(losses):.4g}). Multiply with ln 2, which gives '
-                f"{np.median(losses) * np.log(2):.4g} nats per token?",
-                mapping.with_source("loss", replace(source, unit=unit)),
-            )
-        ]  # fmt: skip
-    return []
+    middle = float(np.median(losses))
+    if not unit and middle > PERPLEXITY_FROM and not (mapping.step and is_multiple(losses)):
+        unit, why = PERPLEXITY, f"as an untrained model has at most about {PERPLEXITY_FROM:g} nats"
+    else:
+        why = f'by the name of "{name}"'
+    said = {
+        PERPLEXITY: ("perplexity", f'"{name}" looks like perplexity, {why}: its median is {middle:.4g}. Take the logarithm, '
+            f"{np.log(middle):.4g} nats for that one?"),
+        PERPLEXITY_PER_WORD: ("perplexity-per-word", f'"{name}" is a perplexity per word by its name (median {middle:.4g}), and words are '
+            f"not tokens. Take the logarithm, {np.log(middle):.4g} nats per word for that one?"),
+        PERPLEXITY_PER_BYTE: ("perplexity-per-byte", f'"{name}" is a perplexity per byte by its name (median {middle:.4g}). With the '
+            "tokenizer's bytes per token its logarithm becomes nats per token: give that number?"),
+        BITS_PER_BYTE: ("bits-per-byte", f'"{name}" is in bits per byte by its name (median {middle:.4g}). With the tokenizer\'s bytes '
+            "per token it becomes nats per token: give that number?"),
+        BITS_PER_CHARACTER: ("bits-per-character", f'"{name}" is in bits per character by its name (median {middle:.4g}), and characters '
+            f"are not tokens. Multiply with ln 2, which gives {middle * np.log(2):.4g} nats per character?"),
+        "bits per token": ("bits-per-token", f'"{name}" is in bits by its name (median {middle:.4g}). Multiply with ln 2, which gives '
+            f"{middle * np.log(2):.4g} nats per token?"),
+    }  # fmt: skip
+    if unit not in said:
+        return []
+    code, sentence = said[unit]
+    return [Suggestion(code, "loss", sentence, mapping.with_source("loss", replace(source, unit=unit)))]
+
+
+def is_multiple(losses: np.ndarray) -> bool:
+    """Whether losses along curves are too large for nats and fall too little for a perplexity: a sum over accumulation steps."""
+    high, low = np.quantile(losses, [0.98, 0.02])
+    return bool(np.median(losses) > PERPLEXITY_FROM and high < 12 * low)
 
 
 def _auxiliary(table: Table, mapping: Mapping) -> list[Suggestion]:
@@ -287,28 +287,6 @@ def _named(table: Table, mapping: Mapping, values: Values) -> list[Suggestion]:
     ]  # fmt: skip
 
 
-def _reference_width(table: Table, mapping: Mapping, values: Values) -> list[Suggestion]:
-    """Granularity of models whose config has an expert width and no dense one: it needs a declared reference."""
-    given = _positive(values, "d_model")
-    width = mapping.sources.get("d_model", Source()).column
-    if D_EXPERT not in table.frame or "granularity" in mapping.sources or given is None or not width:
-        return []
-    experts = numbers(table.frame[D_EXPERT], table.decimal).values
-    ratios = 4 * numbers(table.frame[width], table.decimal).values / experts
-    ratios = ratios[np.isfinite(ratios)]
-    if not len(ratios):
-        return []
-    return [
-        Suggestion(
-            "reference-width", "granularity",
-            f'The config gives the experts\' width (first: {np.nanmin(experts):g}) and no dense feed-forward width, so G = d_ff / '
-            f"d_expert needs a declared d_ff. With d_ff = 4 d_model, G is {ratios.min():.3g} to {ratios.max():.3g}: declare "
-            "that? Another multiple of d_model can be set under Correct the mapping.",
-            mapping.with_source("granularity", Source(width, per=D_EXPERT, factor=4.0, rule=G_DECLARED)),
-        )
-    ]  # fmt: skip
-
-
 def _dense(mapping: Mapping, values: Values) -> list[Suggestion]:
     """Suggests all parameters as active ones for dense runs that give no active ones."""
     source, given = mapping.sources.get("n_total"), _positive(values, "n_total")
@@ -349,4 +327,4 @@ def _experts(mapping: Mapping, values: Values) -> list[Suggestion]:
 
 def auxiliary_columns(table: Table) -> list[str]:
     """Returns the columns whose names say that they hold an auxiliary loss."""
-    return [c for c in table.frame.columns if re.search(r"(aux|balanc|z.?loss|router.*loss)", c.lower())]
+    return [c for c in table.frame.columns if is_auxiliary(c)]

@@ -96,7 +96,7 @@ def evaluate(table: Table, mapping: Mapping) -> Values:
             values.texts[quantity] = _texts(table, source)
             values.sources[quantity] = source
         elif source.rule not in (*_FORMULAS, CLARK_C, CLARK_D):
-            _numbers(table, quantity, source, values)
+            _numbers(table, quantity, source, values, bool(mapping.step))
     if "arch" in values.texts:
         keys = [_ARCH.get("".join(filter(str.isalpha, text.lower())), "") for text in values.texts["arch"]]
         values.texts["arch"] = np.array(keys, dtype=object)
@@ -122,9 +122,11 @@ def is_true(texts: np.ndarray) -> np.ndarray:
     return np.array([text.lower() in _TRUE for text in texts], dtype=bool)
 
 
-def _numbers(table: Table, quantity: str, source: Source, values: Values) -> None:
+def _numbers(table: Table, quantity: str, source: Source, values: Values, of_curves: bool) -> None:
     column = pd.Series(source.value, index=table.frame.index, dtype="str") if not source.column else table.frame[source.column]
     found = numbers_in_names(column) if source.rule == N_FROM_NAME else numbers(column, table.decimal)
+    if quantity == "loss" and of_curves:  # an infinite loss is a point without a value, as NaN is
+        found = found._replace(values=np.where(np.isinf(found.values), np.nan, found.values))
     canonical = "n_active" if quantity == "n_params" else quantity
     values.fault(found.text, canonical, source.column, f"{words(quantity)} must be a number, this is text.")
     if canonical in _LOGGED_NAN and quantity != "loss":

@@ -1,7 +1,9 @@
 """The types that all readers share: tables, problems, units, mappings of columns, shapes, text."""
 
+from .losses import WITH_AUX, is_auxiliary, loss_rank, ranked
 from .mapping import (
     AS_LOGGED,
+    BESIDE_ACTIVE,
     C_FROM_D,
     CLARK_C,
     CLARK_D,
@@ -22,12 +24,16 @@ from .mapping import (
 from .problem import RowProblem, counted, shown
 from .scrubbed import Scrubbed, as_frame, told
 from .scrubbing import scrub, without_private
-from .shape import shape_columns, shape_sources
+from .shape import N_ACTIVE, N_TOTAL, shape_columns, shape_sources
 from .table import Table, signature
 from .text import decode
 from .units import (
     BITS_PER_BYTE,
+    BITS_PER_CHARACTER,
+    LOGARITHMS,
     PERPLEXITY,
+    PERPLEXITY_PER_BYTE,
+    PERPLEXITY_PER_WORD,
     UNITS,
     Numbers,
     cell_number,
@@ -41,7 +47,9 @@ from .units import (
 
 __all__ = [
     "AS_LOGGED",
+    "BESIDE_ACTIVE",
     "BITS_PER_BYTE",
+    "BITS_PER_CHARACTER",
     "CLARK_C",
     "CLARK_D",
     "C_FROM_D",
@@ -50,12 +58,18 @@ __all__ = [
     "E_AS_EXPANSION",
     "G_DECLARED",
     "G_FROM_WIDTHS",
+    "LOGARITHMS",
+    "N_ACTIVE",
     "N_FROM_C",
     "N_FROM_NAME",
+    "N_TOTAL",
     "PARAMS_AS_ACTIVE",
     "PERPLEXITY",
+    "PERPLEXITY_PER_BYTE",
+    "PERPLEXITY_PER_WORD",
     "QUANTITIES",
     "UNITS",
+    "WITH_AUX",
     "WITH_EMBEDDINGS",
     "Mapping",
     "Numbers",
@@ -71,9 +85,12 @@ __all__ = [
     "decode",
     "factor",
     "flop_unit",
+    "is_auxiliary",
+    "loss_rank",
     "loss_unit",
     "mapping_table",
     "numbers",
+    "ranked",
     "scrub",
     "shape_columns",
     "shape_sources",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +14,12 @@ from lawlib.errors import ReadError
 from lawlib.runs import parse_number
 
 _COUNT = {"1": 1.0, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
-_FLOP = {"FLOP": 1.0, "GFLOP": 1e9, "TFLOP": 1e12, "PFLOP": 1e15, "EFLOP": 1e18, "PF-days": 8.64e19}
+_FLOP = {
+    "FLOP": 1.0, "MFLOP": 1e6, "GFLOP": 1e9, "TFLOP": 1e12, "PFLOP": 1e15, "EFLOP": 1e18, "ZFLOP": 1e21, "YFLOP": 1e24, "PF-days": 8.64e19,
+}  # fmt: skip
 PERPLEXITY, BITS_PER_BYTE, FORWARD = "perplexity", "bits per byte", "forward-only "
+BITS_PER_CHARACTER, PERPLEXITY_PER_WORD, PERPLEXITY_PER_BYTE = "bits per character", "perplexity per word", "perplexity per byte"
+LOGARITHMS = (PERPLEXITY, PERPLEXITY_PER_WORD, PERPLEXITY_PER_BYTE)
 
 # A forward-only count is a third of a training count: the backward pass costs two forward passes.
 UNITS: dict[str, dict[str, float]] = {
@@ -23,8 +28,17 @@ UNITS: dict[str, dict[str, float]] = {
     "n_total": _COUNT,
     "n_params": _COUNT,
     "tokens": _COUNT,
-    # Perplexity is no factor (its logarithm is taken); bits per byte also need the bytes per token.
-    "loss": {"nats per token": 1.0, "bits per token": math.log(2), PERPLEXITY: 1.0, BITS_PER_BYTE: math.log(2)},
+    # Perplexity is no factor (its logarithm is taken); what is per byte also needs the bytes per token.
+    # Per character and per word: the loss stays per character or word, in nats.
+    "loss": {
+        "nats per token": 1.0,
+        "bits per token": math.log(2),
+        PERPLEXITY: 1.0,
+        BITS_PER_BYTE: math.log(2),
+        BITS_PER_CHARACTER: math.log(2),
+        PERPLEXITY_PER_WORD: 1.0,
+        PERPLEXITY_PER_BYTE: 1.0,
+    },
 }
 _WORDS = {
     "k": "thousand", "thousand": "thousand", "thousands": "thousand", "m": "million", "mn": "million",
@@ -33,9 +47,17 @@ _WORDS = {
 }  # fmt: skip
 _COUNT_UNIT = re.compile(rf"(.+?)[\s_-]*[(\[\s_-]\s*(?:in[\s_]+)?({'|'.join(_WORDS)})\s*[)\]]?", re.IGNORECASE)
 _FLOP_UNIT = re.compile(
-    r"(?P<day>p(?:eta)?flops?(?:/s|ps)?[\s_-]*days?|pf[\s_-]*days?)|(?P<size>giga|tera|peta|exa|[gtpe])flops?", re.IGNORECASE
+    r"(?P<day>p(?:eta)?flops?(?:/s|ps)?[\s_-]*days?|pf[\s_-]*days?)|(?P<size>mega|giga|tera|peta|exa|zetta|yotta|[mgtpezy])flops?",
+    re.IGNORECASE,
 )
 _BLANK = frozenset({"", "-", "--", "na", "n/a", "null", "none", "<na>", "nat"})
+_SPACES = re.compile("[\u00a0\u2007\u2009\u202f]")  # hard and thin ones, which group digits
+_POWER = re.compile(  # 5.9×10^17, 5.9e17 FLOPs, 1.3 billion, 160M params, ~2.1B tokens
+    r"[~≈]?\$?\s*([+-]?\d[\d,' ]*\.?\d*(?:[eE][+-]?\d{1,3})?)\s*(?:(?:×|x|\*|·|⋅|\\times|\\cdot)\s*10\s*(?:\^|\*\*)?\s*\{?([+-]?\d{1,3})\}?)?\$?"
+    r"[\s-]*(thousands?|millions?|billions?|trillions?|mn|bn|[kKMBGT])?\s*(?i:params?|parameters?|tokens?|tok|flops?)?",
+    re.ASCII,
+)
+_SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺−", "0123456789-+-")
 _GROUPED = re.compile(r"[+-]?(\d{1,3}([,' ]\d{3})+|\d[\d_]*)(\.\d*)?([eE][+-]?\d+)?\s*[kKMBGTPEQ]?|[+-]?\.\d.*", re.ASCII)
 _COMMA_THOUSANDS = r"[+-]?\d{1,3}(?:\.\d{3}){2,}|[+-]?\d{1,3}(?:\.\d{3})+,\d+"
 _COMMA_AMBIGUOUS = r"[+-]?[1-9]\d{0,2}\.\d{3}"
@@ -55,6 +77,8 @@ def numbers(column: pd.Series, decimal: str = ".") -> Numbers:
     if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
         return Numbers(column.to_numpy(dtype=float, na_value=np.nan, copy=True), none, none)
     cells = column.astype("str").fillna("").str.strip()
+    if cells.str.contains(_SPACES).any():
+        cells = cells.str.replace(_SPACES, " ", regex=True).str.strip()
     ambiguous = none
     if decimal == ",":
         ambiguous = cells.str.fullmatch(_COMMA_AMBIGUOUS).to_numpy(dtype=bool)
@@ -93,9 +117,25 @@ def _number(cell: str) -> float | None:
     if cell.lower().lstrip("+-") in ("inf", "infinity"):
         return -np.inf if cell.startswith("-") else np.inf
     if not _GROUPED.fullmatch(cell):  # "3,25" or "1 2": parse_number would join the digits
-        return None
+        return _written(cell)
     number = parse_number(cell)
     return None if math.isnan(number) else number
+
+
+def _written(cell: str) -> float | None:
+    """The number in a cell as papers write it, "5.9×10^17" or "1.3 billion"; None where there is none."""
+    match = _POWER.fullmatch(cell[:80].translate(_SUPERSCRIPT)) if len(cell) <= 80 else None
+    if match is None or not (match[2] or match[3] or re.search(r"[A-Za-z]$|^[~≈]", cell)):
+        return None
+    base = match[1].strip()
+    if not _GROUPED.fullmatch(base):
+        return None
+    word = match[3] or ""
+    scale = _COUNT[_WORDS[word.lower()]] if word.lower() in _WORDS else 1e9 if word == "G" else 1.0
+    try:
+        return parse_number(base) * scale * 10.0 ** int(match[2] or 0)
+    except OverflowError:
+        return math.inf
 
 
 def factor(quantity: str, unit: str, bytes_per_token: float | None = None) -> float:
@@ -109,17 +149,19 @@ def factor(quantity: str, unit: str, bytes_per_token: float | None = None) -> fl
     units = UNITS.get(quantity, {"1": 1.0})
     if unit not in units:
         raise ReadError(f'"{unit}" is no unit of {quantity}: choose one of {", ".join(units)}.')
-    if unit != BITS_PER_BYTE:
+    if unit not in (BITS_PER_BYTE, PERPLEXITY_PER_BYTE):
         return units[unit]
     if bytes_per_token is None or not 0 < bytes_per_token < math.inf:
-        raise ReadError("Bits per byte need the tokenizer's bytes per token to become nats per token: give that number.")
+        raise ReadError(
+            f"{'Bits' if unit == BITS_PER_BYTE else 'Perplexities'} per byte need the tokenizer's bytes per token to become nats per token: give that number."
+        )
     return units[unit] * bytes_per_token
 
 
 def convert(values: np.ndarray, quantity: str, unit: str, bytes_per_token: float | None = None) -> np.ndarray:
     """Returns `values` in the canonical unit, in float64; perplexity becomes its logarithm (NaN at or below zero)."""
-    if quantity == "loss" and unit == PERPLEXITY:
-        return np.log(values, where=values > 0, out=np.full(values.shape, np.nan))
+    if quantity == "loss" and unit in LOGARITHMS:
+        values = np.log(values, where=values > 0, out=np.full(values.shape, np.nan))
     with np.errstate(over="ignore"):  # infinity is a fault of its row, told there
         return values * factor(quantity, unit, bytes_per_token)
 
@@ -139,13 +181,23 @@ def flop_unit(header: str) -> tuple[str, str]:
     return header[: match.start()] + "flops" + header[match.end() :], unit
 
 
+@lru_cache(2**16)
 def loss_unit(header: str) -> str:
     """Returns the unit that a loss column's name contains, "" where it contains none."""
-    key = re.sub(r"[^a-z]", "", header.lower())
-    if "perplexity" in key or re.search(r"(?<![a-z])ppl(?![a-z])", header.lower()):
-        return PERPLEXITY
-    if "bitsperbyte" in key or re.search(r"(?<![a-z])bpb(?![a-z])", header.lower()):
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header).lower()
+    key = re.sub(r"[^a-z]", "", text)
+    if "perplexity" in key or re.search(r"(?<![a-z])\w*(ppl|pplx)(?![a-z])", text):
+        if re.search(r"word[^a-z]*(perplexity|ppl)|(perplexity|ppl)[^a-z]*(per[^a-z]*)?word", text):
+            return PERPLEXITY_PER_WORD
+        return (
+            PERPLEXITY_PER_BYTE
+            if re.search(r"byte[^a-z]*(perplexity|ppl)|(perplexity|ppl)[^a-z]*per[^a-z]*byte", text)
+            else PERPLEXITY
+        )
+    if re.search(r"bits?perbyte", key) or re.search(r"(?<![a-z])bpb(?![a-z])", text):
         return BITS_PER_BYTE
-    if "bitspertoken" in key or re.search(r"(?<![a-z])(bpt|bits)(?![a-z])", header.lower()):
+    if re.search(r"bits?perchar", key) or re.search(r"(?<![a-z])bpc(?![a-z])", text):
+        return BITS_PER_CHARACTER
+    if re.search(r"bits?pertoken", key) or re.search(r"(?<![a-z])(bpt|bits)(?![a-z])", text):
         return "bits per token"
     return ""

@@ -1,11 +1,10 @@
 """Detection of which column holds which quantity."""
 
-from .columns import WITH_AUX, detect, detect_each
+from .columns import detect, detect_each
 from .evidence import rows_of
 from .preset import Applied, apply_preset
 
 __all__ = [
-    "WITH_AUX",
     "Applied",
     "apply_preset",
     "detect",

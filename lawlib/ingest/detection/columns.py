@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,18 +11,19 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core import (
-    BITS_PER_BYTE,
+    BESIDE_ACTIVE,
     E_AS_EXPANSION,
     EXPERTS_FROM_E,
+    G_DECLARED,
+    G_FROM_WIDTHS,
     PARAMS_AS_ACTIVE,
-    PERPLEXITY,
     Mapping,
     Source,
     Table,
     count_unit,
     flop_unit,
-    loss_unit,
     numbers,
+    ranked,
 )
 from ..readers import READERS
 from .evidence import Disagree, Evidence
@@ -29,7 +31,7 @@ from .releases import recognise
 
 # Names without case, blanks, underscores and hyphens; the first that a file has is taken. Non-embedding counts come first.
 ALIASES: dict[str, tuple[str, ...]] = {
-    "name": ("name", "runname", "run", "runid", "displayname", "modelname", "experimentname", "hyperid", "model", "id"),
+    "name": ("name", "runname", "run", "runid", "displayname", "modelname", "experimentname", "expname", "hyperid", "model", "id"),
     "arch": ("arch", "architecture", "modeltype"),
     "n_active": (
         "nactive", "nactivenonemb", "activenonembeddingparams", "activeparams", "activeparameters", "nactiveparams",
@@ -40,44 +42,83 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "paramstotal", "totalparametercount",
     ),
     "n_params": (
-        "nonembeddingparams", "nonembeddingparameters", "nnoemb", "nparamsnonembedding", "paramsnonembedding", "n", "nparams",
-        "numparams", "params", "parameters", "numparameters", "parametercount", "modelsize", "modelparams",
+        "nonembeddingparams", "nonembeddingparameters", "nnoemb", "nparamsnonembedding", "paramsnonembedding", "paramsnoembed",
+        "paramsnoemb", "nparamsnoembed", "nonembparams", "nnonembedding", "nonembeddingparametercount", "n", "nparams", "numparams",
+        "params", "parameters", "numparameters", "nparameters", "parametercount", "modelsize", "modelparams", "paramcount",
+        "modelnumparameters", "modelparameters", "modelparametercount",
     ),
-    "d_model": ("dmodel", "hiddendim", "hiddensize", "modeldim", "embeddim", "nembd", "width"),
-    "n_layers": ("nlayers", "numlayers", "nlayer", "layers", "numhiddenlayers", "numblocks", "nblocks", "depth"),
+    "d_model": (
+        "dmodel", "hiddendim", "hiddensize", "modeldim", "embeddim", "nembd", "width", "dim", "embdim", "baseembdim", "embeddingdim",
+        "modelwidth", "hiddenwidth",
+    ),
+    "n_layers": (
+        "nlayers", "numlayers", "nlayer", "layers", "numhiddenlayers", "numblocks", "nblocks", "depth", "numl", "numdecoderlayers",
+        "basenumdecoderlayers", "layernum", "numlayer",
+    ),
     "n_experts": (
         "nexperts", "numexperts", "numberofexperts", "experts", "nroutedexperts", "numroutedexperts", "numlocalexperts",
-        "moenumexperts",
+        "moenumexperts", "nummoeexperts", "nume", "nexpert", "numexpert", "expertcount", "routedexperts", "moeexperts", "moenexperts",
+        "totalexperts", "numtotalexperts", "numexpertsperlayer", "expertsperlayer", "moenumroutedexperts", "nroutedexpert", "expertnum",
+        "moeexpertnum", "numberexperts", "moenroutedexperts", "ffnnumexperts", "moenumlocalexperts", "numexpertstotal", "moeexpertcount",
     ),
-    "top_k": ("topk", "moetopk", "moetopkk", "moeroutertopk", "routertopk", "numexpertspertok", "expertspertoken", "k"),
-    "granularity": ("granularity", "g"),
-    "expansion": ("expansion", "expansionrate"),
+    "top_k": (
+        "topk", "moetopk", "moetopkk", "moeroutertopk", "routertopk", "numexpertspertok", "expertspertoken", "numexpertspertoken",
+        "expertspertok", "nexpertspertoken", "nexpertspertok", "numactiveexperts", "nactiveexperts", "activeexperts", "nactivatedexperts",
+        "numactivatedexperts", "activatedexperts", "moek", "topkexperts", "numselectedexperts", "expertusedcount", "nexpertsused",
+        "numexpertsactivated", "routerk", "moetopkrouter", "moerouterk", "expertspertokentopk", "numexpertsselected", "ntopk",
+        "moenumexpertspertok", "numexpertspertopk", "topkrouting", "moenumactiveexperts", "moenumselectedexperts", "k",
+    ),
+    "granularity": ("granularity", "expertgranularity", "moegranularity", "g"),
+    "expansion": ("expansion", "expansionrate", "expertexpansion"),
     "tokens": (
-        "d", "tokens", "ntokens", "numtokens", "traintokens", "trainingtokens", "numtraintokens", "totaltokens", "tokensseen",
-        "ntokensseen", "numinputtokensseen", "consumedtokens", "tokenstrained",
+        "d", "totaltokens", "tokenstotal", "tokens", "ntokens", "numtokens", "traintokens", "trainingtokens", "numtraintokens", "tokensseen",
+        "ntokensseen", "numinputtokensseen", "consumedtokens", "tokensconsumed", "tokenstrained", "trainedtokens", "seentokens",
+        "numtokensseen", "totaltokensseen", "tokensseentotal", "tokensprocessed", "processedtokens", "cumulativetokens", "timetoken",
+        "totaltrainingtokens", "trainingtokensseen", "tokencount", "ntraintokens", "numtrainingtokens", "tokenssofar", "traintokensseen",
     ),
     "flops": (
         "c", "flops", "flop", "totalflops", "totalflop", "trainingflops", "trainingflop", "trainflops", "trainflop",
         "trainingcompute", "traincompute", "compute", "totalcompute", "totalflos", "cflops", "trainingcomputeflops",
-        "computeflops", "numflops", "nflops", "flopbudget", "flopsbudget", "budgetflops",
+        "computeflops", "numflops", "nflops", "flopbudget", "flopsbudget", "budgetflops", "totaltrainingflops", "totaltrainflops",
+        "traincomputeflops", "computebudget", "computebudgetflops",
     ),
     "seed": ("seed", "randomseed", "trainseed"),
     "status": ("status", "state"),
     "exclude_reason": ("excludereason",),
     "excluded": ("excluded", "outlier", "isoutlier"),
 }  # fmt: skip
-STEPS = ("step", "globalstep", "iteration", "iter", "trainstep", "trainingstep", "currentstep")
+WIDTHS: dict[str, tuple[str, ...]] = {
+    "d_expert": (
+        "dexpert", "moeintermediatesize", "moeffnhiddensize", "expertwidth", "expertdim", "expertsize", "moeh", "expertffn", "expertffndim",
+        "expertintermediatesize", "expertffnhiddensize", "expertffdim", "expertdff", "dffexpert", "dffmoe", "moedff", "dmoe", "moeffn",
+        "moeffndim", "moedim", "moeinterdim", "expertinterdim", "moemlpdim", "expertmlpdim", "basemoemlpdim", "moehiddensize", "moewidth",
+        "experthiddensize", "experthiddendim", "moehiddendim", "moeexpertdim", "expertintermediatedim", "moeintermediatedim", "expertffnsize",
+    ),
+    "d_ff": (
+        "dff", "ffnhiddensize", "intermediatesize", "intermediatesizemlp", "ffnh", "ffndim", "ffdim", "mlpdim", "basemlpdim", "interdim", "nff",
+        "feedforwarddim", "ffnwidth", "ffwidth", "mlphiddensize", "mlphiddendim", "ffhiddensize", "ffnintermediatesize", "intermediatedim",
+        "dffn", "dffdense", "densedff", "denseffndim", "densewidth", "ffnsize", "ninner", "mlpwidth", "ffnhiddendim", "denseintermediatesize",
+    ),
+}  # fmt: skip
+"""Feed-forward widths, of an expert and of the dense layers: no quantities of a run, but G is their ratio."""
+STEPS = (
+    "step", "globalstep", "iteration", "iter", "trainstep", "trainingstep", "currentstep", "currentsteps", "trainerglobalstep", "globalsteps",
+    "iternum", "iterations", "optimizerstep", "updatestep", "trainiter", "trainiteration", "trainingiteration", "numupdates", "updates", "timebatch",
+)  # fmt: skip
+COUNTERS = (
+    "steps", "update", "batch", "it", "numsteps", "checkpoint", "ckpt", "samples", "consumedsamples", "sample", "samplesseen", "numsamples",
+    "examples", "sequences", "timesample", "epoch", "relativetimeprocess", "relativetimewall", "walltime", "elapsed", "elapsedhours",
+    "elapsedtime", "time", "hours", "trainhours", "timehours", "runtime", "seconds", "minutes", "times", "timestamp",
+)  # fmt: skip
+"""What may grow along a run in place of a step, after the tokens; taken only where it does."""
 _TEXTS = frozenset({"name", "arch", "status", "excluded", "exclude_reason"})
 _READ_AS = {"flops": ("flops",), "counts": ("n_active", "n_total", "n_params", "tokens")}
-_SETTINGS = ("n_active", "n_total", "n_params", "arch", "d_model", "n_layers", "n_experts", "top_k", "granularity", "seed")
-_LOSS = re.compile(r"loss|nll|cross.?entropy|perplexity|bits.?per|(?<![a-z])(ppl|bpb|bpt|ce|l)(?![a-z])")
-_NO_LOSS = re.compile(
-    r"aux|balanc|router|(?<![a-z])z.?loss|scale|std|stderr|variance|grad|predict|(?<![a-z])(__?)?(min|max|count|time)(?![a-z])"
+_SIZES = ("n_active", "n_total", "n_params", "arch", "d_model", "n_layers", "n_experts")
+_SETTINGS = (*_SIZES, "top_k", "granularity", "seed")
+_TRAINED = re.compile(
+    r"(?<![a-z])(lr|learning.?rate|grad.?norm|throughput|tps|mfu|tflops|elapsed|per.?sec\w*|it/s|s/it|batch.?time|step.?time|epoch)(?![a-z])"
 )
-_VALIDATION = re.compile(r"(?<![a-z])(val|valid|validation|eval|evaluation|test|held.?out|dev|paloma|macro)(?![a-z])")
-_NAMED = ("validationloss", "lossvalidation", "valloss", "evalloss", "lossval", "losseval")
-WITH_AUX = re.compile(r"total|overall|combined|(?<![a-z])with(?![a-z])|\+")
-_MODEL_ONLY = re.compile(r"(?<![a-z])(lm|ce|nll)(?![a-z])|cross.?entropy|language")
+_FEW, _MANY = 3, 10
 
 
 def detect(table: Table) -> Mapping:
@@ -135,29 +176,15 @@ def _key(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
-def loss_rank(column: str) -> int | None:
-    """Returns how good a candidate for the loss a column is by its name, 0 the best; None where it is no loss of the model."""
-    text = column.lower()
-    if not _LOSS.search(text) or _NO_LOSS.search(text):
-        return None
-    unit = loss_unit(column)
-    if any(key in _NAMED for key in keys(column)):
-        return 0
-    if _VALIDATION.search(text):
-        return {"": 1, PERPLEXITY: 2, BITS_PER_BYTE: 4}.get(unit, 3)
-    if _MODEL_ONLY.search(text):
-        return 5
-    return {"": 8 if WITH_AUX.search(text) else 6, PERPLEXITY: 7, BITS_PER_BYTE: 9}.get(unit, 8)
-
-
 def _plain(rows: Evidence) -> Mapping:
     taken: set[str] = set()
     sources: dict[str, Source] = {}
-    ranks = {c: rank for c in rows.columns if (rank := loss_rank(c)) is not None and rows.is_numeric(c)}
-    losses = tuple(sorted(ranks, key=lambda c: ranks[c]))
+    losses = tuple(c for c in ranked(rows.columns) if rows.is_numeric(c))
     headers = _headers(rows)
     mlflow_name = "tags.mlflow.runName"
+    letters = {_key(c) for c in rows.columns if len(_key(c)) == 1}
     for quantity, aliases in ALIASES.items():
+        aliases = tuple(a for a in aliases if len(a) > 1 or _explained(a, letters, headers, sources))
         if quantity == "name" and mlflow_name in rows.columns and rows.is_filled(mlflow_name):
             sources["name"] = Source(mlflow_name)  # beside it run_id, a hash
             taken.add(mlflow_name)
@@ -166,9 +193,15 @@ def _plain(rows: Evidence) -> Mapping:
         if source is not None:
             sources[quantity] = source
             taken.add(source.column)
+    _letters(rows, sources, taken, letters)
+    _spelled(rows, sources, taken)
     _experts(rows, sources, taken)
+    _widths(rows, headers, sources, taken)
     if "n_active" in sources:
-        sources.pop("n_params", None)  # stays in `extra`: nothing says what it counts
+        unsaid = sources.pop("n_params", None)  # stays in `extra` where nothing says what it counts
+        mixed = "n_experts" in sources or "top_k" in sources
+        if unsaid is not None and "n_total" not in sources and mixed and rows.exceeds(unsaid.column, sources["n_active"].column):
+            sources["n_total"] = replace(unsaid, rule=BESIDE_ACTIVE)
     elif "n_params" in sources:
         column, unit = sources["n_params"].column, sources["n_params"].unit
         sources["n_params"] = Source(column, unit, PARAMS_AS_ACTIVE)
@@ -220,7 +253,7 @@ def _find(
 @lru_cache(2**16)
 def _readings(column: str) -> tuple[_Reading, ...]:
     """The header as it is, and without the unit that it ends in; nothing for rates."""
-    if re.search(r"per[_\s]?(step|token|second|device|gpu)|/s\b", column.lower()):
+    if re.search(r"per[_\s]?(step|token|sec|second|s\b|device|gpu|batch|iter)|/s(ec)?\b|(?<![a-z])max_", column.lower()):
         return ()
     readings = [("", column, "")]
     header, unit = flop_unit(column)
@@ -235,8 +268,108 @@ def _readings(column: str) -> tuple[_Reading, ...]:
     )
 
 
+def _explained(
+    letter: str, letters: set[str], headers: dict[str, list[tuple[int, str, _Reading]]], sources: dict[str, Source]
+) -> bool:
+    """Whether a name of one letter has neighbours that say what it means."""
+    shape = {"d", "l", "h"} <= letters or ("d" in letters and "h" in letters and "n" not in letters)
+    if letter in ("d", "c"):
+        return not (letter == "d" and shape)
+    if letter in ("k", "g"):
+        mixture = {"e", "g", "k"} & letters - {letter} or {"n_experts", "top_k"} & sources.keys()
+        return bool(mixture) or any(a in headers for a in ALIASES["n_experts"] + WIDTHS["d_expert"])
+    return True
+
+
+def _letters(rows: Evidence, sources: dict[str, Source], taken: set[str], letters: set[str]) -> None:
+    """Reads d, h and l beside one another as width, heads and layers; h alone beside a count of layers as the width."""
+    given = {_key(c): c for c in rows.columns if len(_key(c)) == 1 and c not in taken and rows.is_numeric(c)}
+    found = {}
+    if "d" in given and "h" in letters:
+        found = {"d_model": "d", "n_layers": "l"}
+    elif "h" in given and "n_layers" in sources:
+        found = {"d_model": "h"}
+    for quantity, letter in found.items():
+        if quantity not in sources and letter in given:
+            sources[quantity] = Source(given[letter])
+            taken.add(given[letter])
+
+
+def _spelled(rows: Evidence, sources: dict[str, Source], taken: set[str]) -> None:
+    """Finds active and total counts in any spelling: a word for parameters beside a word for active, or for all of them."""
+    options: dict[str, list[tuple[bool, int, str]]] = {"n_active": [], "n_total": []}
+    for i, column in enumerate(rows.columns):
+        said = set(
+            re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=^N)(?=[a-z])", "_", re.split(r"[/.]", column)[-1]).lower())
+        )
+        bare = _key(column) in ("na", "nact", "nt", "ntot") and any(_key(c) == "n" for c in rows.columns)
+        if column in taken or said & _NO_COUNT or not (bare or said & _PARAMETERS):
+            continue
+        active, total = (
+            bool(said & _ACTIVE) or _key(column) in ("na", "nact"),
+            bool(said & _ALL) or _key(column) in ("nt", "ntot"),
+        )
+        if active != total:
+            options["n_active" if active else "n_total"].append(
+                (not said & {"non", "nonembedding", "nonemb", "noembed"}, i, column)
+            )
+    for quantity, found in options.items():
+        column = next((c for _, _, c in sorted(found) if rows.is_numeric(c)), None)
+        if quantity not in sources and column is not None:
+            sources[quantity] = Source(column, _count_unit(column))
+            taken.add(column)
+
+
+_PARAMETERS = frozenset(["param", "params", "parameter", "parameters", "n", "nparams", "numparams", "size", "paramcount"])
+_ACTIVE = frozenset(["active", "activated", "act", "activ", "activeparams"])
+_ALL = frozenset(["total", "all", "full", "tot"])
+_NO_COUNT = frozenset(
+    [
+        "expert",
+        "experts",
+        "token",
+        "tokens",
+        "layer",
+        "layers",
+        "memory",
+        "flop",
+        "flops",
+        "trainable",
+        "frozen",
+        "norm",
+        "step",
+        "steps",
+        "batch",
+        "loss",
+        "vocab",
+        "heads",
+        "time",
+    ]
+)
+
+
+def _count_unit(column: str) -> str:
+    return count_unit(column)[1]
+
+
+def _widths(
+    rows: Evidence, headers: dict[str, list[tuple[int, str, _Reading]]], sources: dict[str, Source], taken: set[str]
+) -> None:
+    """Finds G from the widths of the feed-forward layers: the dense one's over the expert's, else 4 d_model over the expert's."""
+    if "granularity" in sources or "n_experts" not in sources:
+        return
+    expert = _find(rows, headers, "d_expert", WIDTHS["d_expert"], taken)
+    dense = _find(rows, headers, "d_ff", WIDTHS["d_ff"], taken)
+    if expert is None:
+        return
+    if dense is not None:
+        sources["granularity"] = Source(dense.column, per=expert.column, rule=G_FROM_WIDTHS)
+    elif "d_model" in sources:
+        sources["granularity"] = Source(sources["d_model"].column, per=expert.column, factor=4.0, rule=G_DECLARED)
+
+
 def _experts(rows: Evidence, sources: dict[str, Source], taken: set[str]) -> None:
-    """Returns the meaning of a column E: the expansion beside a granularity column, the number of experts otherwise."""
+    """Reads a column E: the expansion beside a granularity column, the number of experts otherwise."""
     column = next((c for c in rows.columns if _key(c) == "e" and c not in taken and rows.is_numeric(c)), None)
     if column is None:
         return
@@ -250,13 +383,23 @@ def _experts(rows: Evidence, sources: dict[str, Source], taken: set[str]) -> Non
 
 
 def _as_curves(rows: Evidence, headers: dict[str, list[tuple[int, str, _Reading]]], mapping: Mapping) -> Mapping:
-    """The mapping with step and run columns where the file has several rows a run, as it is otherwise."""
+    """The mapping with step and run columns where the file has several rows a run, as it is otherwise.
+
+    A step column makes curves of rows that share a run's columns. Without one, the tokens, samples or time do, where they grow along
+    every run. What only differs from row to row, as speeds and times do, never parts runs.
+    """
     sources = mapping.sources
-    found = _find(rows, headers, "step", STEPS, {s.column for s in sources.values()} | set(mapping.loss_columns))
-    if found is None or not rows.has_rows(2):
+    used = {s.column for s in sources.values()} | set(mapping.loss_columns)
+    found = _find(rows, headers, "step", STEPS, used)
+    counted = found is None
+    if not rows.has_rows(2):
+        return mapping
+    if found is None:
+        found = next((s for s in _counters(rows, headers, mapping, used) if _is_along(rows, s.column, mapping)), None)
+    if found is None:
         return mapping
     points = rows.points(mapping.loss)
-    settings = [sources[q].column for q in _SETTINGS if q in sources and sources[q].column]
+    settings = [sources[q].column for q in _SETTINGS if q in sources and sources[q].column and sources[q].column != found.column]
     run_columns = settings
     if "name" in sources:
         run_columns = [sources["name"].column]
@@ -265,8 +408,46 @@ def _as_curves(rows: Evidence, headers: dict[str, list[tuple[int, str, _Reading]
                 run_columns.append(column)
     if points.repeats([*run_columns, found.column]):
         known = {*run_columns, found.column, *mapping.loss_columns, *(s.column for s in sources.values())}
-        apart = points.telling_apart([*run_columns, found.column], [c for c in rows.columns if c not in known])
+        others = [c for c in rows.columns if c not in known and not _MEASURED.search(c.lower())]
+        apart = points.telling_apart([*run_columns, found.column], others)
         run_columns += apart[:1]
     if not rows.has_several(run_columns) or rows.n_values(found.column) < 2:
         return mapping
+    if counted:
+        found = replace(found, rule=f"{found.column} takes the place of the step")
     return Mapping(mapping.reader, sources | {"step": found}, tuple(run_columns), mapping.loss_columns)
+
+
+_MEASURED = re.compile(
+    r"(?<![a-z])(time|secs?|seconds|ms|hours?|minutes|elapsed|remaining|eta|speed|throughput|tps|mfu|tflops|flops|memory|mem|gpu|cpu|grad|norm|"
+    r"tokens?|samples?|epoch|percentage|percent|progress|loss|acc|accuracy|ppl|timestamp|date)(?![a-z])|per.?(sec|s\b|step|gpu|device|token)|/s\b|_s$"
+)
+"""Names of what is measured at each step and never tells runs apart."""
+
+
+def _counters(
+    rows: Evidence, headers: dict[str, list[tuple[int, str, _Reading]]], mapping: Mapping, used: set[str]
+) -> Iterator[Source]:
+    """Yields what may grow along a run in place of a step, the best first."""
+    tokens = mapping.sources.get("tokens")
+    if tokens is not None and tokens.column:
+        yield Source(tokens.column, tokens.unit and "")
+    for alias in COUNTERS:
+        source = _find(rows, headers, "step", (alias,), used)
+        if source is not None:
+            yield source
+
+
+def _is_along(rows: Evidence, column: str, mapping: Mapping) -> bool:
+    """Whether a counter grows along every run, and the rows are those of a training and not of a table of runs."""
+    sources = mapping.sources
+    name = sources.get("name")
+    sizes = [sources[q].column for q in _SIZES if q in sources and sources[q].column]
+    within = [name.column] if name is not None else []
+    if not rows.grows(column, [*within, *sizes]):
+        return False
+    trained = any(_TRAINED.search(c.lower()) for c in rows.columns if c != column) or _key(column) in ("checkpoint", "ckpt")
+    if name is None:
+        return rows.rows_each(sizes, _FEW if trained else _MANY)
+    own = _key(name.column) in ("run", "runname", "runid", "displayname")
+    return rows.rows_each([*within, *sizes], _FEW) and (trained or own)

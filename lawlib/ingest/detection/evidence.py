@@ -85,6 +85,32 @@ class Evidence:
         """Whether more than one row has the same values in all of the columns."""
         return self._one(self._count(self._ids(columns).duplicated().to_numpy(), self._of_row) > 0)
 
+    def rows_each(self, columns: Sequence[str], n: int) -> bool:
+        """Whether there are on average at least `n` rows for each combination of values in the columns."""
+        counts = np.bincount(self._of_row, minlength=self.n_files)
+        different = self._n_different(columns, np.ones(len(self._frame), dtype=bool)) if columns else np.ones(self.n_files)
+        return self._one(counts >= n * np.maximum(different, 1))
+
+    def grows(self, column: str, within: Sequence[str]) -> bool:
+        """Whether the column's numbers grow from row to row of each combination of values `within`, but for one step in ten."""
+        found = numbers(self._frame[column], self._decimal).values
+        ids = self._ids(within)
+        group = ids.groupby(list(ids.columns), sort=False).ngroup().to_numpy()
+        order = np.argsort(group, kind="stable")
+        order = order[~np.isnan(found[order])]
+        same = np.diff(group[order]) == 0
+        step, of = np.diff(found[order])[same], self._of_row[order][1:][same]
+        up, there = self._count(step > 0, of), self._count(np.ones(len(of), dtype=bool), of)
+        return self._one((there >= 2) & (up >= 0.9 * there))
+
+    def exceeds(self, column: str, other: str) -> bool:
+        """Whether a column is nowhere below another one, and 1.2 times as large in at least a tenth of the rows."""
+        a, b = (numbers(self._frame[c], self._decimal).values for c in (column, other))
+        both = ~np.isnan(a) & ~np.isnan(b)
+        n = self._count(both, self._of_row)
+        below, above = self._count(both & (a < b), self._of_row), self._count(both & (a > 1.2 * b), self._of_row)
+        return self._one((n > 0) & (below == 0) & (above >= 0.1 * n))
+
     @cached_property
     def _first(self) -> tuple[np.ndarray | None, np.ndarray]:
         """Marks the rows among the first of their file (None where all are), and returns their files."""
@@ -135,12 +161,36 @@ class Points:
 
     def telling_apart(self, columns: Sequence[str], others: Sequence[str]) -> list[str]:
         """Returns those other columns that leave no repeat when they are added, the one with the fewest values first."""
-        apart = [c for c in self._able(columns, others) if self._all._one(self._n_repeats([*columns, c]) == 0)]
+        *within, step = columns
+        apart = [
+            c
+            for c in self._able(columns, others)
+            if self._all._one((self._n_repeats([*columns, c]) == 0) & self._tells(within, step, c))
+        ]
         if len(apart) < 2:
             return apart
         counts = np.array([self._all._n_different([c], self._kept) for c in apart])
         best = self._all._one(counts.argmin(axis=0))
         return [apart[best], *(c for i, c in enumerate(apart) if i != best)]
+
+    def _tells(self, within: Sequence[str], step: str, column: str) -> np.ndarray:
+        """Whether a column's values look like runs, by file: at least two rows each, and half of the steps between its first and last.
+
+        What only differs from row to row has its values scattered over the steps.
+        """
+        kept = self._kept
+        ids = self._all._ids([*within, column], kept)
+        at = numbers(self._all._frame[step][kept], self._all._decimal).values
+        whole = ids.drop(columns=len(within) + 1).groupby(list(ids.columns[:-1]), sort=False).ngroup().to_numpy()
+        known = pd.DataFrame({"of": whole, "at": at}).drop_duplicates().sort_values(["of", "at"], ignore_index=True)
+        known["place"] = known.groupby("of").cumcount()
+        place = pd.DataFrame({"of": whole, "at": at}).merge(known, on=["of", "at"], how="left")["place"].to_numpy()
+        group = ids.groupby(list(ids.columns), sort=False).ngroup().to_numpy()
+        by = pd.DataFrame({"file": ids[0], "group": group, "place": place}).groupby(["file", "group"])["place"]
+        spans = (by.agg(["count", "min", "max"])).reset_index()
+        spans["share"] = spans["count"] / (spans["max"] - spans["min"] + 1)
+        found = spans.groupby("file").agg(share=("share", "median"), rows=("count", "mean"))
+        return ((found["share"] >= 0.5) & (found["rows"] >= 2)).reindex(range(self._all.n_files), fill_value=False).to_numpy()
 
     def _able(self, columns: Sequence[str], others: Sequence[str]) -> list[str]:
         """Returns the other columns that differ in every examined pair of repeating rows of at least one file."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from ..core import CLARK_C, CLARK_D, D_FROM_C, N_FROM_NAME, PARAMS_AS_ACTIVE, Mapping, Source
+from ..core import CLARK_C, CLARK_D, D_FROM_C, N_FROM_NAME, PARAMS_AS_ACTIVE, Mapping, Source, ranked
 
 _SIGNATURES: dict[str, frozenset[str]] = {
     "clark2022": frozenset(
@@ -17,7 +16,7 @@ _SIGNATURES: dict[str, frozenset[str]] = {
     "besiroglu2024": frozenset({"Model Size", "Training FLOP", "loss"}),
     "isoflop-pool": frozenset({"experiment", "tokens", "params", "budget", "loss"}),
     "gemstones": frozenset({"run_name", "params_active_precise", "width", "depth", "tokens", "step", "final_loss"}),
-    "litgpt-csv": frozenset({"loss", "iter", "step", "iter_time", "total_tokens", "val_loss"}),
+    "litgpt-csv": frozenset({"loss", "iter", "step", "iter_time", "total_tokens", "remaining_time"}),
     "olmo-wandb": frozenset({"throughput/total_tokens", "batch_size_in_tokens", "run"}),
     "misfitting": frozenset({"N", "D", "C", "loss", "C4 Eval Loss", "portion_steps_elapsed", "train_tokens", "sweep"}),
 }  # fmt: skip
@@ -125,10 +124,9 @@ def _misfitting(columns: Sequence[str]) -> Mapping:
 
 def _olmo_wandb(columns: Sequence[str]) -> Mapping:
     """OLMo's W&B export: rows along the tokens; the size of the model stands in the file's name alone."""
-    losses = sorted(
-        (c for c in columns if re.search(r"CrossEntropyLoss|CE loss|cross_entropy", c)),
-        key=lambda c: (not c.startswith("eval/"), "c4" not in c, c),
-    )
+    losses = ranked(columns)
+    logged = "throughput/total_training_Gflops"
+    flops = {"flops": Source(logged, "GFLOP")} if logged in columns else {}
     return Mapping(
         "olmo-wandb",
         {
@@ -137,20 +135,22 @@ def _olmo_wandb(columns: Sequence[str]) -> Mapping:
             "tokens": Source("throughput/total_tokens"),
             "step": Source("throughput/total_tokens", per="batch_size_in_tokens", rule="step = tokens / batch_size_in_tokens"),
         }
+        | flops
         | ({"loss": Source(losses[0])} if losses else {}),
         ("run",),
-        tuple(losses),
+        losses,
     )
 
 
 def _litgpt(columns: Sequence[str]) -> Mapping:
     """LitGPT's CSV logger: `tokens` are those of one device, `total_tokens` of all; validation on rows of its own."""
     name = {"name": Source("run")} if "run" in columns else {}
+    losses = ranked(columns)
     return Mapping(
         "litgpt-csv",
-        name | {"step": Source("step"), "tokens": Source("total_tokens"), "loss": Source("val_loss")},
+        name | {"step": Source("step"), "tokens": Source("total_tokens"), "loss": Source(losses[0])},
         ("run",) if name else (),
-        ("val_loss", "loss"),
+        losses,
     )
 
 

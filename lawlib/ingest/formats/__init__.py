@@ -3,7 +3,7 @@
 from .archive import MEMBERS, File, is_archive, members
 from .body import MISFITS, Head, read_body
 from .delimited import FORMATS, decimal_notes, no_rows, read_head
-from .loading import layout, load_table
+from .loading import is_other, layout, load_table
 from .records import Parsed, frame_of, kinds_of_cells, parse_records
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "decimal_notes",
     "frame_of",
     "is_archive",
+    "is_other",
     "kinds_of_cells",
     "layout",
     "load_table",

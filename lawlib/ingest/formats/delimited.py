@@ -21,6 +21,7 @@ from .body import Head, read_body, well_quoted
 FORMATS = {",": "csv", "\t": "tsv", ";": "csv"}
 """What a table is called by its delimiter."""
 LINE = 2**24  # bytes of a line: longer ones are no table, and cost ten times their size in memory
+_TITLES = 5  # lines of a title
 _TOLD = 5  # repeated column names told one by one
 _SAMPLE = 200  # lines looked at for the delimiter
 _QUOTED = re.compile(r'"[^"]*"')
@@ -56,6 +57,11 @@ def read_head(content: bytes, name: str) -> Head:
     data, notes = decode(content, name)
     _check_lines(data, name)
     comments, start, first_line = _comment_head(data, name)
+    title = _title(data, start)
+    if title:
+        text = data[start : start + title].decode()
+        notes.append(f'Passed over above the header: "{shown(" ".join(text.split()))}".')
+        start, first_line = start + title, first_line + text.count("\n")
     delimiter = _delimiter(data[start:], name)
     header, body, body_line = _header(data, start, first_line, delimiter, comments, name)
     limits.check_columns(len(header), name)
@@ -105,6 +111,37 @@ def _comment_head(data: bytes, name: str) -> tuple[list[str], int, int]:
     if comments and any(d in comments[-1] for d in FORMATS):
         raise ReadError(f'{name} has a header ("# {shown(comments[-1])}") but no rows: give a file with at least one run.')
     raise ReadError(f"{name} is empty: it has only blank lines and comments.")
+
+
+def _title(data: bytes, start: int) -> int:
+    """Returns the bytes of a title above the header: lines of words that no cell parts as the table below does; 0 where there is none."""
+    lines = data[start : start + 2**16].decode(errors="ignore").split("\n")
+    filled = [(i, line) for i, line in enumerate(lines[:_SAMPLE]) if line.strip()]
+    if filled and filled[0][1].count('"') % 2:
+        return 0  # a quoted cell of several lines
+    for delimiter in FORMATS:
+        counts = [_QUOTED.sub("", line).count(delimiter) for _, line in filled]
+        usual = max(set(counts), key=counts.count) if len(counts) > 3 else 0
+        at = next((k for k, n in enumerate(counts) if n == usual), 0)
+        if (
+            not usual
+            or not 0 < at <= _TITLES
+            or counts[at:].count(usual) < 0.8 * len(counts[at:])
+            or any(n >= usual for n in counts[:at])
+        ):
+            continue
+        header, row = (_cells(filled[k][1], delimiter) for k in (at, at + 1))
+        if len(counts) - at < 3 or any(_NUMERIC.fullmatch(c.strip()) for c in header if c.strip()) or not _has_number(row):
+            continue
+        if any(_has_number(_cells(line, delimiter)) for (_, line), n in zip(filled[:at], counts, strict=False) if n):
+            continue
+        above = lines[: filled[at][0]]
+        return len(("\n".join(above) + "\n").encode())
+    return 0
+
+
+def _has_number(cells: list[str]) -> bool:
+    return any(_NUMERIC.fullmatch(c.strip()) for c in cells)
 
 
 def _delimiter(data: bytes, name: str) -> str:

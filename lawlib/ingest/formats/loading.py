@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from lawlib.errors import ReadError
 
 from ..core import Table, shown
-from ..readers import READERS, RUN, read_sqlite, run_name, wandb_chart
+from ..readers import READERS, RUN, long_table, read_sqlite, run_name, wandb_chart
 from . import limits, sniff
 from .delimited import read_delimited
 from .records import CELLS, read_records
@@ -51,11 +51,22 @@ def _known(table: Table) -> Table:
     if wandb_chart.fits(columns):
         frame, lines, notes = wandb_chart.unpivot(table.frame, table.lines)
         return replace(table, frame=frame, lines=lines, notes=[*table.notes, *notes], sparse=True)
+    if long_table.is_download(columns):
+        frame, notes = long_table.download(table.frame, table.name)
+        return replace(table, frame=frame, notes=[*table.notes, *notes], sparse=True)
+    if long_table.fits(columns):
+        frame, lines, notes = long_table.pivot(table.frame, table.lines)
+        return replace(table, frame=frame, lines=lines, notes=[*table.notes, *notes], sparse=True)
     nameless, sparse = layout(columns)
     if nameless:
         run = pd.Series(run_name(table.name), index=table.frame.index, name=RUN, dtype="str")
         return replace(table, frame=pd.concat([run, table.frame], axis=1), sparse=sparse)
     return replace(table, sparse=sparse)
+
+
+def is_other(columns: Sequence[str]) -> bool:
+    """Whether a table is laid out in another way than a row a run or step, and has to be brought into it by itself."""
+    return wandb_chart.fits(columns) or long_table.is_download(columns) or long_table.fits(columns)
 
 
 def layout(columns: Sequence[str]) -> tuple[bool, bool]:

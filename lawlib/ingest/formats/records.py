@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,8 +12,8 @@ import pandas as pd
 
 from lawlib.errors import ReadError
 
-from ..core import RowProblem, decode, shown
-from . import limits
+from ..core import RowProblem, decode, loss_rank, shown
+from . import json_shapes, limits
 
 CELLS = 2 * 10**8  # a frame of more cells would not fit into memory
 
@@ -61,7 +62,7 @@ def parse_records(content: bytes, name: str, kind: str) -> Parsed:
                 raise ReadError(f"{name} is not JSON: {_why(error)}. Save it again, or as CSV.") from error
         else:
             given = [(i + 1, record) for i, record in enumerate(_array(whole, name))]
-            records, ragged = _checked(given, "record")
+            records, ragged = _checked(json_shapes.with_lists(given, notes), "record")
             return Parsed(records, "json", notes, ragged)
     given, ragged = [], []
     for i, line in enumerate(text.split("\n"), start=1 + skipped):
@@ -70,7 +71,7 @@ def parse_records(content: bytes, name: str, kind: str) -> Parsed:
                 given.append((i, _loads(line)))
             except (ValueError, RecursionError) as error:
                 ragged.append(RowProblem(i, "", shown(line), f"The line is not a JSON object: {_why(error)}."))
-    records, others = _checked(given, "line")
+    records, others = _checked(json_shapes.with_lists(given, notes), "line")
     return Parsed(records, "jsonl", notes, sorted(ragged + others, key=lambda p: p.line))
 
 
@@ -122,6 +123,8 @@ def _is_object(line: str) -> bool:
 def _array(whole: Any, name: str) -> list[Any]:
     """Returns the list of records that a JSON document holds."""
     if isinstance(whole, list):
+        if whole and all(isinstance(row, list) and len(row) == 3 and all(map(json_shapes.is_number, row)) for row in whole):
+            return [dict(zip(("Wall time", "Step", "Value"), row, strict=True)) for row in whole]  # TensorBoard's download
         return whole
     if not isinstance(whole, dict):
         raise ReadError(f"{name} holds one JSON value ({shown(whole)}): needed is an array of objects or an object of columns.")
@@ -133,15 +136,7 @@ def _array(whole: Any, name: str) -> list[Any]:
         if len(set(lengths.values())) > 1:
             raise ReadError(f"{name} holds lists of different lengths ({shown(lengths)}): columns must be equally long.")
         return [dict(zip(whole, row, strict=True)) for row in zip(*values, strict=True)]
-    if len(values) > 1 and all(isinstance(v, dict) and v and v.keys() == values[0].keys() for v in values):
-        return [{key: column[row] for key, column in whole.items()} for row in values[0]]
-    tables = [key for key, v in whole.items() if isinstance(v, list) and v and all(isinstance(r, dict) for r in v)]
-    if tables:
-        raise ReadError(
-            f'{name} is one object that holds the list "{shown(tables[0])}" ({len(whole[tables[0]])} records) beside other '
-            "values: save that list alone, as an array of objects."
-        )
-    return [whole] if whole else []
+    return json_shapes.rows(whole, name)
 
 
 def _fits(row: Any, whole: dict[str, Any]) -> bool:
@@ -187,6 +182,11 @@ def frame_of(parsed: Parsed, name: str) -> Records:
             f"{name} has {len(records):,} records with {len(columns):,} different keys, which is too much for one table: "
             "leave out keys that are not needed."
         )
+    for column in filter(loss_rank, columns):  # a logged NaN is no blank
+        for _, record in records:
+            value = record.get(column)
+            if type(value) is float and not math.isfinite(value):
+                record[column] = "NaN"
     try:
         frame = pd.DataFrame([record for _, record in records], columns=columns)
         "".join(columns).encode()

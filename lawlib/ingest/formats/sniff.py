@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lawlib.errors import ReadError
 
-from ..readers import ANSI, TEXT, trainer_state
+from ..readers import ANSI, TEXT, lm_eval, trainer_state
 from . import limits
 
 HEAD = 2**23  # bytes in which a console log shows what it is: some dump megabytes of settings first
@@ -139,7 +139,8 @@ def format_of(content: bytes, name: str) -> str:
 
 def _text_format(content: bytes, name: str, suffix: str) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16, told by its byte order mark; `text.decode` reads it
-        return console_format(content) or "csv"
+        text = content[: HEAD // 2 * 2].decode("utf-16", errors="ignore").encode(errors="ignore")
+        return _text_format(text, name, suffix) if text.strip() and b"\0" not in text else "csv"
     at = _binary_at(content)
     if at is not None:
         raise ReadError(
@@ -159,6 +160,8 @@ def _text_format(content: bytes, name: str, suffix: str) -> str:
     if head.startswith(b"{"):
         if trainer_state.looks(content):
             return trainer_state.READER.name
+        if lm_eval.looks(content):
+            return lm_eval.READER.name
         return "jsonl" if suffix in (".jsonl", ".ndjson") else "json"
     return "csv"
 

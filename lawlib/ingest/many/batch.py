@@ -12,7 +12,7 @@ from lawlib.errors import ReadError
 
 from ..core import RowProblem, Table
 from ..detection import detect_each, rows_of
-from ..readers import RUN
+from ..readers import PART, RUN, training_name
 
 CELLS = 10**8
 PLAIN = ("csv", "tsv", "json", "jsonl", "parquet")
@@ -79,6 +79,11 @@ def named(batch: Batch, files: Files) -> list[Batch]:
     """Returns the batch with runs' names taken from the paths: always for logs, for curves of one run where they name none."""
     labels = [files.labels[i] for i in batch.files]
     if RUN in batch.table.frame and batch.table.format not in PLAIN:
+        if PART in batch.table.frame:
+            cells = [
+                training_name(labels[i], part) for i, part in zip(batch.of_row.tolist(), batch.table.frame[PART], strict=True)
+            ]
+            return [batch.with_frame(batch.table.frame.assign(**{RUN: pd.Series(cells, dtype="str")}))]
         return [batch.with_column(RUN, labels)]
     found = []
     for places, mapping in detect_each(batch.table, batch.of_row):

@@ -20,6 +20,7 @@ from ..formats import (
     Parsed,
     decimal_notes,
     frame_of,
+    is_other,
     kinds_of_cells,
     layout,
     limits,
@@ -29,7 +30,7 @@ from ..formats import (
     read_body,
     read_head,
 )
-from ..readers import READERS, RUN, Read, run_name, wandb_chart
+from ..readers import READERS, RUN, Read, run_name
 from .batch import Batch, Files, alone, check_cells
 
 SIZE = MISFITS  # bytes: so a small file cannot have too many lines that do not fit
@@ -103,7 +104,7 @@ def _check_headers(found: list[_Read], name: str) -> None:
 
 def _delimited(file: Small, path: str) -> _Read | None:
     head = read_head(file.content, path)
-    if head.body.startswith(b"\xef\xbb\xbf") or wandb_chart.fits(head.names):
+    if head.body.startswith(b"\xef\xbb\xbf") or is_other(head.names):
         return None
     return _Read(file.number, (head.delimiter, head.names), len(file.content), head, _bodies)
 
@@ -133,7 +134,7 @@ def _records(file: Small, path: str) -> _Read | None:
     parsed = parse_records(file.content, path, file.kind)
     columns = parsed.columns
     kinds = kinds_of_cells(parsed, columns)
-    if not columns or len(columns) > limits.COLUMNS or kinds is None or wandb_chart.fits(columns):
+    if not columns or len(columns) > limits.COLUMNS or kinds is None or is_other(columns):
         return None
     return _Read(file.number, (parsed.format, tuple(columns), kinds), len(file.content), parsed, _frames)
 

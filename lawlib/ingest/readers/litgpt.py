@@ -18,7 +18,7 @@ _BATCH = re.compile(r"\bglobal_batch_size=(\d{1,9})\b.{0,400}?\bmax_seq_length=(
 
 def read(content: bytes, name: str) -> Read:
     """Returns one row a logged iteration. The last validation loss, which every line repeats, is kept where it is new."""
-    steps = Steps(name)
+    steps = Steps(name, "iter")
     last, step = "", {}
     for line in console_lines(content, name, steps.notes):
         if match := _STEP.search(line.text):

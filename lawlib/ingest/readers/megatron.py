@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 
-from ..core import G_FROM_WIDTHS, Mapping, Source, Table, shape_columns, shape_sources
+from ..core import G_FROM_WIDTHS, Mapping, Source, Table, ranked, shape_columns, shape_sources
 from .console import Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
 
-_SNIFF = re.compile(rb"iteration +\d+/ *\d+ \|[^\n]{0,4000}\bloss[^\n|]{0,40}: |validation loss at iteration \d+ [^\n]{0,200}\|")
+_SNIFF = re.compile(
+    rb"iteration +\d+/ *\d+ \|[^\n]{0,4000}(?:\b|_)loss[^\n|]{0,40}: |validation (?:loss|results) at iteration \d+ [^\n]{0,200}\|"
+)
 _STEP = re.compile(r"\biteration +(\d+)/ *(\d+) \|(.*)")
-_VALIDATION = re.compile(r"\bvalidation loss at iteration (\d+)(?: on (validation|test) set| \[([^\]|]{1,80})\])? *\|(.*)")
+_VALIDATION = re.compile(
+    r"\bvalidation (?:loss|results) at iteration (\d+)(?: on (validation|test) set| \[([^\]|]{1,80})\])? *\|(.*)"
+)
 _ARGUMENT = re.compile(r"\s*(\w{1,60}) \.{2,80} ?(.*)")
 _KEPT = re.compile(  # of a dump of hundreds, among them paths and hosts
     r"num_layers|hidden_size|(moe_)?ffn_hidden_size|num_attention_heads|num_query_groups|group_query_attention|kv_channels|swiglu"
     r"|num_experts|moe_(router_topk|layer_freq|shared_expert_intermediate_size|router_load_balancing_type|aux_loss_coeff"
     r"|z_loss_coeff)|seq_length|global_batch_size|(min_)?lr|lr_decay_style|lr_warmup_iters|weight_decay|train_(iters|samples)"
     r"|seed|padded_vocab_size|untie_embeddings_and_output_weights"
+    r"|train_batch_size|moe_num_experts|moe_top_k|intermediate_size"  # GPT-NeoX
 )
+_UPDATED = re.compile(r"\.*\s*updated$")  # how GPT-NeoX marks what is not the default
 _SHAPE = {
     "d_model": "hidden_size", "n_layers": "num_layers", "n_heads": "num_attention_heads", "n_kv_heads": "num_query_groups",
     "d_head": "kv_channels", "d_ff": "ffn_hidden_size", "gated": "swiglu", "n_experts": "num_experts",
@@ -28,7 +34,7 @@ _SHAPE = {
 
 def read(content: bytes, name: str) -> Read:
     """Returns one row an iteration; validation losses in columns of their own, arguments as columns."""
-    steps = Steps(name)
+    steps = Steps(name, "iteration")
     found = steps.settings
     for line in console_lines(content, name, steps.notes):
         if match := _STEP.search(line.text):
@@ -37,14 +43,14 @@ def read(content: bytes, name: str) -> Read:
                 key, _, value = part.rpartition(":")
                 if key.strip():
                     row[key.strip()] = plain(value.strip())
-            steps.add(line, row)
+            steps.add(line, {k: v.removesuffix("TFLOPS") for k, v in row.items()})
         elif match := _VALIDATION.search(line.text):
             suffix = f" {match[2] or match[3]}" if match[2] == "test" or match[3] else ""
             losses = dict(re.findall(r"([\w -]{1,60}) value: *(\S{1,40})", match[4]))
             if losses:
                 steps.add(line, {"iteration": match[1]} | {f"{k.strip()} validation{suffix}": v for k, v in losses.items()})
         elif (match := _ARGUMENT.match(line.text)) and _KEPT.fullmatch(match[1]) and len(match[2]) < 200:
-            found[match[1]] = match[2].strip()
+            found[match[1]] = _UPDATED.sub("", match[2]).strip()
     if found:
         steps.notes.append("The log's own arguments are taken: those of the model's shape, the batch and the optimizer.")
     if found.get("num_experts") in ("None", "0"):
@@ -59,16 +65,14 @@ def read(content: bytes, name: str) -> Read:
 
 def mapping(table: Table) -> Mapping:
     """Returns the mapping: the language model's own loss, never plus an auxiliary one; D = consumed samples x seq_length."""
-    columns = list(table.frame.columns)
-    validation = [c for c in columns if c.endswith(" validation") or " validation " in c]
-    others = [c for c in columns if re.fullmatch(r"(lm |cross entropy |mtp_?\d* )?loss", c)]
-    losses = sorted({*validation, *others} & {c for c in columns if "PPL" not in c}, key=lambda c: (
-        not c.startswith("lm loss validation"), c != "lm loss", c))  # fmt: skip
+    found = [c for c in ranked(table.frame.columns) if "PPL" not in c and not re.search(r"(?i)_ppl\b", c)]
+    losses = [c for c in found if " test" not in c] + [c for c in found if " test" in c]
     by_batch = "D = iteration x global batch size x seq_length: right without a ramp-up of the batch"
     tokens = [
         Source("consumed tokens"),
         Source("consumed samples", times=("seq_length",), rule="D = consumed samples x seq_length"),
         Source("iteration", times=("global batch size", "seq_length"), rule=by_batch),
+        Source("iteration", times=("train_batch_size", "seq_length"), rule="D = iteration x train_batch_size x seq_length"),
     ]
     return log_mapping(
         table,
@@ -78,8 +82,8 @@ def mapping(table: Table) -> Mapping:
             "tokens": tokens,
             "d_model": [Source("hidden_size")],
             "n_layers": [Source("num_layers")],
-            "n_experts": [Source("num_experts")],
-            "top_k": [Source("moe_router_topk")],
+            "n_experts": [Source("num_experts"), Source("moe_num_experts")],
+            "top_k": [Source("moe_router_topk"), Source("moe_top_k")],
             "granularity": [Source("ffn_hidden_size", per="moe_ffn_hidden_size", rule=G_FROM_WIDTHS)],
             "seed": [Source("seed")],
             **shape_sources(),

@@ -17,7 +17,7 @@ _SIZE = re.compile(r"number of parameters: ([\d.]{1,20}[KMBT]?)")
 
 def read(content: bytes, name: str) -> Read:
     """Returns one row a logged iteration; evaluations have rows of their own."""
-    steps = Steps(name)
+    steps = Steps(name, "iter")
     for line in console_lines(content, name, steps.notes):
         if match := _ITER.search(line.text):
             row = {"iter": match[1], "loss": plain(match[2]), "time ms": match[3] or "", "mfu %": match[4] or ""}

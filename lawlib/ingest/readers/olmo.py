@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..core import PARAMS_AS_ACTIVE, Mapping, Source, Table
+from ..core import PARAMS_AS_ACTIVE, Mapping, Source, Table, ranked
 from .console import Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
 
@@ -39,11 +39,9 @@ def read(content: bytes, name: str) -> Read:
 
 def mapping(table: Table) -> Mapping:
     """Returns the mapping: cross-entropy losses only, that of C4's validation set first; router and z losses are not the model's."""
-    columns = [c for c in table.frame.columns if re.search(r"(CE loss|CrossEntropyLoss)$", c)]
-    order = sorted(columns, key=lambda c: (not c.startswith("eval/"), "c4" not in c.lower(), c))
     return log_mapping(
         table,
-        order,
+        [c for c in ranked(table.frame.columns) if re.search(r"(CE loss|CrossEntropyLoss)$", c)],
         {
             "step": [Source("step")],
             "tokens": [Source("throughput/total tokens"), Source("throughput/total_tokens")],

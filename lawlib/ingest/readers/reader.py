@@ -39,6 +39,7 @@ class Reader:
     looks: Callable[[bytes], bool]
     read: Callable[[bytes, str], Read]
     mapping: Callable[[Table], Mapping]
+    elsewhere: str = ""  # of what is no log of runs: what it is and where it goes, after the file's name
 
 
 def log_mapping(table: Table, losses: Iterable[str], sources: dict[str, list[Source]]) -> Mapping:
@@ -48,7 +49,7 @@ def log_mapping(table: Table, losses: Iterable[str], sources: dict[str, list[Sou
     """
     columns = set(table.frame.columns)
     found = tuple(dict.fromkeys(loss for loss in losses if loss in columns))
-    given = {"name": [Source(RUN)], **sources}
+    given = {"name": [Source(RUN)], "status": [Source("status")], **sources}
     chosen = {
         q: next(s for s in options if columns.issuperset(s.columns))
         for q, options in given.items()

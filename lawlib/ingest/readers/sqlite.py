@@ -93,8 +93,9 @@ def _mlflow(con: sqlite3.Connection, tables: set[str], scalars: Scalars, notes: 
         con, "select run_uuid, key, value, step, is_nan from metrics order by timestamp, rowid"
     ):
         number, at = _float(value), _float(step)
-        if run in labels and number is not None and at is not None and not is_nan:
-            scalars.add(labels[run], at, f"metrics.{key}", number)
+        if run in labels and at is not None and (number is not None or is_nan):
+            lost = is_nan or number is None or abs(number) > 1e300  # so MLflow stores infinity
+            scalars.add(labels[run], at, f"metrics.{key}", math.nan if lost or number is None else number)
 
 
 def _pairs(con: sqlite3.Connection, table: str) -> dict[Any, list[tuple[str, Any]]]:
@@ -121,6 +122,8 @@ def _trackio(con: sqlite3.Connection, scalars: Scalars, notes: list[str]) -> Non
             number = _float(value)
             if number is not None:
                 scalars.add(labels[run], at, metric, number)
+            elif _is_not_finite(value):
+                scalars.add(labels[run], at, metric, math.nan)
     for run, given in _rows(con, f"select {key}, config from configs"):
         config = _object(given)
         if run in labels and config is not None:
@@ -136,6 +139,13 @@ def _object(given: Any) -> dict[str, Any] | None:
     except (ValueError, TypeError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _is_not_finite(value: Any) -> bool:
+    """Whether a value is NaN or infinite, as a number or as trackers write it in JSON."""
+    if isinstance(value, str):
+        return value.lower().lstrip("+-") in ("nan", "inf", "infinity")
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _float(value: Any) -> float | None:

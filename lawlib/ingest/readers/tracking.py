@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 
 import numpy as np
@@ -15,7 +16,7 @@ CELLS = 50_000_000
 
 
 class Scalars:
-    """Points in the order of logging; of several at one run, step and key the last one counts."""
+    """Points in the order of logging; of several at one run, step and key the last one counts. Infinite values are kept as NaN."""
 
     def __init__(self) -> None:
         self.settings: dict[str, dict[str, str]] = {}  # of each run
@@ -32,7 +33,7 @@ class Scalars:
         self._run.append(self._runs.setdefault(run, len(self._runs)))
         self._key.append(self._keys.setdefault(key, len(self._keys)))
         self._step.append(step)
-        self._value.append(value)
+        self._value.append(value if math.isfinite(value) else math.nan)
 
     def frame(self, run_column: str, notes: list[str] | None = None) -> pd.DataFrame:
         """Returns the columns: run, `step`, a column a setting (text), a column a key (float, NaN where nothing was logged).
@@ -65,6 +66,12 @@ class Scalars:
         head = pd.DataFrame({c: s.take(of_row).to_numpy() for c, s in whole.items() if c != "step"})
         head.insert(1, "step", index["step"].to_numpy())
         body = pd.DataFrame(table, columns=[k if k not in head else f"{k} (metric)" for k in self._keys])
+        nan = points["value"].isna().to_numpy()
+        for key in np.unique(points["key"].to_numpy()[nan]).tolist():  # a blank and a logged NaN are told apart as text
+            mine = (points["key"] == key).to_numpy()
+            cells = np.full(n_rows, "", dtype=object)
+            cells[rows[mine]] = ["NaN" if v != v else repr(v) for v in points["value"].to_numpy()[mine].tolist()]
+            body[body.columns[key]] = pd.Series(cells, dtype="str")
         return pd.concat([head, body], axis=1)
 
     def _summaries(self, points: pd.DataFrame, notes: list[str]) -> None:

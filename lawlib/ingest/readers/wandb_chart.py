@@ -13,28 +13,44 @@ from .reader import RUN
 
 AXES = ("Step", "Relative Time (Process)", "Relative Time (Wall)", "Wall Time", "global_step", "_step", "trainer/global_step")
 _BOUND = re.compile(r"__(MIN|MAX)$")
+_COUNTER = re.compile(r"tokens|step|time|samples|epoch|flops|iter")
 
 
 def fits(columns: Sequence[str]) -> bool:
     """Whether all columns but the first are "<run> - <metric>", as a chart's are."""
     rest = columns[1:]
-    return len(rest) > 0 and all(" - " in c for c in rest) and (columns[0] in AXES or any(_BOUND.search(c) for c in rest))
+    return (
+        len(rest) > 0
+        and all(" - " in c for c in rest)
+        and (columns[0] in AXES or any(_BOUND.search(c) for c in rest) or _COUNTER.search(columns[0].lower()) is not None)
+    )
+
+
+def _again(column: str, others: set[str]) -> tuple[str, int]:
+    """Returns a column's name in the file and the how-manieth of that name it is: of runs with one name the columns were numbered."""
+    match = re.fullmatch(r"(.+)\.(\d+)", column)
+    return (match[1], int(match[2]) + 1) if match and match[1] in others else (column, 1)
 
 
 def unpivot(frame: pd.DataFrame, lines: np.ndarray) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
     """Returns a row a run and step with a column a metric; the envelopes __MIN and __MAX of smoothed charts are dropped."""
     axis, *rest = frame.columns
-    kept = [c for c in rest if not _BOUND.search(c)]
+    whole = {c: _again(c, set(rest)) for c in rest}
+    kept = [c for c in rest if not _BOUND.search(whole[c][0])]
     parts: dict[str, dict[str, pd.Series]] = {}
     for column in kept:
-        run, _, metric = column.rpartition(" - ")
-        parts.setdefault(run.removeprefix("Group: "), {})[metric] = frame[column]
+        name, number = whole[column]
+        run, _, metric = name.rpartition(" - ")
+        run = run.removeprefix("Group: ") + (f" ({number})" if number > 1 else "")
+        parts.setdefault(run, {})[metric] = frame[column]
     step = "step" if axis in ("Step", "global_step", "_step", "trainer/global_step") else axis
     notes = [f"A chart of {counted(len(parts), 'run')}: its columns are taken apart by run. W&B samples the points of charts."]
     if len(kept) < len(rest):
         notes.append(f"{counted(len(rest) - len(kept), 'column')} __MIN and __MAX (the chart's envelope) passed over.")
     if any(c.startswith("Group: ") for c in kept):
         notes.append("The chart groups runs: each curve is the mean of a group and not one run.")
+    if any(number > 1 for _, number in whole.values()):
+        notes.append("Several runs of the chart have one name: a number is added to tell them apart.")
     if step == axis:
         notes.append(f'The chart\'s axis is "{axis}" and not the step: it takes the place of the step.')
     long = []

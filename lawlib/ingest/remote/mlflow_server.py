@@ -155,8 +155,8 @@ def _scalars(runs: list[tuple[Run, dict[str, list[Metric]]]], names: dict[str, s
         scalars.settings[name] = run_settings(run.info.status, experiment, run.data.params.items(), run.data.tags.items())
         for key, metrics in found.items():
             for metric in metrics:
-                if math.isfinite(metric.value):
-                    scalars.add(name, float(metric.step), f"metrics.{key}", metric.value)
+                value = metric.value if abs(metric.value) < 1e300 else math.nan  # the largest number stands for infinity
+                scalars.add(name, float(metric.step), f"metrics.{key}", value)
     return scalars
 
 
