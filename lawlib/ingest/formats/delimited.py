@@ -17,6 +17,7 @@ from lawlib.errors import ReadError
 from ..core import RowProblem, counted, decode, shown
 from . import limits
 from .body import Head, read_body, well_quoted
+from .unknown import refuse_log
 
 FORMATS = {",": "csv", "\t": "tsv", ";": "csv"}
 """What a table is called by its delimiter."""
@@ -62,6 +63,7 @@ def read_head(content: bytes, name: str) -> Head:
         text = data[start : start + title].decode()
         notes.append(f'Passed over above the header: "{shown(" ".join(text.split()))}".')
         start, first_line = start + title, first_line + text.count("\n")
+    refuse_log(data[start : start + 2**20].decode(errors="ignore"), name)
     delimiter = _delimiter(data[start:], name)
     header, body, body_line = _header(data, start, first_line, delimiter, comments, name)
     limits.check_columns(len(header), name)
