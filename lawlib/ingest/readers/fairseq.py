@@ -34,7 +34,7 @@ def read(content: bytes, name: str) -> Read:
                 k if k == "num_updates" else f"valid_{k.removeprefix('valid_')}": plain(v) for k, v in (p.groups() for p in parts)
             }
         elif _INNER.search(line.text):
-            row = {k: plain(v) for k, v in _EQUAL.findall(line.text)}
+            row = {k: plain(v.rstrip(",")) for k, v in _EQUAL.findall(line.text)}
         elif match := _SIZE.search(line.text):
             steps.settings["model params"] = match[1].replace(",", "")
         if row.get("num_updates"):
