@@ -162,7 +162,9 @@ def _of_most_runs(table: Table, mapping: Mapping) -> Mapping:
     given = {c: ~np.isnan(numbers(table.frame[c], table.decimal).values) for c in mapping.loss_columns}
     n_runs = {c: len(np.unique(run[there])) for c, there in given.items()}
     order = sorted(mapping.loss_columns, key=lambda c: -n_runs[c])  # stable: the best of equals stays first
-    return replace(mapping, sources=mapping.sources | {"loss": Source(order[0])}, loss_columns=tuple(order))
+    return replace(
+        mapping, sources=mapping.sources | {"loss": replace(mapping.sources["loss"], column=order[0])}, loss_columns=tuple(order)
+    )
 
 
 def keys(header: str) -> list[str]:

@@ -38,7 +38,7 @@ def read(content: bytes, name: str) -> Read:
         elif match := _SIZE.search(line.text):
             steps.settings["model params"] = match[1].replace(",", "")
         if row.get("num_updates"):
-            steps.add(line, row)
+            steps.add(line, {f"{k} (bits)" if k.endswith("loss") else k: v for k, v in row.items()})
     return steps.read("num_updates")
 
 
