@@ -78,8 +78,8 @@ def _by_preference(runs: pd.DataFrame) -> list[str]:
         (False, True): "fine_grained",
         (False, False): "chinchilla",
     }[varies["expansion"], varies["granularity"]]
-    rest = ["joint_granular", "joint", "fine_grained", "chinchilla", "routed", "inference_optimal", "sparsity"]
-    return [first, *(name for name in rest if name != first)]
+    next_ones = ("joint_granular", "joint", "fine_grained", "chinchilla")
+    return list(dict.fromkeys((first, *next_ones, *lawlib.FAMILIES)))
 
 
 def resolved(need: str = "", field: str = "law") -> Choice:
