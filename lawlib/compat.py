@@ -9,3 +9,4 @@ from .runs import selection
 
 for _name, _module in (("approaches", approaches), ("gap", gap), ("selection", selection)):
     sys.modules[f"lawlib.{_name}"] = _module
+    setattr(sys.modules["lawlib"], _name, _module)

@@ -97,3 +97,12 @@ WRITE = {
     "whole": lambda value: f"{value:,.0f}" if math.isfinite(value) else "–",
 }
 """Writers by name, for sentences that the page fills in again while a slider moves: ui/js/numbers.js has the same."""
+
+
+def finite(value: object) -> object:
+    """A nested value for JSON, which has neither NaN nor infinity: they become None."""
+    if isinstance(value, dict):
+        return {str(key): finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,7 +13,7 @@ import numpy as np
 
 from sweep.model import CONTEXT
 
-SOURCE = json.loads(Path(__file__).with_name("text.json").read_text("utf-8"))
+SOURCE = json.loads((Path(__file__).parents[1] / "lawlib" / "data" / "byte_models" / "text.json").read_text("utf-8"))
 """Debian package with its version, the file it installs, and the SHA-256 of that file's unpacked text."""
 PIECE = 128 * CONTEXT
 """Bytes that stay together when the held-out part is cut out."""

@@ -13,7 +13,7 @@ from sweep.design import runs
 from sweep.text import Text, dictionary
 from sweep.train import Run, train
 
-RESULTS = Path(__file__).parent / "results" / "runs.jsonl"
+RESULTS = Path(__file__).parents[1] / "lawlib" / "data" / "byte_models" / "runs.jsonl"
 LOCKS = Path(__file__).parent.parent / "build" / "sweep"
 
 

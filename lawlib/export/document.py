@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 import json
-import math
 from importlib import metadata
 
 import plotly.graph_objects as go
 
 from ..figures import CONFIG
+from ..numbers import finite
 from ..optimum import portable
 from ..runs import fingerprint
 from .analysis import Analysis, Part
@@ -28,7 +28,7 @@ def fit_json(analysis: Analysis, level: float = 0.95) -> str:
         "laws": [_law(part, level) for part in analysis.parts],
         "versions": {name: metadata.version(name) for name in PACKAGES},
     }
-    return json.dumps(_finite(content), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(finite(content), indent=1, ensure_ascii=False) + "\n"
 
 
 def _law(part: Part, level: float) -> dict:
@@ -62,17 +62,6 @@ def _law(part: Part, level: float) -> dict:
     if origin.runs is not None:
         found["runs"]["fingerprint"] = str(fingerprint(origin.runs))
     return found
-
-
-def _finite(value: object) -> object:
-    """Replaces infinities and NaN by null, as JSON has neither."""
-    if isinstance(value, dict):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value
 
 
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:%(text)s;background:%(page)s}

@@ -1,6 +1,6 @@
 """The data that the program ships as text: tables of published figures (`table`), and the bundled runs and their curves.
 
-The CSV files in `lawlib/data` are the one place for figures of papers and for published runs, `sweep/results` for the runs that
+The CSV files in `lawlib/data` are the one place for figures of papers and for published runs, `lawlib/data/byte_models` for the runs that
 this repository trained. `python -m lawlib.store` builds `runs.duckdb` with the same content, for reading with SQL tools; it is
 rebuilt only when that content changes. `mark` says how a figure is known: P printed in the paper, S read in a secondary source,
 R read in a public repository's data, C computed from printed figures, empty where that is not recorded.

@@ -1,4 +1,4 @@
-"""The runs that this repository trained itself (`sweep/results/runs.jsonl`) as canonical runs and curves.
+"""The runs that this repository trained itself (`lawlib/data/byte_models/runs.jsonl`) as canonical runs and curves.
 
 Loss: cross-entropy in nats per byte on held-out text. C = (6 N_active + 14 router parameters) · D, the router included, as
 `lawlib.architecture` counts it; N non-embedding, router excluded; a token is a byte.
@@ -19,7 +19,8 @@ from lawlib.runs import as_runs, configurations, included
 DATASET = "byte-moe-sweep"
 VOCABULARY = 256
 """Of its models, which read bytes."""
-FOLDER = Path(__file__).parents[2] / "sweep"
+FOLDER = Path(__file__).parents[1] / "data" / "byte_models"
+"""Where the trainer (`sweep/`) writes its results."""
 HELD_OUT, TRAINING = "held_out", "train"
 """Names of the final loss, and of the curve's: the mean over the bytes since the last point, each before it is learned from."""
 KEPT = (
@@ -32,7 +33,7 @@ KEPT = (
 def records() -> tuple[dict, ...]:
     """Returns every finished run, by compute, kind and name; a last line cut short by a kill does not count."""
     found = {}
-    for line in (FOLDER / "results" / "runs.jsonl").read_text("utf-8").splitlines():
+    for line in (FOLDER / "runs.jsonl").read_text("utf-8").splitlines():
         try:
             record = json.loads(line)
         except json.JSONDecodeError:
@@ -157,7 +158,7 @@ def by_kind(runs: pd.DataFrame) -> pd.DataFrame:
 
 def rate_search() -> pd.DataFrame:
     """Returns the search for learning rates: d_model, n_layers, steps, learning_rate, flops, loss (held out, nats per byte)."""
-    lines = (FOLDER / "results" / "learning_rates.jsonl").read_text("utf-8").splitlines()
+    lines = (FOLDER / "learning_rates.jsonl").read_text("utf-8").splitlines()
     found = pd.DataFrame([json.loads(line) for line in lines])
     columns = ["d_model", "n_layers", "steps", "learning_rate", "flops", "loss"]
     return found[columns].sort_values(["d_model", "flops", "learning_rate"]).reset_index(drop=True)

@@ -6,7 +6,6 @@ Where both have a data set of one name, the user's is shown.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -27,9 +26,9 @@ def open_store(shipped: str | Path | None = None, workspace: str | Path | None =
     """Returns the store of these two files; a context manager.
 
     Args:
-        shipped: the bundled data; by default `runs.duckdb` beside the package.
-        workspace: where uploads are kept; by default what LAWLIB_WORKSPACE names, else `workspace.duckdb` beside the
-            bundled data. ":memory:" keeps nothing.
+        shipped: the bundled data; by default the checkout's or the installed package's own.
+        workspace: where uploads are kept; by default what LAWLIB_WORKSPACE names, else `workspace.duckdb` beside a checkout's
+            bundled data, else the same in the user's data folder. ":memory:" keeps nothing.
     Raises:
         StoreError: the bundled data are missing, or a file is damaged, of another kind or of a newer program. A workspace
             that another program holds open, or that cannot be created, is no error: see `Store.warnings`.
@@ -42,7 +41,7 @@ class Store:
 
     def __init__(self, shipped_path: str | Path | None = None, workspace: str | Path | None = None) -> None:
         path = Path(shipped_path or shipped.DEFAULT).expanduser().resolve()
-        chosen = workspace or os.environ.get("LAWLIB_WORKSPACE") or shipped.DEFAULT.with_name("workspace.duckdb")
+        chosen = workspace or shipped.workspace()
         self._database = share(None if str(chosen) == ":memory:" else Path(chosen))
         try:
             self._shipped = self._database.attach_shipped(path)

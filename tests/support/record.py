@@ -24,7 +24,7 @@ from google.protobuf.json_format import MessageToDict
 from streamlit.testing.v1 import AppTest
 from threadpoolctl import threadpool_info
 
-FOLDER = next(p for p in Path(__file__).resolve().parents if (p / "pyproject.toml").exists()) / "tests" / "data" / "record"
+FOLDER = next(p for p in Path(__file__).resolve().parents if (p / "pyproject.toml").exists()) / "tests" / "pages" / "record"
 CLOSE = 1e-9
 """Relative: of a number, of the sum of an array's absolute values, of every entry of an array."""
 FLOOR = 1e-12

@@ -6,10 +6,13 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import pandas as pd
+
 from lawlib.errors import ReadError
 from lawlib.runs import NUMBERS
 
 from .problem import shown
+from .units import UNITS
 
 QUANTITIES: dict[str, str] = {
     "name": "the run's name",
@@ -148,3 +151,12 @@ def _texts(given: list[Any]) -> tuple[str, ...]:
     if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
         raise TypeError(f"{given} is no list of texts")
     return tuple(given)
+
+
+def mapping_table(mapping: Mapping) -> pd.DataFrame:
+    """A mapping for people to read, a row a quantity: quantity, column (or formula, or constant), unit, how it was found."""
+    rows = [
+        (q, s.formula if s.columns else f"always {s.value}" if s.value else "–", s.unit or next(iter(UNITS.get(q, [""]))), s.rule)
+        for q, s in mapping.sources.items()
+    ]
+    return pd.DataFrame(rows, columns=["quantity", "column", "unit", "how"])

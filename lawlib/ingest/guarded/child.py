@@ -51,9 +51,10 @@ def main(folder: Path) -> None:
     _limit(order["memory"], order["cpu"])
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     sys.path[:] = order["path"]
-    package = ModuleType("lawlib")  # without the fits and figures that its own __init__ imports: half of the time to start
-    package.__path__ = [str(Path(__file__).resolve().parents[2])]
-    sys.modules["lawlib"] = package
+    for name, place in (("lawlib", 2), ("lawlib.ingest", 1)):
+        package = ModuleType(name)  # without what its own __init__ imports (fits, figures, trackers): half of the time to start
+        package.__path__ = [str(Path(__file__).resolve().parents[place])]
+        sys.modules[name] = package
     failure = _failure(folder, order)  # what the failed reading held is free again
     if failure is not None:
         (folder / "error.json").write_text(json.dumps(failure), encoding="ascii")

@@ -26,19 +26,10 @@ _NONE = "–"
 
 def understood(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Import | None) -> None:
     """Shows the mapping as a table: quantity, column, unit, rule."""
-    rows = [
-        {
-            "quantity": q,
-            "column": s.formula if s.columns else (f"always {s.value}" if s.value else _NONE),
-            "unit": s.unit or _default_unit(q),
-            "how": s.rule,
-        }
-        for q, s in mapping.sources.items()
-    ]
     left, right = st.columns([3, 2])
     with left:
         st.markdown("**What was understood**")
-        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height="content", key="understood")
+        st.dataframe(ingest.mapping_table(mapping), hide_index=True, width="stretch", height="content", key="understood")
     with right:
         st.markdown("**Notes**")
         notes = found.notes if found else table.notes
