@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 import streamlit as st
 
@@ -26,8 +28,8 @@ def next_steps(choice: Choice) -> None:
     st.page_link("pages/upload.py", label="Bring your own runs", icon=":material/upload:")
 
 
-def optimum_menu() -> str:
-    """The quantity whose optimum is compared with published laws: "n_active" or "tokens"."""
+def optimum_menu() -> Literal["n_active", "tokens"]:
+    """The quantity whose optimum is compared with published laws."""
     words = {"n_active": "size", "tokens": "tokens"}
     st.segmented_control(
         "Optimum of",
