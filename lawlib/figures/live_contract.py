@@ -21,10 +21,11 @@ Slider = Literal["budget", "e", "g"]
 Along = Literal["flops", "n_active", "granularity"]
 """What the x of a curve may be."""
 
-OfOptimum = Literal[
-    "n_active", "n_total", "tokens", "granularity", "expansion", "flops", "loss", "tokens_per_parameter", "n_experts"
-]
-"""Quantities of the compute-optimal model, in the count of N that the law has; losses in nats per token."""
+OfOptimum = Literal["n_active", "tokens", "granularity", "expansion", "flops", "loss", "tokens_per_parameter", "n_experts"]
+"""Quantities of the compute-optimal model, in the count of N that the law has; losses in nats per token.
+
+Without n_total: for laws whose rule for it needs a whole shape, the page cannot work it out.
+"""
 
 OfBest = Literal["best_granularity", "best_n_active", "best_tokens"]
 """The same of the model with the best granularity, whatever G the slider sets."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.components.v2 import component
 
 from lawlib import figures
 from lawlib.export import safe_csv
@@ -20,7 +21,7 @@ from ..session.markup import unmarked
 _FOLDER = Path(__file__).parents[1]
 _PLOTLY = Path(os.environ.get("LAWLIB_PLOTLY", _FOLDER.parent / "static" / "plotly.min.js"))
 """The drawing library, which the page loads from its own server; put there by tools/environment.py."""
-_CHART = st.components.v2.component(
+_CHART = component(
     "chart",
     html='<div class="chart-title"></div>'
     '<div class="chart" role="figure" tabindex="0" aria-description="Arrow keys move the axes, plus and minus zoom, 0 shows all."></div>',

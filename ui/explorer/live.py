@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
+from streamlit.components.v2 import component
 
 import lawlib
 from lawlib import numbers
@@ -33,9 +33,7 @@ def _script() -> str:
     return "\n".join((constants, *parts, (_JS / "live.js").read_text("utf-8")))
 
 
-_LIVE = st.components.v2.component(
-    "live", html='<p class="live-answer" aria-hidden="true"></p>', js=_script(), isolate_styles=False
-)
+_LIVE = component("live", html='<p class="live-answer" aria-hidden="true"></p>', js=_script(), isolate_styles=False)
 
 
 def quantities(optimum: lawlib.Optimum, **more: float) -> dict[str, Any]:
