@@ -20,8 +20,9 @@ def explorer(sliders: Callable[[], None]) -> None:
     style, measured = ui.style(), dense_vs_moe.measured_gaps()
     curves = ui.gaps(duel, point)
     at = ui.gaps(duel, point, [point.budget]).query("expansion == @point.expansion").iloc[0]
-    gap = figures.gap_figure(curves, style, point.budget, point.expansion, duel.interval, measured)
-    losses = figures.losses_figure(curves, style, point.budget, point.expansion)
+    expansion = float(at["expansion"])
+    gap = figures.gap_figure(curves, style, point.budget, expansion, duel.interval, measured)
+    losses = figures.losses_figure(curves, style, point.budget, expansion)
     sliders()
 
     template = (

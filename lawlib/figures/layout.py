@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .draft import Draft, Figure, Trace, scatter
 from .live_contract import BUDGET_LINE, Slider, follow
@@ -93,15 +94,15 @@ def band(x: Any, low: Any, high: Any, color: str, name: str, group: str = "", on
     ]
 
 
-def line(x: Any, y: Any, color: str, name: str, dash: str = "solid", shape: str = "linear", **options) -> Trace:
+def line(x: Any, y: Any, color: str, name: str, dash: str = "solid", shape: str = "linear", **options: Any) -> Trace:
     """A fitted line; dashed where it extrapolates."""
     look = {"color": color, "width": 2, "dash": dash, "shape": shape}
     return scatter(x=x, y=y, mode="lines", name=name, line=look, **options)
 
 
-def split_line(x, y, inside, color: str, name: str, **options) -> list[Trace]:
+def split_line(x: ArrayLike, y: ArrayLike, inside: ArrayLike, color: str, name: str, **options: Any) -> list[Trace]:
     """A line that is solid where `inside` (bool, shape of x) and dashed outside, one legend entry."""
-    x, y, inside = np.asarray(x), np.asarray(y, dtype=float), np.asarray(inside)
+    x, y, inside = np.asarray(x), np.asarray(y, dtype=float), np.asarray(inside, dtype=bool)
     if inside.all() or not inside.any():
         return [line(x, y, color, name, "solid" if inside.all() else "dash", legendgroup=name, **options)]
     rest: dict[str, Any] = (

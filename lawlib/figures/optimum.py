@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,7 @@ def escape(text: object) -> str:
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def measured(runs: pd.DataFrame, x: str, style: Style, name: str = "runs", **marker) -> Trace:
+def measured(runs: pd.DataFrame, x: str, style: Style, name: str = "runs", **marker: Any) -> Trace:
     """The runs as points: loss against the column `x`."""
     look = {"color": style.measured, "size": 7, "line": {"width": 1, "color": style.page}} | marker
     return scatter(
@@ -114,7 +114,7 @@ def allocation(
     return finish(fig)
 
 
-def marker(x: float, y: float, style: Style, text: str, **options) -> Trace:
+def marker(x: float, y: float, style: Style, text: str, **options: Any) -> Trace:
     """The optimum as a diamond with its words beside it."""
     return scatter(
         x=[x],

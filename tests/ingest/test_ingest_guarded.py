@@ -235,9 +235,9 @@ def test_a_place_without_room_is_a_sentence(tmp_path, monkeypatch):
 
 def test_the_reading_ends_with_the_program_that_asked(tmp_path):
     code = (
-        "import tempfile; from lawlib.ingest import guarded, parcel\n"
+        "import tempfile; from lawlib.ingest.guarded import parcel, process\n"
         f"tempfile.tempdir = {str(tmp_path)!r}\n"
-        "guarded._guarded('tests.support.hostile:sleep', [('a.csv', b'a')], parcel.load_table)"
+        "process._guarded('tests.support.hostile:sleep', [('a.csv', b'a')], parcel.load_table)"
     )
     program = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     try:

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ def style() -> figures.Style:
     return figures.style(st.context.theme.type)
 
 
-def chart(fig: figures.Figure, key: str, title: str, table: pd.DataFrame | None = None, **options):
+def chart(fig: figures.Figure, key: str, title: str, table: pd.DataFrame | None = None, **options: Any) -> Any:
     """Shows a figure under its title; `table` is offered as CSV. Returns what st.plotly_chart returns where points can be chosen.
 
     Drawn by `js/chart.js`, which keeps zoom and legend when the figure changes. By st.plotly_chart, which draws it anew each
@@ -93,7 +94,7 @@ def _plain(value: object) -> object:
     """numpy's numbers as JSON, floats as plotly's base64."""
     if isinstance(value, np.ndarray):
         if value.dtype == np.float64 and value.ndim == 1:
-            return {"dtype": "f8", "bdata": base64.b64encode(np.ascontiguousarray(value)).decode()}
+            return {"dtype": "f8", "bdata": base64.b64encode(np.ascontiguousarray(value).data).decode()}
         return value.tolist()
     if isinstance(value, np.generic):
         return value.item()

@@ -219,7 +219,7 @@ def launchers(found: planner.Plan) -> None:
     with hub:
         if not found.best.dense:
             st.selectbox(
-                "Style", list(planner.STYLES), format_func=planner.STYLES.get, **state.bound("style", state.get("style"))
+                "Style", list(planner.STYLES), format_func=planner.STYLES.__getitem__, **state.bound("style", state.get("style"))
             )
         _file(planner.huggingface(found.best, state.get("style")), "config.json", "json", "hub")
     with titan:

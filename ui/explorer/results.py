@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 import lawlib
-from lawlib.fitting import WEAK, gap_error
+from lawlib.fitting import WEAK, Fit, gap_error
 from lawlib.laws import interval_words
 from lawlib.numerics.percentiles import central
 from lawlib.optimum import slice_budgets, tables
@@ -211,10 +211,11 @@ class Duel:
 
     def unknown(self, point: Point) -> str:
         """Says so where the runs do not identify the gap."""
-        if self.moe.fit is None or self.dense.fit is None:
+        moe, dense = self.moe, self.dense
+        if not isinstance(moe, Fit) or not isinstance(dense, Fit):
             return ""
-        key = ("gap error", point.budget, point.expansion, point.granularity, id(self.dense))
-        error = cached.remember(self.moe, key, lambda: gap_error(self.moe, self.dense, *_arguments(point)))
+        key = ("gap error", point.budget, point.expansion, point.granularity, id(dense))
+        error = cached.remember(moe, key, lambda: gap_error(moe, dense, *_arguments(point)))
         if error <= WEAK:
             return ""
         return (

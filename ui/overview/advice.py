@@ -34,7 +34,7 @@ def optimum_menu() -> Literal["n_active", "tokens"]:
     st.segmented_control(
         "Optimum of",
         list(words),
-        format_func=words.get,
+        format_func=words.__getitem__,
         label_visibility="collapsed",
         required=True,
         **state.bound("optimum", state.get("optimum")),
