@@ -85,8 +85,12 @@ def _read(typed: str, chosen: list[Experiment]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         bar = st.progress(0.0, "Asking for the runs")
         st.button("Cancel", key="mlflow_cancel")
+
+    def report(done: int, total: int) -> None:
+        bar.progress(done / total, f"{done:,} of {total:,} runs")
+
     try:
-        table = mlflow_server.read(typed, chosen, lambda done, total: bar.progress(done / total, f"{done:,} of {total:,} runs"))
+        table = mlflow_server.read(typed, chosen, report)
     except lawlib.ReadError as error:
         st.session_state[_FAILED] = str(error)
     else:
