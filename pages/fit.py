@@ -1,4 +1,4 @@
-"""Fit: the coefficients, how sure they are, and what a careful reader would hold against them."""
+"""Fit: the coefficients, how sure they are, and what speaks against trusting them."""
 
 import streamlit as st
 

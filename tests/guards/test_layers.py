@@ -1,6 +1,6 @@
 """The house: which room may import which, no circles of imports, and no module hidden behind a function of its name.
 
-Imports count wherever they stand in a file: inside functions and under `TYPE_CHECKING` too.
+Imports count wherever they are in a file: inside functions and under `TYPE_CHECKING` too.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""The pictures of the pages: of every page there is, small, and where the README and docs show them."""
+"""The pictures of the pages: one for every page, small, and those that the README and docs show exist."""
 
 import io
 import re

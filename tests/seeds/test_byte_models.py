@@ -1,4 +1,4 @@
-"""The runs that this repository trained: complete, counted right, and with the noise they are said to have."""
+"""The runs that this repository trained: complete, counted correctly, and with the documented noise."""
 
 import json
 

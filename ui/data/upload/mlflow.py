@@ -15,7 +15,7 @@ _LISTED, _FAILED, _HELD = "mlflow_listed", "mlflow_failed", "mlflow_held"
 
 
 def tracking_server(table: ingest.Table | None) -> ingest.Table | None:
-    """Shows the panel below the uploader; returns the table at hand, else that of the runs read last in this session."""
+    """Shows the panel below the uploader; returns the uploaded table, else that of the runs read last in this session."""
     failed = st.session_state.get(_FAILED, "")
     begun = bool(failed or _LISTED in st.session_state) and table is None and _HELD not in st.session_state
     with st.expander("MLflow tracking server", expanded=begun):
