@@ -4,12 +4,13 @@ PORT ?= 8501
 PYTHON := .venv/bin/python
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help venv dev run test lint data bench bench-ui screenshots sweep sweep-smoke sweep-venv
+.PHONY: help venv dev run test lint wheel data bench bench-ui screenshots sweep sweep-smoke sweep-venv
 
 help:
 	@echo "make run          the dashboard, on http://127.0.0.1:$(PORT) (PORT=... for another port)"
 	@echo "make test         all tests, in a real browser too where one can be had"
 	@echo "make lint         ruff and pyright"
+	@echo "make wheel        build the wheel, install it into an empty environment and use it there"
 	@echo "make data         build runs.duckdb from the seeds in lawlib/data"
 	@echo "make bench        time the fits against the published procedure"
 	@echo "make bench-ui     time dragging and answering in a real browser, beside st.plotly_chart"
@@ -45,6 +46,9 @@ lint: dev
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m pyright
+
+wheel: venv
+	@$(PYTHON) -m tools.wheel $(ARGS)
 
 data: venv
 	@$(PYTHON) -m lawlib.store

@@ -1,4 +1,4 @@
-"""The scaling-law dashboard: `make run`, or `streamlit run app.py`."""
+"""The scaling-law dashboard: lists its pages; start it with `make run`, or `streamlit run app.py`."""
 
 import streamlit as st
 

@@ -1,1 +1,1 @@
-"""Timings: each prints ratios within one run."""
+"""Benchmarks: each prints ratios within one run."""

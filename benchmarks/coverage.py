@@ -1,4 +1,4 @@
-"""Do the 95 % intervals cover? Planted laws, real designs, a table: `python -m benchmarks.coverage [--replications 300]`.
+"""Measures whether the 95 % intervals cover a planted truth: `python -m benchmarks.coverage [--replications 300]`.
 
 For every replication noise is drawn, the law fitted, bootstrapped and asked for every parameter, the optimum inside the data,
 the optimum and the loss at 100 times the largest compute, and the efficiency gap. A quantity is counted as identified where

@@ -1,4 +1,4 @@
-"""Is the fit's optimum the global one? `python -m benchmarks.global_search [--problems 200] [--starts 200] [--laws sparsity]`.
+"""Measures whether a fit finds the global optimum: `python -m benchmarks.global_search [--problems 200] [--starts 200] [--laws ...]`.
 
 Planted problems over all laws: parameters drawn within a factor of the published ones (amplitudes 0.5 to 2, exponents 0.8 to
 1.25), noise of ln L from 0 to 1 %, 40 to 300 runs, sizes over one to three decades. On each, the fit's objective is compared

@@ -1,4 +1,4 @@
-"""Do the suggested runs beat the naive isoFLOP grid of the same cost? `python -m benchmarks.next_runs [--write]`.
+"""Compares the suggested runs with the naive isoFLOP grid of the same cost: `python -m benchmarks.next_runs [--write]`.
 
 For every planted law and every replication: noise is drawn, a law fitted to the first runs, next runs suggested for a budget,
 both the suggested ones and the naive grid simulated from the planted truth with noise, and the law fitted again to all runs.
@@ -119,7 +119,7 @@ def replicate(problem: Problem, seed: int) -> dict[str, float]:
 
 
 def variance(values: np.ndarray) -> float:
-    """Over the replications; infinite where a fit has no optimum, for that is no answer."""
+    """Returns the variance over the replications; infinite where a fit has no optimum, as that is no answer."""
     return float(np.var(values, ddof=1)) if np.isfinite(values).all() else np.inf
 
 

@@ -1,4 +1,4 @@
-"""How long run logs take to be read, in one run with the tool they come from: `python -m benchmarks.readers`.
+"""Times the reading of run logs, beside the tool they come from in the same run: `python -m benchmarks.readers`.
 
 A TensorBoard folder of 200,000 scalars (50 runs of 1,000 steps and four tags, written by tensorboard's own writer) is read and
 built into runs and curves, in this process and in the guarded one of the Upload page, beside tensorboard's EventAccumulator,

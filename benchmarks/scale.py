@@ -1,4 +1,4 @@
-"""A workspace of 1,000,000 runs and 100,000,000 curve points, and what it answers: `python -m benchmarks.scale`.
+"""Times a workspace of 1,000,000 runs and 100,000,000 curve points: `python -m benchmarks.scale`.
 
 The first call builds it through `Store.add`, as uploads are (minutes, about 3 GB in build/scale or where --folder says); later
 calls measure it as it is. Three data sets of planted runs: `many` (1,000,000 runs, 30 points each), `medium` (4,000 runs,

@@ -1,4 +1,4 @@
-"""The page under a reader's hand: frames while a slider is dragged, and how soon the exact answer stands after it is let go.
+"""Measures the page in use: frames while a slider is dragged, and how soon the exact answer is there after it is let go.
 
     make bench-ui                      # both variants of the charts in one run, ratios at the end
     python -m benchmarks.ui --sliders  # every slider of these pages, moved only
@@ -234,7 +234,7 @@ def measure(variant: str, n: int, chosen: list[str]) -> dict[str, dict[str, floa
 
 
 def every_slider(n: int, chosen: list[str]) -> None:
-    """Every slider of the pages, moved only: server and screen in one round, so the screen's times have the wire's in them."""
+    """Moves every slider of the pages: server and screen in one round, so the screen's times include the wire's."""
     for path in chosen:
         with wired(path) as (page, wire):
             for field in PAGES[path]:

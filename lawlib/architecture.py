@@ -76,7 +76,7 @@ class LatentAttention:
 
 @dataclass(frozen=True)
 class Transformer:
-    """A shape. `d_ff` is the dense (or reference) feed-forward width; an expert is `d_ff / granularity` wide.
+    """The shape of a model. `d_ff` is the dense (or reference) feed-forward width; an expert is `d_ff / granularity` wide.
 
     Every field may be an array instead, real-valued ones too: the counts broadcast.
 
@@ -161,7 +161,7 @@ def weight_counts(
     d_shared: float = 0,
     n_moe_layers: float = 0,
 ) -> tuple[float, float]:
-    """(N_active, N_total) of a released shape: attention and feed-forward weights of all blocks.
+    """Returns (N_active, N_total) of a released shape: attention and feed-forward weights of all blocks.
 
     Args:
         attention: weights of one attention layer, see `attention_weights`.
@@ -174,25 +174,25 @@ def weight_counts(
 
 
 def attention_weights(d_model: float, n_heads: float, n_kv_heads: float | None = None, d_head: float | None = None) -> float:
-    """Query, key, value and output matrices of one layer, keys and values shared among groups of heads."""
+    """Returns query, key, value and output weights of one layer, keys and values shared among groups of heads."""
     width = d_head if d_head is not None else d_model / n_heads
     return 2 * d_model * width * (n_heads + (n_kv_heads if n_kv_heads is not None else n_heads))
 
 
 def krajewski_blocks(n_active: ArrayLike) -> Array:
-    """Blocks n of the shape with N_active = 12 d^2 n and d = 64 n (real-valued)."""
+    """Returns the blocks n of the shape with N_active = 12 d^2 n and d = 64 n (real-valued)."""
     return np.cbrt(np.asarray(n_active, dtype=float) / (12 * KRAJEWSKI_ASPECT**2))
 
 
 def krajewski_flops(n_active: ArrayLike, tokens: ArrayLike, expansion: ArrayLike, granularity: ArrayLike) -> Array:
-    """Training FLOPs (12 d^2 c_f + d E G c_r) D n_blocks with c_f = 6, c_r = 14, d = 64 n_blocks (Krajewski 2024)."""
+    """Returns training FLOPs (12 d^2 c_f + d E G c_r) D n_blocks with c_f = 6, c_r = 14, d = 64 n_blocks (Krajewski 2024)."""
     n = krajewski_blocks(n_active)
     router = 14 * KRAJEWSKI_ASPECT * n * np.asarray(expansion, dtype=float) * np.asarray(granularity, dtype=float)
     return (6 * 12 * (KRAJEWSKI_ASPECT * n) ** 2 + router) * np.asarray(tokens, dtype=float) * n
 
 
 def without_embeddings(n_active_with_embeddings: ArrayLike, expansion: ArrayLike) -> tuple[Array, Array, Array]:
-    """(N_active, N_total, N_total with embeddings) of Ludziejewski's shape with this many active parameters.
+    """Returns (N_active, N_total, N_total with embeddings) of Ludziejewski's shape with this many active parameters.
 
     N_active with embeddings = 2 d V + 13 n d^2, N_total = 2 d V + (4 + 9 E) n d^2, V = 50257, d = 64 n (arXiv:2502.05172).
     The width solves a cubic with one real root, Vieta's hyperbolic form of it.
@@ -207,11 +207,11 @@ def without_embeddings(n_active_with_embeddings: ArrayLike, expansion: ArrayLike
 
 
 def with_embeddings(n_active: ArrayLike) -> Array:
-    """N_active with embeddings of Ludziejewski's shape with so many active parameters without: the inverse of `without_embeddings`."""
+    """Returns N_active with embeddings of Ludziejewski's shape, from N_active without: the inverse of `without_embeddings`."""
     n = np.cbrt(np.asarray(n_active, dtype=float) / (13 * KRAJEWSKI_ASPECT**2))
     return n_active + 2 * KRAJEWSKI_ASPECT * LUDZIEJEWSKI_VOCABULARY * n
 
 
 def granularity_of(d_model: ArrayLike, d_expert: ArrayLike) -> Array:
-    """G = 4 d_model / d_expert, Krajewski's convention (Ling's is half of it)."""
+    """Returns G = 4 d_model / d_expert, Krajewski's convention (Ling's is half of it)."""
     return 4 * np.asarray(d_model, dtype=float) / np.asarray(d_expert, dtype=float)

@@ -1,4 +1,4 @@
-"""Module names that scripts exported before the library had rooms import: they go on to work."""
+"""Keeps old module names importable, for scripts that were exported before the library was divided into folders."""
 
 from __future__ import annotations
 
@@ -9,3 +9,4 @@ from .runs import selection
 
 for _name, _module in (("approaches", approaches), ("gap", gap), ("selection", selection)):
     sys.modules[f"lawlib.{_name}"] = _module
+    setattr(sys.modules["lawlib"], _name, _module)

@@ -1,4 +1,4 @@
-"""What can go wrong, by name. Wrong arguments are plain `ValueError`s; soft trouble is a field of the result."""
+"""The library's exceptions. Wrong arguments are plain `ValueError`s; minor trouble, such as a fit at a bound, is a field of the result."""
 
 
 class LawlibError(Exception):
@@ -6,16 +6,16 @@ class LawlibError(Exception):
 
 
 class FitError(LawlibError):
-    """The runs cannot identify the law: the message names the parameter and the reason."""
+    """Raised where the runs cannot identify the law; the message names the parameter and the reason."""
 
 
 class OptimumError(LawlibError):
-    """The law has no interior optimum for the question asked."""
+    """Raised where the law has no interior optimum for the question asked."""
 
 
 class ReadError(LawlibError, ValueError):
-    """A file could not be read as run logs."""
+    """Raised where a file cannot be read as run logs."""
 
 
 class StoreError(LawlibError):
-    """A database is locked, missing, damaged or newer than this program."""
+    """Raised where a database is locked, missing, damaged or newer than this program."""

@@ -1,4 +1,4 @@
-"""How numbers are written for people: counts in K/M/B/T, FLOPs in powers of ten, losses to three digits."""
+"""Formats numbers for people: counts in K/M/B/T, FLOPs in powers of ten, losses to three decimals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STEPS = ((1e15, "Q"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 @lru_cache(maxsize=1 << 16)  # tables and hovers of a page that is drawn again have the same numbers
 def count(value: float, digits: int = 3) -> str:
-    """Parameters, tokens or experts: 7.31B, 128, "-" where there is none."""
+    """Returns parameters, tokens or experts as text: 7.31B, 128, "-" where there is none."""
     if not math.isfinite(value):
         return "–"
     for size, letter in _STEPS:
@@ -24,7 +24,7 @@ def count(value: float, digits: int = 3) -> str:
 
 
 def counts(values: ArrayLike, digits: int = 3) -> list[str]:
-    """`count` of many, in a quarter of the time."""
+    """Returns `count` of many values, in a quarter of the time."""
     values = np.ravel(np.asarray(values, dtype=float))
     sizes = np.array([1.0, *(size for size, _ in reversed(_STEPS))])
     step = np.searchsorted(sizes[1:] * (1 - 0.5 * 10**-digits), np.abs(values), side="right")
@@ -43,7 +43,7 @@ def counts(values: ArrayLike, digits: int = 3) -> list[str]:
 
 @lru_cache(maxsize=1 << 16)
 def flops(value: float, digits: int = 2) -> str:
-    """Training FLOPs as 3.2e20."""
+    """Returns training FLOPs as text: 3.2e20."""
     if not math.isfinite(value) or value <= 0:
         return "–"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
@@ -51,12 +51,12 @@ def flops(value: float, digits: int = 2) -> str:
 
 
 def loss(value: float) -> str:
-    """Nats per token, three decimals."""
+    """Returns nats per token as text, with three decimals."""
     return f"{value:.3f}" if math.isfinite(value) else "–"
 
 
 def times(value: float) -> str:
-    """A ratio: 21.3x, 120x, 1.22e6x, or "∞" where one side never gets there."""
+    """Returns a ratio as text: 21.3x, 120x, 1.22e6x, or "∞" where one side never gets there."""
     if math.isinf(value):
         return "∞"
     if value >= 99999.5:
@@ -65,18 +65,18 @@ def times(value: float) -> str:
 
 
 def money(value: float) -> str:
-    """US dollars, three digits: USD 0.0312, USD 1.2M."""
+    """Returns US dollars as text, to three digits: USD 0.0312, USD 1.2M."""
     return f"USD {count(value)}" if math.isfinite(value) else "–"
 
 
 @lru_cache(maxsize=1 << 16)
 def plain(value: float, digits: int = 4) -> str:
-    """Any other number, to `digits` significant digits."""
+    """Returns any other number as text, to `digits` significant digits."""
     return f"{value:.{digits}g}" if math.isfinite(value) else "–"
 
 
 def span(low: float, high: float, write: Callable[[float], str] = loss) -> str:
-    """An interval: [low, high]."""
+    """Returns an interval as text: [low, high]."""
     return f"[{write(low)}, {write(high)}]"
 
 
@@ -98,3 +98,12 @@ WRITE = {
     "whole": lambda value: f"{value:,.0f}" if math.isfinite(value) else "–",
 }
 """Writers by name, for sentences that the page fills in again while a slider moves: ui/js/numbers.js has the same."""
+
+
+def finite(value: object) -> object:
+    """A nested value for JSON, which has neither NaN nor infinity: they become None."""
+    if isinstance(value, dict):
+        return {str(key): finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -9,19 +9,19 @@ from lawlib import figures
 from ui.laws import dense_vs_moe
 
 ui.begin("Dense vs MoE", "How much more compute does a dense model need for the loss of a mixture of experts?")
-duel = dense_vs_moe.choose_pair()
+laws = dense_vs_moe.choose_pair()
 
 
-@ui.explore(lambda: ui.controls(duel.moe))
+@ui.explore(lambda: ui.controls(laws.moe))
 def explorer(sliders: Callable[[], None]) -> None:
     place = st.container()
-    point = ui.standing(duel.moe)
-    optimum = ui.optimum(duel.moe, point)
+    point = ui.point_of(laws.moe)
+    optimum = ui.optimum(laws.moe, point)
     style, measured = ui.style(), dense_vs_moe.measured_gaps()
-    curves = ui.gaps(duel, point)
-    at = ui.gaps(duel, point, [point.budget]).query("expansion == @point.expansion").iloc[0]
+    curves = ui.gaps(laws, point)
+    at = ui.gaps(laws, point, [point.budget]).query("expansion == @point.expansion").iloc[0]
     expansion = float(at["expansion"])
-    gap = figures.gap_figure(curves, style, point.budget, expansion, duel.interval, measured)
+    gap = figures.gap_figure(curves, style, point.budget, expansion, laws.interval, measured)
     losses = figures.losses_figure(curves, style, point.budget, expansion)
     sliders()
 
@@ -34,12 +34,12 @@ def explorer(sliders: Callable[[], None]) -> None:
     with place:
         ui.answer(
             ui.filled(template, ui.quantities(optimum, gap=at["gap"], loss_dense=at["loss_dense"]), at),
-            duel.notice,
-            duel.meaning,
-            duel.unknown(point),
-            ui.beyond(duel.moe, optimum),
-            ui.facts(duel.moe),
-            duel.dense_facts,
+            laws.notice,
+            laws.meaning,
+            laws.unknown(point),
+            ui.beyond(laws.moe, optimum),
+            ui.facts(laws.moe),
+            laws.dense_facts,
             template=template,
         )
 

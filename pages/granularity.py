@@ -17,7 +17,7 @@ measured = figures.measured_granularity(runs, style) if runs["granularity"].nuni
 @ui.explore(lambda: ui.controls(law))
 def explorer(sliders: Callable[[], None]) -> None:
     place = st.container()
-    point = ui.standing(law)
+    point = ui.point_of(law)
     optimum = ui.optimum(law, point)
     budgets = ui.decades(law, point.budget)
     curves = tables.granularity_curves(law, budgets, point.expansion, choice.samples)

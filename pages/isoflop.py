@@ -16,7 +16,7 @@ law, runs = choice.law, ui.selection()
 @ui.explore(lambda: ui.controls(law))
 def explorer(sliders: Callable[[], None]) -> None:
     place = st.container()
-    point = ui.standing(law)
+    point = ui.point_of(law)
     optimum = ui.optimum(law, point)
     style = ui.style()
     own = runs if law.fit is not None else None

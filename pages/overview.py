@@ -17,7 +17,7 @@ law, runs = choice.law, ui.selection()
 @ui.explore(lambda: ui.controls(law))
 def explorer(sliders: Callable[[], None]) -> None:
     place = st.container()
-    point = ui.standing(law)
+    point = ui.point_of(law)
     optimum = ui.optimum(law, point)
     path = ui.path(choice, point)
     at = ui.path(choice, point, [point.budget]).iloc[0]

@@ -20,7 +20,7 @@ def controls() -> None:
 @ui.explore(controls)
 def explorer(sliders: Callable[[], None]) -> None:
     place = st.container()
-    point = ui.standing(choice.law)
+    point = ui.point_of(choice.law)
     style = ui.style()
     optimum = ui.optimum(choice.law, point)
     found = serving_results.results(choice, point, optimum)

@@ -25,7 +25,7 @@ SIZES = {
 }
 """d_model and blocks by non-embedding active parameters."""
 RATES = {16: 1.2e-2, 24: 1.2e-2, 32: 1.2e-2, 48: 1.2e-2, 64: 6e-3, 96: 3e-3, 128: 3e-3}
-"""Peak learning rate by d_model: the best of those in results/learning_rates.jsonl, but at 64 the lower of two 0.005 nats apart; 16 takes
+"""Peak learning rate by d_model: the best of those in lawlib/data/byte_models/learning_rates.jsonl, but at 64 the lower of two 0.005 nats apart; 16 takes
 that of 24."""
 
 

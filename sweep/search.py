@@ -11,7 +11,7 @@ from sweep.design import shape
 from sweep.text import dictionary
 from sweep.train import Run, train
 
-RECORD = Path(__file__).parent / "results" / "learning_rates.jsonl"
+RECORD = Path(__file__).parents[1] / "lawlib" / "data" / "byte_models" / "learning_rates.jsonl"
 TRIED = (
     ("7k", 1e11, 4, (6e-3, 1.2e-2, 2.4e-2)),
     ("12k", 1e11, 4, (6e-3, 1.2e-2, 2.4e-2)),

@@ -13,7 +13,7 @@ import numpy as np
 
 from sweep.model import CONTEXT
 
-SOURCE = json.loads(Path(__file__).with_name("text.json").read_text("utf-8"))
+SOURCE = json.loads((Path(__file__).parents[1] / "lawlib" / "data" / "byte_models" / "text.json").read_text("utf-8"))
 """Debian package with its version, the file it installs, and the SHA-256 of that file's unpacked text."""
 PIECE = 128 * CONTEXT
 """Bytes that stay together when the held-out part is cut out."""
@@ -47,7 +47,7 @@ def python_topics() -> Text:
 
 
 def split(text: bytes, held_out: int = HELD_OUT) -> Text:
-    """Every `held_out`-th piece is held out; both parts are cut into sequences that share no target byte."""
+    """Returns training and held-out pieces: every `held_out`-th piece is held out; both are cut into sequences that share no target byte."""
     data = np.frombuffer(text, dtype=np.uint8)
     pieces = data[: len(data) // PIECE * PIECE].reshape(-1, PIECE)
     out = np.arange(len(pieces)) % held_out == held_out - 1

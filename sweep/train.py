@@ -1,4 +1,4 @@
-"""One run: a model trained once over its own D bytes with its own schedule, and what is recorded of it."""
+"""Trains one run, a model once over its own D bytes with its own schedule, and records it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One process of the sweep: takes the next run that nobody has or holds, trains it, appends its record, and so on."""
+"""One process of the sweep: takes the next run that no other process has or holds, trains it, appends its record, and repeats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sweep.design import runs
 from sweep.text import Text, dictionary
 from sweep.train import Run, train
 
-RESULTS = Path(__file__).parent / "results" / "runs.jsonl"
+RESULTS = Path(__file__).parents[1] / "lawlib" / "data" / "byte_models" / "runs.jsonl"
 LOCKS = Path(__file__).parent.parent / "build" / "sweep"
 
 

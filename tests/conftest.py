@@ -1,4 +1,4 @@
-"""What every test gets: a workspace of its own, empty caches, and word of a missing browser on the last line."""
+"""Fixtures of every test: a workspace of its own, empty caches, and a last line that names what went untested."""
 
 import functools
 import os
@@ -18,13 +18,13 @@ without_browser: list[str] = []
 
 @pytest.fixture(autouse=True)
 def own_workspace(tmp_path, monkeypatch):
-    """No test touches the user's workspace."""
+    """Gives every test a workspace of its own, so that none touches the user's."""
     monkeypatch.setenv("LAWLIB_WORKSPACE", str(tmp_path / "workspace.duckdb"))
 
 
 @pytest.fixture(autouse=True)
 def empty_caches():
-    """Streamlit's caches belong to the process: without this one AppTest would see another's store."""
+    """Empties Streamlit's caches, which belong to the process: else AppTest would see another test's store."""
     yield
     if "streamlit" in sys.modules:
         import streamlit
@@ -35,7 +35,7 @@ def empty_caches():
 
 @pytest.fixture(autouse=True, scope="session")
 def packages_are_looked_through_once():
-    """AppTest looks for components in all installed packages whenever a page is opened, as a server does once."""
+    """Searches the installed packages for components once, as a server does; AppTest would for every page."""
     if "streamlit.testing.v1" not in sys.modules:
         yield
         return
@@ -48,7 +48,7 @@ def packages_are_looked_through_once():
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
-    """Folder of the original data files (LAWLIB_TEST_DATA); they are not all in the repository."""
+    """Returns the folder of the original data files (LAWLIB_TEST_DATA); they are not all in the repository."""
     folder = os.environ.get("LAWLIB_TEST_DATA")
     if not folder:
         pytest.skip("LAWLIB_TEST_DATA does not name the folder of the original data files")
@@ -58,7 +58,7 @@ def test_data() -> Path:
 
 
 def pytest_collection_modifyitems(items):
-    """Browser tests last: they are the slow ones, and Playwright leaves an event loop running in the main thread."""
+    """Runs browser tests last: they are slow, and Playwright leaves an event loop running in the main thread."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 

@@ -29,7 +29,7 @@ def starts(path: str | Path) -> bool:
 
 
 def playwright_browser() -> Path:
-    """Where this version of Playwright keeps its own Chromium, whether or not it has been downloaded."""
+    """Returns where this version of Playwright keeps its own Chromium, whether or not it has been downloaded."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -37,7 +37,7 @@ def playwright_browser() -> Path:
 
 
 def find_browser() -> str | None:
-    """Path of a Chromium that starts, or None.
+    """Returns the path of a Chromium that starts, or None.
 
     Raises:
         FileNotFoundError: BROWSER_PATH is set and is not a browser that starts.
@@ -98,7 +98,7 @@ def attempt(*command: str, seconds: float) -> bool:
 
 
 def get_browser() -> str | None:
-    """Path of a Chromium that starts, downloaded or installed if the machine has none; None where neither works."""
+    """Returns the path of a Chromium that starts, downloaded or installed if the machine has none; None where neither works."""
     path = find_browser()
     if path or os.environ.get("BROWSER_PATH") == "none":
         return path

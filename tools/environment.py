@@ -1,4 +1,4 @@
-"""Makes `.venv` hold what a requirements file asks for. Called by the Makefile with the machine's own Python.
+"""Installs what a requirements file lists into `.venv`; called by the Makefile with the machine's own Python.
 
 `LAWLIB_VENV` names another folder than `.venv`: the sweep has one of its own.
 

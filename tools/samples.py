@@ -1,7 +1,8 @@
-"""Writes the samples in tests/data that real libraries wrote: python -m tools.samples FOLDER, and with the address of an
-`mlflow server` on the folder's mlflow.db as a second argument its answers.
+"""Writes the samples in tests/data that real libraries wrote: `python -m tools.samples FOLDER [SERVER]`.
 
-Needs an environment of its own with tensorboard, torch, mlflow, transformers, lightning and trackio (tests do not): what
+SERVER is the address of an `mlflow server` on the folder's mlflow.db, whose answers are recorded.
+
+The script needs an environment of its own with tensorboard, torch, mlflow, transformers, lightning and trackio (tests do not): what
 came out of tensorboard 2.21.0, torch 2.13.0, mlflow 3.17.2, transformers 5.24.0, lightning 2.6.6 and trackio 0.43.0 is in the
 repository. Losses are sums of halves, so that they survive float32; each run has three logged steps.
 """

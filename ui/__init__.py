@@ -1,4 +1,6 @@
-"""What pages share. A page reads: `ui.begin`, `ui.choose`, `ui.standing`, tables, `ui.controls`, `ui.answer`, `ui.chart`, `ui.finish`.
+"""What all pages share: the frame, the choice of law, sliders, results, charts and cached calls, in one namespace.
+
+A page calls `ui.begin`, `ui.choose`, `ui.point_of`, results such as `ui.path`, `ui.controls`, `ui.answer`, `ui.chart`, `ui.finish`.
 
 Pieces of one page only come from its own folder: `from ui.decisions import plan_results`.
 """
@@ -31,8 +33,8 @@ from .explorer import (
     meaning,
     optimum,
     path,
+    point_of,
     quantities,
-    standing,
     switches,
 )
 from .frame import ICON, answer, begin, explore, finish, menu

@@ -1,4 +1,4 @@
-"""Pieces of the Reproductions page."""
+"""Parts of the Reproductions page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _sections() -> list[reproductions.Section]:
 
 
 def paper_sections() -> list[reproductions.Section]:
-    """Every section, with the refit of the extracted Chinchilla runs where the user has uploaded them."""
+    """Returns every section, with the refit of the extracted Chinchilla runs where the user has uploaded them."""
     found = list(_sections())
     refit = _refit(cached.store().version)
     return [*found, refit] if refit else found
@@ -39,7 +39,7 @@ def _refit(version: int) -> reproductions.Section | None:
 
 
 def show_section(section: reproductions.Section) -> None:
-    """One paper's claims: verdict, table, note."""
+    """Shows one paper's claims: verdict, table, note."""
     st.subheader(section.title, anchor=False, divider="gray")
     st.markdown(section.verdict)
     st.dataframe(_written(section.table), hide_index=True, width="stretch", height="content", key=f"table_{section.title}")
@@ -48,7 +48,7 @@ def show_section(section: reproductions.Section) -> None:
 
 
 def missing_refit() -> None:
-    """What the page would show with the extraction, which has no licence to be shipped."""
+    """Says what the page would show with the extraction, which has no licence to be shipped."""
     st.subheader("Besiroglu 2024, refit of Hoffmann's runs", anchor=False, divider="gray")
     st.markdown(
         "The 245 runs that Besiroglu et al. extracted from a figure of Hoffmann et al. carry no licence, so they are not part of this "

@@ -1,4 +1,4 @@
-"""Pairs of runs compared: how runs are paired, convergence speed, benchmarks."""
+"""Comparisons of runs in pairs: which run belongs to which, how much sooner one reaches a loss, and their benchmarks."""
 
 from .benchmarks import BenchmarkComparison
 from .convergence import Ratio, Speedups, finished_curves, mean_ratio, speedups

@@ -1,4 +1,4 @@
-"""Benchmarks of two groups of runs side by side: per benchmark, and their mean with a paired bootstrap interval."""
+"""Compares the benchmark results of two groups of runs, one by one and as a mean with a paired bootstrap interval."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ COLUMNS = ("benchmark", "a", "b", "difference", "n_pairs")
 
 @dataclass(frozen=True)
 class BenchmarkComparison:
-    """table: a row a benchmark with `COLUMNS`, values as uploaded, `difference` b - a. mean_a, mean_b, difference: their plain
+    """The comparison of two groups on all benchmarks.
+
+    table: a row a benchmark with `COLUMNS`, values as uploaded, `difference` b - a. mean_a, mean_b, difference: their plain
     means over benchmarks; low, high: the paired bootstrap's interval of the mean difference, NaN with one benchmark.
     """
 
@@ -31,7 +33,7 @@ class BenchmarkComparison:
 
     @property
     def mixed_scales(self) -> bool:
-        """Whether some benchmarks look like percentages and others like fractions, which no mean can take together."""
+        """Whether some benchmarks look like percentages and others like fractions, so that their mean has no meaning."""
         largest = self.table[["a", "b"]].abs().max(axis=1)
         return bool((largest <= 1).any() and (largest > 1.5).any())
 
@@ -44,7 +46,7 @@ def compare_benchmarks(
     seed: int = 0,
     level: float = LEVEL,
 ) -> BenchmarkComparison | None:
-    """The benchmarks that both runs of a pair have, averaged over pairs; None where no pair shares any.
+    """Returns both groups' results on the benchmarks that a pair shares, averaged over pairs; None where no pair shares any.
 
     Args:
         evaluations: columns run_id, benchmark, metric, value.

@@ -40,7 +40,7 @@ class Envelope:
     log_x: Array
 
     def reach(self, losses: ArrayLike) -> Array:
-        """ln x at which the curve reaches these losses, shape `(n_losses, 3)`; NaN where it does not."""
+        """Returns ln x at which the curve reaches these losses, shape `(n_losses, 3)`; NaN where it does not."""
         wanted = np.asarray(losses, dtype=float)
         if len(self.losses) == 1:
             return np.where(np.isclose(wanted, self.losses[0], rtol=1e-12)[:, None], self.log_x, np.nan)
@@ -50,7 +50,7 @@ class Envelope:
         return found
 
     def at_progress(self, start: float, end: float, n: int) -> Array:
-        """`n` losses between `start` and `end`, evenly spaced in ln of what the curve is measured along."""
+        """Returns `n` losses between `start` and `end`, evenly spaced in the logarithm of the axis the curve is measured along."""
         if len(self.losses) == 1 or start == end:
             return np.array([end])
         column = int(np.flatnonzero(np.isfinite(self.log_x).all(axis=0))[0])
@@ -89,7 +89,9 @@ def envelope(curve: pd.DataFrame) -> Envelope | None:
 
 @dataclass(frozen=True)
 class Speedups:
-    """pairs: the pairs given, with the lowest loss that both curves reach (`level`) and the speed-up there along tokens, step
+    """The speed-ups of all pairs of runs.
+
+    pairs: the pairs given, with the lowest loss that both curves reach (`level`) and the speed-up there along tokens, step
     and flops (NaN where they share no loss; `why` says so). points: along the curves, one row a pair and loss: pair (row of
     `pairs`), loss, progress (share of a's training at that loss) and, for each of `ALONG`, x_a, x_b and the speed-up. crossings: where a and
     b have the same loss at the same number of tokens: pair, loss, tokens.
@@ -101,7 +103,7 @@ class Speedups:
 
 
 def speedups(pairs: pd.DataFrame, curves: pd.DataFrame, n_levels: int = N_LEVELS) -> Speedups:
-    """The speed-up of b over a of every pair, at every loss that both curves reach.
+    """Returns the speed-up of run b over run a for every pair, at every loss that both curves reach.
 
     Args:
         pairs: columns a and b, run ids of `curves` (from `pair_runs`).
@@ -157,7 +159,7 @@ def _crossings(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def finished_curves(runs: pd.DataFrame, groups: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(runs, curves) in which the finished runs of one configuration are the points of one curve: final loss against tokens.
+    """Returns (runs, curves) in which the finished runs of one configuration form one curve: final loss against tokens.
 
     Every point has gone through its whole learning-rate schedule, so these curves compare like with like where runs were
     planned for different token counts. Runs that share group, n_active, E, G, top_k / G and loss_name make a curve; repeats at
@@ -199,7 +201,7 @@ class Ratio:
 
 
 def mean_ratio(ratios: ArrayLike, clusters: ArrayLike, level: float = LEVEL) -> Ratio:
-    """The geometric mean of ratios `(n_pairs,)` and its Student t interval on ln ratio between clusters `(n_clusters,)`.
+    """Returns the geometric mean of ratios `(n_pairs,)` with Student's t interval of ln ratio between clusters `(n_clusters,)`.
 
     Pairs that share a run a are not independent: they are averaged first, and every cluster counts alike. NaN is left out.
     """
@@ -210,7 +212,7 @@ def mean_ratio(ratios: ArrayLike, clusters: ArrayLike, level: float = LEVEL) -> 
 
 
 def mean_difference(values: ArrayLike, clusters: ArrayLike, level: float = LEVEL) -> Ratio:
-    """As `mean_ratio`, for differences such as gains in nats: arithmetic mean and Student t interval between clusters."""
+    """Returns the arithmetic mean of differences, such as gains in nats, with Student's t interval between clusters."""
     series = pd.Series(np.asarray(values, dtype=float), dtype=float)
     mean, low, high = _student(series, clusters, level)
     known = series.notna().to_numpy()
@@ -229,7 +231,7 @@ def _student(values: pd.Series, clusters: ArrayLike, level: float) -> tuple[floa
 
 
 def along_training(found: Speedups, along: str = "tokens", n: int = 25, level: float = LEVEL) -> pd.DataFrame:
-    """The mean speed-up of all pairs at equal shares of a's training: progress, value, low, high, n_pairs.
+    """Returns the mean speed-up of all pairs at equal shares of run a's training: progress, value, low, high, n_pairs.
 
     Clusters as in `mean_ratio`: runs a. Shares that fewer than half of the pairs reach are left out.
     """
@@ -251,12 +253,12 @@ def along_training(found: Speedups, along: str = "tokens", n: int = 25, level: f
 
 
 def predicted_gain(law: FittedLaw, a: pd.DataFrame, b: pd.DataFrame) -> Array:
-    """L(a) - L(b) by the law in nats per token, for runs of equal rows; shape `(n_pairs,)`, an ensemble's samples first."""
+    """Returns L(a) - L(b) by the law in nats per token, for runs matched row by row; shape `(n_pairs,)`, samples first."""
     return np.asarray(law.predict(a)) - np.asarray(law.predict(b))
 
 
 def predicted_speedup(law: FittedLaw, a: pd.DataFrame, b: pd.DataFrame) -> Array:
-    """Tokens of a over the tokens that b needs for a's loss by the law; shape `(n_pairs,)`.
+    """Returns the tokens of run a over the tokens that run b needs for a's loss, by the law; shape `(n_pairs,)`.
 
     Solved by bisection in ln D, as every law with D falls in it. Where b never gets there the ratio is 0; NaN for a law
     without D and for runs that miss a quantity.
@@ -277,7 +279,7 @@ def predicted_speedup(law: FittedLaw, a: pd.DataFrame, b: pd.DataFrame) -> Array
 
 
 def gain_curves(law: FittedLaw, n: ArrayLike, granularities: ArrayLike) -> pd.DataFrame:
-    """What G is worth at equal size and tokens by a law with G alone: L(G = 1) - L(G) against the law's own N.
+    """Returns what G is worth at equal size and tokens by a law with G alone: L(G = 1) - L(G) against the law's own N.
 
     Columns n, granularity, gain and inside: within the law's range of N, False throughout where that is not on record. In
     `fine_grained` the gain does not depend on tokens.

@@ -1,4 +1,4 @@
-"""Which run of one group belongs to which run of another: same size, then nearest token count, compute and settings.
+"""Pairs each run of one group with the most similar run of another: equal size, then nearest tokens, compute and settings.
 
 Two groups of runs (coarse and fine experts, dense and MoE) are compared pair by pair, so that size and schedule drop out.
 """
@@ -30,7 +30,7 @@ PAIR_COLUMNS = (
 
 
 def pair_runs(runs: pd.DataFrame, a: Iterable[str], b: Iterable[str], held: Iterable[str] = ("n_active",)) -> pd.DataFrame:
-    """Every run of group `b` with the run of `a` that is most like it: one row a pair, columns `PAIR_COLUMNS`.
+    """Returns each run of group `b` with the most similar run of `a`: one row a pair, columns `PAIR_COLUMNS`.
 
     A partner has the same loss and the same `held` quantities; of those the one nearest in tokens, then in FLOPs per token
     (so that top-2 meets a dense model of twice the width), then with the fewest other settings that differ, then of the
@@ -79,7 +79,7 @@ def _equal(left: pd.DataFrame, right: pd.DataFrame, column: str) -> Array:
 
 
 def _steps(left: pd.Series, right: pd.Series) -> Array:
-    """How many `SAME` the logarithms are apart, rounded, shape `(n_b, n_a)`; unknown ones are far."""
+    """How many multiples of `SAME` the logarithms are apart, rounded, shape `(n_b, n_a)`; unknown values count as far."""
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = np.abs(np.log(right.to_numpy(dtype=float)[:, None] / left.to_numpy(dtype=float)[None, :]))
     return np.round(np.nan_to_num(apart, nan=1e3, posinf=1e3) / SAME).clip(0, 9e4)
@@ -112,7 +112,7 @@ def _settings(extra: str) -> dict:
 
 
 def group_values(runs: pd.DataFrame, by: str) -> list[float | str]:
-    """What groups can be made by "G" (of MoE runs), "E" or "arch": the values that runs with a loss have, in order."""
+    """Returns the values by which runs can be grouped, in order: of "G" (MoE runs only), "E" or "arch", for runs with a loss."""
     known = usable(runs)
     known = known[known["loss"] > 0]
     if by == "arch":
@@ -124,7 +124,7 @@ def group_values(runs: pd.DataFrame, by: str) -> list[float | str]:
 
 
 def group_ids(runs: pd.DataFrame, by: str, value: float | str) -> list[str]:
-    """The run ids of a group of `group_values`."""
+    """Returns the run ids of the group that has this value of `group_values`."""
     if by == "arch":
         return runs.loc[runs["arch"] == value, "run_id"].tolist()
     column = {"G": "granularity", "E": "expansion"}[by]
@@ -135,7 +135,7 @@ def group_ids(runs: pd.DataFrame, by: str, value: float | str) -> list[str]:
 
 
 def group_label(by: str, value: float | str) -> str:
-    """ "G = 8", "E = 64", "dense", "MoE"."""
+    """Returns how a group is called: "G = 8", "E = 64", "dense", "MoE"."""
     if by == "arch":
         return "MoE" if value == "moe" else str(value)
     return "dense" if by == "E" and value == 1 else f"{by} = {float(value):g}"

@@ -1,4 +1,4 @@
-"""What leaves the program: script, LaTeX, CSV, JSON and HTML of an analysis. Pure functions of laws, tables and figures."""
+"""Exports of an analysis as Python script, LaTeX, CSV, JSON and HTML; pure functions of laws, tables and figures."""
 
 from .analysis import Analysis, Chart, Origin, Part
 from .bundle import everything, file_name, tables_zip

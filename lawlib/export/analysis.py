@@ -1,4 +1,4 @@
-"""What an export is made of: laws with where they come from, where the sliders stand, and the charts of the page."""
+"""Data classes that describe what a page shows: laws with their origin, the sliders' values, the answer and the charts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..serving import Answer
 
 @dataclass(frozen=True)
 class Origin:
-    """How a law came about, so that a script can make it again.
+    """How a law was obtained (published, or fitted to which runs with which options), so that a script can do it again.
 
     Args:
         law: the family, or the published law's name (then nothing else is needed).
@@ -42,7 +42,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Part:
-    """One law of an analysis, with the ensemble behind its intervals (None: it has none) and that ensemble's seed.
+    """One law of an analysis with the ensemble behind its intervals (None: it has none) and the ensemble's seed.
 
     name: what a script calls it, where that is not `law` (the first) or `dense` (the second). at: its own budget, expansion and
     granularity, where the laws of an analysis stand at different points.

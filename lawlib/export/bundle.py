@@ -1,4 +1,4 @@
-"""Files together: the tables of all charts, or everything that reproduces an analysis, as one zip."""
+"""Packs several files into one zip: the tables of all charts, or everything that reproduces an analysis."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _EPOCH = (2020, 1, 1, 0, 0, 0)
 
 
 def tables(analysis: Analysis) -> dict[str, bytes]:
-    """The table of every chart, by file name."""
+    """Returns the table of every chart, by file name."""
     return {f"{file_name(c.key)}.csv": safe_csv(c.table) for c in analysis.charts if c.table is not None}
 
 
 def tables_zip(analysis: Analysis) -> bytes:
-    """Every curve and band of the analysis: a CSV a chart, in a zip."""
+    """Returns a zip with a CSV file for each chart: every curve and band of the analysis."""
     return zipped(tables(analysis))
 
 
 def everything(analysis: Analysis, text: str, page: str) -> bytes:
-    """Script, runs where they do not come with the program, coefficients, tables and figures of the analysis, in a zip."""
+    """Returns a zip of script, uploaded runs, coefficients, tables and figures of the analysis."""
     files: dict[str, bytes] = {"reproduce.py": script(analysis).encode(), "coefficients.tex": latex_table(analysis).encode()}
     files |= {file: safe_csv(origin.runs) for file, origin in uploaded(analysis).items() if origin.runs is not None}
     files |= {"fit.json": fit_json(analysis).encode(), "figures.html": html_page(analysis, text, page).encode()}
@@ -37,7 +37,7 @@ def everything(analysis: Analysis, text: str, page: str) -> bytes:
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
-    """The files as one zip."""
+    """Returns the files as one zip."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -46,5 +46,5 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
 
 
 def file_name(words: str) -> str:
-    """A safe file name of any words."""
+    """Returns a safe file name made of any words."""
     return re.sub(r"[^a-z0-9_]+", "-", words.lower()).strip("-")[:60] or "analysis"

@@ -1,4 +1,4 @@
-"""Tables as CSV that a spreadsheet shows as what they are: no cell of it is run as a formula."""
+"""Writes tables as CSV in which a spreadsheet runs no cell as a formula."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def safe_csv(table: pd.DataFrame) -> bytes:
-    """The table as UTF-8 CSV without its index; numbers read back exactly, texts that start like a formula get a "'" in front."""
+    """Returns the table as UTF-8 CSV without its index; numbers read back exactly, a "'" is put before text that starts like a formula."""
     out = table.copy()
     for i, dtype in enumerate(out.dtypes):
         if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_datetime64_any_dtype(dtype)):

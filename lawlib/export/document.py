@@ -1,15 +1,15 @@
-"""An analysis as JSON for programs, and as one HTML file for people: nothing of it is fetched from elsewhere."""
+"""Writes an analysis as JSON for programs and as one self-contained HTML file for people."""
 
 from __future__ import annotations
 
 import html
 import json
-import math
 from importlib import metadata
 
 import plotly.graph_objects as go
 
 from ..figures import CONFIG
+from ..numbers import finite
 from ..optimum import portable
 from ..runs import fingerprint
 from .analysis import Analysis, Part
@@ -18,7 +18,7 @@ PACKAGES = ("numpy", "scipy", "pandas", "plotly")
 
 
 def fit_json(analysis: Analysis, level: float = 0.95) -> str:
-    """Every law of the analysis: its letters with intervals, how it was fitted, and `lawlib.portable` for other programs."""
+    """Returns every law of the analysis as JSON: parameters with intervals, how it was fitted, and `lawlib.portable` for other programs."""
     content = {
         "title": analysis.title,
         "answer": analysis.answer,
@@ -28,7 +28,7 @@ def fit_json(analysis: Analysis, level: float = 0.95) -> str:
         "laws": [_law(part, level) for part in analysis.parts],
         "versions": {name: metadata.version(name) for name in PACKAGES},
     }
-    return json.dumps(_finite(content), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(finite(content), indent=1, ensure_ascii=False) + "\n"
 
 
 def _law(part: Part, level: float) -> dict:
@@ -64,23 +64,12 @@ def _law(part: Part, level: float) -> dict:
     return found
 
 
-def _finite(value: object) -> object:
-    """JSON has no infinities: they and NaN become null."""
-    if isinstance(value, dict):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value
-
-
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:%(text)s;background:%(page)s}
 h1{font-size:1.6rem}h2{font-size:1.05rem;margin:2rem 0 0}a{color:inherit}footer{font-size:.85rem}"""
 
 
 def html_page(analysis: Analysis, text: str, page: str) -> str:
-    """All figures of the analysis in one file with plotly.js in it (5 MB), under its answer; `text` and `page` are its colours."""
+    """Returns one HTML file with all figures, plotly.js included (5 MB), below the answer; `text` and `page` are its colours."""
     parts = [
         "<!doctype html>",
         f'<html lang="en"><head><meta charset="utf-8"><title>{html.escape(analysis.title)}</title>',

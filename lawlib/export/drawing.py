@@ -1,4 +1,4 @@
-"""The lines of a script that draw an analysis's figures, by the key of each chart. Ranges are read off the charts' tables."""
+"""Writes the lines of an exported script that draw the page's figures, chart by chart; ranges are taken from the charts' tables."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Lines = list[str]
 
 
 def drawable(chart: Chart) -> bool:
-    """Whether a script can draw it."""
+    """Whether a script can draw this chart."""
     return chart.key in _DRAW
 
 
 def lines(analysis: Analysis) -> Lines:
-    """`style`, then `charts` with every figure there is a way to draw; empty where there is none."""
+    """Returns the lines that define `style` and `charts`; none where no chart can be drawn by a script."""
     known = [c for c in analysis.charts if drawable(c)]
     if not known:
         return []
@@ -54,7 +54,7 @@ def _fitted(analysis: Analysis) -> bool:
 
 
 def _grid(values: np.ndarray) -> str:
-    """Budgets as a geometric series, to the last digit where they are one, else as a list."""
+    """Returns budgets as code: a geometric series where they are one to the last digit, else a list."""
     values = np.asarray(values, dtype=float)
     if len(values) > 2 and np.array_equal(np.geomspace(values[0], values[-1], len(values)), values):
         return f"np.geomspace({float(values[0])!r}, {float(values[-1])!r}, {len(values)})"
@@ -125,7 +125,7 @@ def _optimal(column: str) -> Callable[[Analysis, Chart], Lines]:
 
 
 def _compared(analysis: Analysis, chart: Chart) -> Lines:
-    """One of two laws side by side: its iso-FLOP curves at its own point."""
+    """Returns the lines for one of two laws side by side: its iso-FLOP curves at its own budget, E and G."""
     assert chart.table is not None
     n = named(analysis)[int(chart.key == "compare_b")]
     assert n.part.at is not None
@@ -211,7 +211,7 @@ def _gaps(analysis: Analysis, chart: Chart) -> Lines:
 
 
 def _serving(analysis: Analysis) -> Lines:
-    """`found`, everything about serving, made from the question's own values; empty where a page does not ask."""
+    """Returns the lines that compute `found`, the serving answer, from the question's values; none where the page asks none."""
     if analysis.serving is None:
         return []
     found, price = analysis.serving

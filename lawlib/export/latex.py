@@ -1,4 +1,4 @@
-"""The coefficients as a LaTeX table (booktabs), with their intervals and what a reader must know of them."""
+"""Writes the coefficients as a LaTeX table (booktabs) with their intervals and the notes a reader needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WORDS = {"–": "--", "—": "---", "·": r"$\cdot$", "²": r"$^2$", "×": r"$\
 
 
 def latex_table(analysis: Analysis, level: float = 0.95) -> str:
-    r"""A `table` environment for each law; needs \usepackage{booktabs}."""
+    r"""Returns a LaTeX `table` environment for each law; it needs \usepackage{booktabs}."""
     return "\n\n".join(_table(part, level) for part in analysis.parts) + "\n"
 
 
@@ -71,7 +71,7 @@ def _caption(part: Part, level: float) -> str:
 
 
 def letter(name: str) -> str:
-    """A parameter's name as LaTeX mathematics: `gamma_g` as \\gamma_{\\mathrm{g}}, `L_inf` as L_\\infty."""
+    r"""Returns a parameter's name as LaTeX mathematics: `gamma_g` as \gamma_{\mathrm{g}}, `L_inf` as L_\infty."""
     base, _, index = name.partition("_")
     base = f"\\{base}" if base in _GREEK else base
     if not index:
@@ -80,7 +80,7 @@ def letter(name: str) -> str:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A number as LaTeX mathematics to this many digits: 477.8, 1.2 \\times 10^{-5}."""
+    """Returns a number as LaTeX mathematics with this many digits: 477.8, 1.2 \times 10^{-5}."""
     if not math.isfinite(value):
         return r"\infty" if value > 0 else r"-\infty" if value < 0 else "-"
     text = numbers.plain(value, digits)
@@ -89,5 +89,5 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def escape(text: str) -> str:
-    """Any words as LaTeX text."""
+    """Returns any words as LaTeX text."""
     return "".join(_ESCAPES.get(c) or _WORDS.get(c) or c for c in " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""What a script calls the laws of an analysis, their ensembles and their runs."""
+"""Names the variables of an exported script: those of the laws, their ensembles and their runs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Named:
 
     @property
     def file(self) -> str:
-        """Under what name uploaded runs travel beside the script."""
+        """The file name under which uploaded runs travel beside the script."""
         return f"{self.runs}.csv"
 
 
 def named(analysis: Analysis) -> list[Named]:
-    """The variables of every law, in order."""
+    """Returns the laws with their variable names, in order."""
     found: list[Named] = []
     known: dict[tuple, str] = {}
     for part, default in zip(analysis.parts, (_FIRST, _SECOND), strict=False):
@@ -40,7 +40,7 @@ def named(analysis: Analysis) -> list[Named]:
 
 
 def uploaded(analysis: Analysis) -> dict[str, Origin]:
-    """The selections that do not come with the program, by the file they travel in."""
+    """Returns the selections of runs that do not come with the program, by the file they travel in."""
     return {n.file: n.part.origin for n in named(analysis) if n.runs and not n.part.origin.bundled}
 
 

@@ -1,4 +1,4 @@
-"""A Python script that makes an analysis again with lawlib: runs, fits, intervals, optimum, figures.
+"""Writes a Python script that repeats an analysis with lawlib: runs, fits, intervals, optimum, figures.
 
 Names in it: `runs`, `law` and `samples` (of a pair also `dense` and `dense_samples`, of a comparison `left` and `right`), `budget`,
 `expansion`, `granularity`, `optimum`, `charts`. Values are written out, so that the script reads as what was done.
@@ -12,7 +12,7 @@ from .naming import Named, named
 
 
 def script(analysis: Analysis) -> str:
-    """The source of the script. It writes one HTML file a figure into the working directory and prints the coefficients."""
+    """Returns the source of the script, which writes one HTML file a figure into the working directory and prints the coefficients."""
     body = [*_runs(analysis), *_laws(analysis), *_point(analysis), *_figures(analysis)]
     text = "\n".join(body)
     return "\n".join([*_head(analysis), *_imports(text), "", text, ""])
@@ -41,7 +41,7 @@ def _wrapped(text: str, width: int = 120) -> list[str]:
 
 
 def _imports(body: str) -> list[str]:
-    """The imports that the body needs, in order."""
+    """Returns the import lines that the body needs, in order."""
     wanted = [
         ("replace(", "from dataclasses import replace"),
         ("Path(", "from pathlib import Path"),

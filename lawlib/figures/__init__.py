@@ -1,4 +1,4 @@
-"""Pictures: data in, a plotly Figure out. Nothing here computes, shows or saves."""
+"""Figures: functions from tables to plotly Figures; nothing here computes, shows or saves."""
 
 from .byte_models import rates_figure, repeats_figure
 from .convergence import benchmark_figure, gain_figure, pair_figure, progress_figure, reported_figure, speedup_figure

@@ -1,4 +1,4 @@
-"""The bundled runs' own facts: how seeds differ, how learning rates were chosen."""
+"""Figures about the bundled byte models: differences between seeds, and the search for learning rates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .palette import Style, expansion_color, ramp_colors
 
 
 def repeats_figure(runs: pd.DataFrame, repeated: pd.DataFrame, sd: float, style: Style) -> Figure:
-    """Each repeat's loss less its configuration's mean, a row a configuration, between the pooled deviation's lines.
+    """Each repeat's loss minus its configuration's mean, a row a configuration, between lines at the pooled standard deviation.
 
     runs: those of `repeated`, with a column `configuration`, its row there.
     """

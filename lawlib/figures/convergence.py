@@ -1,4 +1,4 @@
-"""Coarse against fine experts: training curves, speed-ups, final losses and benchmarks of two groups of runs."""
+"""Figures that compare two groups of runs: training curves, speed-ups, final losses and benchmarks."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def _ratio_ticks(fig: Draft, values: pd.Series) -> None:
 
 
 def reported_figure(curves: pd.DataFrame, reported: pd.DataFrame, style: Style) -> Figure:
-    """What G is worth against total size by a published law, and the gains that a paper reports.
+    """What finer granularity is worth against total size: a published law's curve beside the gains that a paper reports.
 
     curves: `convergence.gain_curves`; reported: columns n_total, granularity, gain, comparison.
     """
@@ -267,7 +267,7 @@ def reported_figure(curves: pd.DataFrame, reported: pd.DataFrame, style: Style) 
 
 
 def _kind(n_active: float) -> str:
-    """A label that sizes within a tenth in ln N share, in the order of the sizes as text."""
+    """Labels that sizes share when they differ by less than a tenth in ln N, ordered as text like the sizes."""
     return f"{np.log(n_active):05.1f}" if n_active > 0 else ""
 
 

@@ -1,4 +1,4 @@
-"""How well a law holds its runs: residuals, predicted against measured, and the backtest."""
+"""Figures of how well a law fits its runs: residuals, predicted against measured loss, and the backtest."""
 
 from __future__ import annotations
 

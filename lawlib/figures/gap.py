@@ -1,4 +1,4 @@
-"""Dense against mixture of experts: optimal loss along compute, and the compute a dense model needs for the same loss."""
+"""Figures of dense against MoE models: optimal loss along compute, and the compute a dense model needs for the same loss."""
 
 from __future__ import annotations
 
@@ -71,5 +71,5 @@ def gap_figure(
 
 
 def _own(e: float, chosen: float) -> tuple[tuple[Slider, ...], Own]:
-    """The sliders that the curve of an E follows, and what it has of its own: the chosen one has the slider's E."""
+    """Returns the sliders that the curve of an E follows, and what it has of its own: the chosen one has the slider's E."""
     return (("e", "g"), {}) if e == chosen else (("g",), {"e": e})

@@ -1,4 +1,4 @@
-"""Granularity: what splitting the experts finer is worth at each budget, and where the best G changes."""
+"""Figures of granularity: what finer experts are worth at each budget, and the budgets at which the best G changes."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ MAX_NAMED = 6
 
 
 def measured_granularity(runs: pd.DataFrame, style: Style) -> Figure:
-    """What G alone did to the loss: a line through the runs that share size, E and tokens, from their coarsest on.
+    """Measured effect of G alone: a line through the runs that share size, E and tokens, relative to their coarsest.
 
     Where no two share their tokens (routers cost compute, so runs of one budget do not), those of one size, E and FLOPs.
     """
@@ -147,7 +147,7 @@ def measured_granularity(runs: pd.DataFrame, style: Style) -> Figure:
 
 
 def _ladders(runs: pd.DataFrame, keys: list[np.ndarray]) -> list[pd.DataFrame]:
-    """Groups of runs with equal keys and more than one G, a row a G (repeats by their mean loss), from the coarsest on."""
+    """Groups of runs with equal keys and more than one G, a row a G (repeats by their mean loss), coarsest first."""
     out = []
     for _, part in runs.groupby(keys):
         if part["granularity"].nunique() > 1:

@@ -1,4 +1,4 @@
-"""Iso-FLOP curves: loss against size at fixed compute, with the runs of each slice on them."""
+"""Figures of iso-FLOP curves: loss against size at fixed compute, with the runs of each slice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def isoflop_figure(
     others: pd.DataFrame | None = None,
     reach: pd.DataFrame | None = None,
 ) -> Figure:
-    """curves: `tables.isoflop_curves`; the chosen budget carries the accent, its optimum and its interval.
+    """Iso-FLOP curves with the chosen budget, its optimum and interval in the accent colour. curves: `tables.isoflop_curves`.
 
     runs: those at the curves' E and G, in the colour of their budget. others: runs of other E or G, faint. reach:
     `tables.optimal_path` along the budgets that can be chosen: the axes hold them all, so that nothing jumps between them.
@@ -85,7 +85,7 @@ def _best_of_others(fig: Draft, parts: dict[float, dict[str, np.ndarray]], color
 
 
 def _end(part: dict[str, np.ndarray], budget: float, color: str, chosen: bool, ceiling: float) -> End:
-    """Where a curve ends, or leaves the plot at its top."""
+    """The last point of a curve inside the plot, where its name is written."""
     loss = part["loss"]
     last = np.flatnonzero((loss <= ceiling) | part["optimal"])[-1]
     sliders: tuple[Slider, ...] = ("budget", "e", "g") if chosen else ("e", "g")

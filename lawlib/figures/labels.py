@@ -1,4 +1,4 @@
-"""Names written at lines' ends and beside points, where a legend would make the reader look twice. They keep clear of each other."""
+"""Writes names at the ends of lines and beside points instead of in a legend, without overlaps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PADDING = 0.08
 
 
 class End(NamedTuple):
-    """A name, where its line ends, in its colour, and the sliders that move it."""
+    """A name to be written at the end of its line, in its colour, with the sliders that move it."""
 
     x: float
     y: float
@@ -37,7 +37,7 @@ class End(NamedTuple):
 
 
 def name_ends(fig: Draft, ends: Sequence[End], style: Style) -> None:
-    """Writes each name right of its line's end, shifted where two would overlap. For figures that are otherwise finished."""
+    """Writes each name right of its line's end, shifted where two would overlap. Call it on figures that are otherwise finished."""
     ends = [e for e in ends if np.isfinite(e.x) and np.isfinite(e.y)]
     if not ends:
         return
@@ -57,7 +57,7 @@ def name_ends(fig: Draft, ends: Sequence[End], style: Style) -> None:
 
 
 def free_sides(fig: Draft, x: np.ndarray, y: np.ndarray, names: Sequence[str], also: np.ndarray | None = None) -> list[str]:
-    """On which of `SIDES` of its point each name meets the fewest names, points and borders. For figures with ranges of their own.
+    """Returns on which of `SIDES` of its point each name meets the fewest names, points and borders, for figures with ranges of their own.
 
     also: other points to keep clear of, `(n, 2)`. Each name in turn takes its best side, until none moves.
     """
@@ -84,19 +84,19 @@ def free_sides(fig: Draft, x: np.ndarray, y: np.ndarray, names: Sequence[str], a
 
 
 def _overlap(a: np.ndarray, half_a: np.ndarray, b: np.ndarray, half_b: np.ndarray) -> np.ndarray:
-    """Square pixels that boxes around a and b have in common."""
+    """The area in square pixels that boxes around a and b have in common."""
     return np.nan_to_num(np.maximum(half_a + half_b - np.abs(a - b), 0).clip(max=2 * np.minimum(half_a, half_b)).prod(axis=-1))
 
 
 def _places(fig: Draft, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Points in pixels from the lower left corner of the narrowest plot, `(n, 2)`."""
+    """Positions of the points in pixels from the lower left corner of the narrowest plot, `(n, 2)`."""
     low, high = fig.layout["xaxis"]["range"]
     across = np.log10(x) if fig.log_x else x
     return np.stack([NARROW * (across - low) / (high - low), _pixels(fig, y)], axis=1)
 
 
 def spread(places: np.ndarray, gap: float) -> np.ndarray:
-    """The places moved as little as possible (least squares), in their order, until neighbours are `gap` apart.
+    """Returns the positions moved as little as possible (least squares), order kept, until neighbours are `gap` apart.
 
     Without the gaps that is isotonic regression, solved by pooling neighbours that violate the order.
     """
@@ -115,7 +115,7 @@ def spread(places: np.ndarray, gap: float) -> np.ndarray:
 
 
 def _pixels(fig: Draft, values: np.ndarray) -> np.ndarray:
-    """How far up the plot the values are, in pixels, as plotly will choose the axis."""
+    """Heights of the values in pixels, on the axis range that plotly will choose."""
     layout = fig.layout
     scale = np.log10 if fig.log_y else np.asarray
     low, high = layout["yaxis"].get("range") or (np.nan, np.nan)
@@ -127,5 +127,5 @@ def _pixels(fig: Draft, values: np.ndarray) -> np.ndarray:
 
 
 def _height(fig: Draft) -> float:
-    """Pixels between the axes, from the lower to the upper end."""
+    """Pixels between the ends of the y axis."""
     return fig.layout["height"] - fig.layout["margin"]["t"] - fig.layout["margin"]["b"] - 14

@@ -1,4 +1,4 @@
-"""The look of every figure, and what each mark means: axes, lines, bands, the legend. Its colours are in `palette`.
+"""The common look of all figures, and what each mark means: axes, lines, bands, legend. Colours are in `palette`.
 
 Points are measured, lines fitted, dashes extrapolated or published beyond their data, bands intervals.
 
@@ -30,7 +30,7 @@ CONFIG = {
 
 
 def figure(style: Style, x: str, y: str, *, log_x: bool = True, log_y: bool = False, height: int = 380) -> Draft:
-    """An empty figure with titled axes in this style. Axis titles carry the unit.
+    """Returns an empty figure with titled axes in the common style. Axis titles carry the unit.
 
     Margins are fixed and labels never hidden: measuring every label would be a third of the time that plotly draws for.
     """
@@ -85,7 +85,7 @@ def _scale(title: str, log: bool) -> dict:
 
 
 def band(x: Any, low: Any, high: Any, color: str, name: str, group: str = "", on: tuple[Slider, ...] = ()) -> list[Trace]:
-    """An interval as a filled area: two traces, one legend entry. on: the sliders that move it."""
+    """Returns an interval as a filled area: two traces, one legend entry. on: the sliders that move it."""
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "legendgroup": group or name}
     edge |= {"meta": follow(*on)} if on else {}
     return [
@@ -115,12 +115,12 @@ def split_line(x: ArrayLike, y: ArrayLike, inside: ArrayLike, color: str, name: 
 
 
 def unnamed(traces: list[Trace]) -> list[Trace]:
-    """The traces without a place in the legend: their name is written beside them."""
+    """Returns the traces without an entry in the legend, for names that are written beside the lines."""
     return [trace | {"showlegend": False} for trace in traces]
 
 
 def _edge(inside):
-    """The last points inside, where dashes begin."""
+    """Marks the last points inside the data, from which the dashed part starts."""
     edge = np.zeros_like(inside)
     edge[1:] |= inside[1:] & ~inside[:-1]
     edge[:-1] |= inside[:-1] & ~inside[1:]
@@ -128,7 +128,7 @@ def _edge(inside):
 
 
 def finish(fig: Draft) -> Figure:
-    """The figure with room for its legend above the plot: fixed rows, so that nothing moves when the chart is resized."""
+    """Returns the figure with fixed rows for its legend above the plot, so that nothing moves when the chart is resized."""
     names = fig.names
     rows, used = (1 if names else 0), 0.0
     for name in names:
@@ -140,7 +140,7 @@ def finish(fig: Draft) -> Figure:
 
 
 def same_axes(*figures: Figure) -> None:
-    """Gives all figures the axes that hold what each of them shows, so that they can be compared at a glance."""
+    """Gives all figures the same axis ranges, wide enough for each of them, so that they can be compared."""
     for name in ("xaxis", "yaxis"):
         axes = [fig.layout[name] for fig in figures]
         ends = [axis.range or _reach(fig, name[0], axis.type == "log") for fig, axis in zip(figures, axes, strict=True)]
@@ -150,7 +150,7 @@ def same_axes(*figures: Figure) -> None:
 
 
 def _reach(fig: Figure, axis: str, log: bool) -> tuple[float, float]:
-    """From the first to the last point along an axis that plotly would choose, with room for names at the ends of lines."""
+    """First and last point along an axis as plotly would choose its range, with room for names at the ends of lines."""
     values = np.concatenate([np.asarray(trace[axis], dtype=float) for trace in fig.data])
     values = np.log10(values[np.isfinite(values)]) if log else values[np.isfinite(values)]
     room = 0.08 * float(values.max() - values.min())
@@ -158,7 +158,7 @@ def _reach(fig: Figure, axis: str, log: bool) -> tuple[float, float]:
 
 
 def set_decades(fig: Draft, values: Any) -> None:
-    """At most six ticks along a logarithmic x axis over these values, however narrow the chart is; below two decades at 1, 2 and 5."""
+    """Sets at most six ticks on a logarithmic x axis over these values, on any width; below two decades at 1, 2 and 5."""
     decades = float(np.log10(np.max(values) / np.min(values)))
     fig.update_xaxes(dtick="D2" if decades < 2 else max(1, int(np.ceil(decades / 6))))
 

@@ -1,4 +1,4 @@
-"""Loss and allocation along compute: where the runs are, what the law expects, what is optimal."""
+"""Figures along compute: measured losses, the law's optimal loss, and the optimal size or tokens."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WRITERS = {
 
 
 def hover_data(runs: pd.DataFrame) -> np.ndarray:
-    """Every quantity of every run, written for people, for `HOVER`; shape `(n_runs, 7)`."""
+    """Returns every quantity of every run as text for `HOVER`; shape `(n_runs, 7)`."""
     ids = runs["run_id"] if "run_id" in runs else runs["name"]
     columns = [[escape(name or f"run {i}") for name, i in zip(runs["name"], ids, strict=True)]]
     columns += [numbers.counts(runs[c]) for c in ("n_active", "tokens")]
@@ -41,12 +41,12 @@ def hover_data(runs: pd.DataFrame) -> np.ndarray:
 
 
 def escape(text: object) -> str:
-    """A user's words as plain text inside a chart, where plotly would read tags."""
+    """Returns a user's words as plain text inside a chart, where plotly would interpret tags."""
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def measured(runs: pd.DataFrame, x: str, style: Style, name: str = "runs", **marker: Any) -> Trace:
-    """The runs as points: loss against the column `x`."""
+    """Returns the runs as points: loss against the column `x`."""
     look = {"color": style.measured, "size": 7, "line": {"width": 1, "color": style.page}} | marker
     return scatter(
         x=runs[x], y=runs["loss"], mode="markers", name=name, marker=look, customdata=hover_data(runs), hovertemplate=HOVER
@@ -115,7 +115,7 @@ def allocation(
 
 
 def marker(x: float, y: float, style: Style, text: str, **options: Any) -> Trace:
-    """The optimum as a diamond with its words beside it."""
+    """Returns the optimum as a diamond with its words beside it."""
     return scatter(
         x=[x],
         y=[y],

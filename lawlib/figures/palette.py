@@ -1,4 +1,4 @@
-"""Colours, one palette for light and one for dark pages, and what each of them means on every page.
+"""Colours for light and dark pages, and what each of them means on every page.
 
 Grey is dense. An expansion E has its own colour wherever it is drawn, along green; a granularity G along purple; budgets run
 along blue. Orange is what the user has chosen, blue points are measured; the other colours of `series` tell laws or data sets
@@ -18,7 +18,7 @@ TEXT_CONTRAST = 4.5
 
 @dataclass(frozen=True)
 class Style:
-    """A palette. `series[0]` is the grey of dense models, `series[1]` that of measured points; ramps run from low to high.
+    """The colours of one theme. `series[0]` is the grey of dense models, `series[1]` that of measured points; ramps run from low to high.
 
     ramp: budgets and any other quantity. expansions, granularities: of E (G) = 1, 2, 4, ... 256.
     """
@@ -70,24 +70,24 @@ DARK = Style(
 
 
 def style(name: str | None) -> Style:
-    """The palette of a page: "light" or "dark"; anything else is light."""
+    """Returns the colours of a theme: "dark", or "light" for anything else."""
     return DARK if name == "dark" else LIGHT
 
 
 def ramp_colors(style: Style, n: int) -> list[str]:
-    """`n` colours along the ramp of budgets, its ends first and last."""
+    """Returns `n` colours along the ramp of budgets, its ends first and last."""
     if n == 1:
         return [style.ramp[len(style.ramp) // 2]]
     return [style.ramp[round(i * (len(style.ramp) - 1) / (n - 1))] for i in range(n)]
 
 
 def expansion_color(style: Style, expansion: float) -> str:
-    """The colour of an E, the same on every page: dense (E = 1) is grey."""
+    """Returns the colour of an E, the same on every page: dense (E = 1) is grey."""
     return style.dense if expansion == 1 else _along(style.expansions, expansion)
 
 
 def granularity_color(style: Style, granularity: float) -> str:
-    """The colour of a G, the same on every page."""
+    """Returns the colour of a G, the same on every page."""
     return _along(style.granularities, granularity)
 
 
@@ -95,7 +95,7 @@ _PAPERS = ("besiroglu2024", "krajewski2024", "ludziejewski2025", "hoffmann2022",
 
 
 def law_color(style: Style, name: str) -> str:
-    """The colour of a published law, by its paper; other laws share the last one."""
+    """Returns the colour of a published law, by its paper; other laws share the last one."""
     place = next((i for i, paper in enumerate(_PAPERS) if name.startswith(paper)), len(_PAPERS))
     return style.series[3 + place]
 
@@ -108,24 +108,24 @@ def _along(ramp: tuple[str, ...], value: float) -> str:
 
 
 def mix(a: str, b: str, share: float) -> str:
-    """`#rrggbb` that is `share` of b and the rest a."""
+    """Returns the `#rrggbb` that is `share` of b and the rest a."""
     return "#" + "".join(f"{round(x + share * (y - x)):02x}" for x, y in zip(_channels(a), _channels(b), strict=True))
 
 
 def fade(color: str, alpha: float) -> str:
-    """`#rrggbb` as rgba with this opacity."""
+    """Returns `#rrggbb` as rgba with this opacity."""
     r, g, b = _channels(color)
     return f"rgba({r},{g},{b},{alpha})"
 
 
 def ink(color: str, style: Style) -> str:
-    """The colour as text: moved towards the text's own until it can be read on the page (4.5:1)."""
+    """Returns the colour moved towards the text colour until text in it can be read on the page (contrast 4.5:1)."""
     shades = (mix(color, style.text, share / 20) for share in range(21))
     return next(shade for shade in shades if contrast(shade, style.page) >= TEXT_CONTRAST)
 
 
 def contrast(a: str, b: str) -> float:
-    """Contrast ratio of two colours, 1 to 21 (WCAG 2.2, section 1.4.3)."""
+    """Returns the contrast ratio of two colours, 1 to 21 (WCAG 2.2, section 1.4.3)."""
     high, low = sorted((_luminance(a), _luminance(b)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 

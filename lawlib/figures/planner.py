@@ -1,4 +1,4 @@
-"""What could be trained under the limits, and where released models lie beside a law."""
+"""Figures of the planner: losses that the limits allow by E and G, and released models beside a law."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .layout import Style, figure, finish
 from .palette import granularity_color
 
 ROOM = 0.12
-"""Of released models' axes, kept free at both ends for their names."""
+"""Share of the axes of released models that is kept free at both ends for their names."""
 
 
 def options_figure(options: pd.DataFrame, expansion: float, granularity: float, style: Style) -> Figure:
@@ -105,7 +105,7 @@ def shape_figure(placed: pd.DataFrame, style: Style) -> Figure:
 
 
 def _name(fig: Draft, placed: pd.DataFrame, axes: tuple[str, str], law: pd.DataFrame, style: Style) -> None:
-    """The models as named points, on axes with room for their names. law: what the law says of them, beside which no name is written."""
+    """Writes the models' names beside their points. law: the points of the law, which no name may cover."""
     if not len(placed):
         return
     every = np.log10(np.concatenate([placed[[*axes]].to_numpy(), law.to_numpy()]))
@@ -147,5 +147,5 @@ def _models(placed: pd.DataFrame, x: str, y: str, style: Style) -> Trace:
 
 
 def _same(values: np.ndarray, value: float) -> np.ndarray:
-    """Which of them are this E or G; NaN, for a law without it, is the same as NaN."""
+    """Which values equal this E or G, where NaN (a law without it) equals NaN."""
     return np.equal(values, value) | (np.isnan(values) & np.isnan(value))

@@ -1,4 +1,4 @@
-"""The runs themselves: any quantity against any other, and their training curves."""
+"""Figures of the runs themselves: any quantity against any other, and training curves."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OWN = {"expansion": expansion_color, "granularity": granularity_color}
 
 
 def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> Figure:
-    """Loss against a quantity, coloured by another; excluded runs as open crosses. WebGL above 1,000 points, at most `MAX_DRAWN`."""
+    """Loss against a quantity, coloured by another; excluded runs are open crosses. WebGL above 1,000 points, at most `MAX_DRAWN`."""
     fig = figure(style, AXES.get(x, x), "loss (nats per token)", height=420)
     known = drawn(runs, x)
     kind = "scattergl" if len(known) > MAX_SVG else "scatter"
@@ -89,7 +89,7 @@ def runs_figure(runs: pd.DataFrame, x: str, color: str, style: Style) -> Figure:
 
 
 def drawn(runs: pd.DataFrame, x: str) -> pd.DataFrame:
-    """The runs that the chart across `x` draws; of them again, all."""
+    """Returns the runs that the chart across `x` draws; applied to its own result it changes nothing."""
     loss, out = runs["loss"].to_numpy(dtype=float), runs["excluded"].to_numpy(dtype=bool)
     known = runs[x].notna().to_numpy() & ~np.isnan(loss)
     rows = np.flatnonzero(known)
@@ -99,14 +99,14 @@ def drawn(runs: pd.DataFrame, x: str) -> pd.DataFrame:
 
 
 def _evenly(rows: np.ndarray, loss: np.ndarray) -> np.ndarray:
-    """At most `MAX_DRAWN` of these rows, evenly over their losses."""
+    """Chooses at most `MAX_DRAWN` of these rows, spread evenly over their losses."""
     if len(rows) <= MAX_DRAWN:
         return rows
     return rows[np.argsort(loss[rows], kind="stable")[np.linspace(0, len(rows) - 1, MAX_DRAWN).astype(int)]]
 
 
 def _color_bar(color: str, values: np.ndarray, style: Style) -> dict:
-    """What the colours mean: ticks at powers of ten, or at the ends where there are fewer than two."""
+    """Returns the colour bar: ticks at powers of ten, or at the ends where there are fewer than two."""
     low, high = np.log10(np.nanmin(values)), np.log10(np.nanmax(values))
     decades = np.arange(np.ceil(low - 1e-9), np.floor(high + 1e-9) + 1)
     ticks = decades[:: max(1, len(decades) // 6)] if len(decades) > 1 else np.array([low, high])

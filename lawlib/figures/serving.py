@@ -1,4 +1,4 @@
-"""Serving: loss against price at one budget, training against serving at one loss, over-training, lifetime, released models."""
+"""Figures of the Serving page: loss against price at one budget, training against serving at one loss, over-training, lifetime cost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONG_TICKS = 82
 
 
 def _colors(expansions: list[float], style: Style, chosen: float) -> dict[float, str]:
-    """Colour of each E, the chosen one orange."""
+    """Colours of the E; the chosen one is orange."""
     return {e: style.accent if e == chosen else expansion_color(style, e) for e in expansions}
 
 
@@ -30,7 +30,7 @@ def _name(expansion: float, equals: str = " = ") -> str:
 def _by_expansion(
     curves: pd.DataFrame, price: str, *names: str, hover: Callable[[Columns], list[list[str]]]
 ) -> dict[float, Columns]:
-    """The rows of each E that have a price in this column, by these other columns; an E without any is left out.
+    """The rows of each E that have a price in this column, with these other columns; an E without any is left out.
 
     `hover`: N, D and further texts of every row, for the hover box; shape `(n_rows, n_texts)`.
     """
@@ -42,7 +42,7 @@ def _by_expansion(
 
 
 def _price_axis(fig: Draft, parts: dict[float, Columns], column: str, price: float, axis: str = "y") -> None:
-    """A logarithmic axis of money, ticks at 1, 2 and 5."""
+    """Makes an axis of money logarithmic, with ticks at 1, 2 and 5."""
     update = fig.update_yaxes if axis == "y" else fig.update_xaxes
     prices = np.concatenate([part[column] for part in parts.values()] or [[]]) * price
     update(exponentformat="none", tickformat=_money(prices), dtick="D2", showexponent="none")
@@ -51,7 +51,7 @@ def _price_axis(fig: Draft, parts: dict[float, Columns], column: str, price: flo
 
 
 def _money(prices: np.ndarray) -> str:
-    """How ticks of money are written: 5e-6 where some would have more decimals than there is room for."""
+    """The number format of money ticks: 5e-6 where decimals would not fit."""
     return ".0e" if len(prices) and np.nanmin(prices) < 1e-4 else "~g"
 
 

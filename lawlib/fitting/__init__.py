@@ -1,4 +1,4 @@
-"""Fits of laws to runs: search and solver, the fit itself, refits, standard errors, backtests and health."""
+"""Fits laws to runs and says how far to trust them: search, solver, bootstrap, standard errors, backtest, health."""
 
 from .held_out import Backtest, backtest, verdicts
 from .identification import WEAK, gap_error, information, log_error, log_slope, not_identified, small_steps

@@ -1,4 +1,4 @@
-"""Would the law have told? Fit below a compute cut, judge above it."""
+"""Backtest: fits laws to the runs below a compute cut and compares their predictions with the runs above it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NORMAL_90 = 1.6448536269514722
 
 @dataclass(frozen=True)
 class Backtest:
-    """How laws fitted on runs up to `cut` predict the runs above it.
+    """How well laws that were fitted to runs up to `cut` predict the runs above it.
 
     summary: a row a law: law, n_parameters, n_train, n_test, rmse_train, rmse_test, bias_test (mean of ln L_pred - ln L;
     positive: the law expects too much loss), bias_nats, coverage (share of held-out runs inside the 90 % band),
@@ -49,7 +49,7 @@ def backtest(
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> Backtest:
-    """Fits every law on the runs with C <= cut (training FLOPs) and judges it on those above.
+    """Fits every law to the runs with C <= cut (training FLOPs) and returns how well each predicts those above.
 
     The 90 % band of a held-out run joins the bootstrap's spread of the prediction and the training residuals' own.
     `options` go to `fit`. Raises ValueError when one side of the cut is empty or runs have no flops.
@@ -85,7 +85,7 @@ def backtest(
 
 
 def verdicts(summary: pd.DataFrame) -> list[str]:
-    """For every law with more parameters than another: whether it predicts the held-out runs better, a sentence each.
+    """Returns a sentence for each pair of laws: whether the one with more parameters predicts the held-out runs better.
 
     Compared with the best law of fewer parameters; "better" means a held-out rms error lower by more than `EARNED`.
     """
@@ -105,7 +105,7 @@ def verdicts(summary: pd.DataFrame) -> list[str]:
 
 
 def information(fitted: Fit) -> tuple[float, float]:
-    """(AIC, BIC) with normal residuals of ln L: n ln(RSS/n) + 2 p, and + p ln n."""
+    """Returns (AIC, BIC) with normal residuals of ln L: n ln(RSS/n) + 2 p, and + p ln n."""
     n = len(fitted.fit.residuals)
     p = len(fitted.phi) + 1
     likelihood = n * np.log(max(float(np.mean(fitted.fit.residuals**2)), 1e-300))

@@ -23,7 +23,7 @@ WEAK = 0.5
 
 
 def gauss_newton(fitted: Fit) -> Array:
-    """J'WJ of ln L_pred in the parameters as fitted, weights of mean one, a mean over runs: shape `(p, p)`."""
+    """Returns J'WJ of ln L_pred in the parameters as fitted, with weights of mean one, averaged over runs: shape `(p, p)`."""
     model = fit_model(fitted)
     state = model.evaluate(fitted.phi[None, :])
     # With ln L_obs = ln L_pred the squared objective's Hessian is 2 J'J exactly.
@@ -34,7 +34,7 @@ def gauss_newton(fitted: Fit) -> Array:
 
 
 def information(fitted: Fit) -> tuple[Array, float]:
-    """(J'WJ / s² summed over the runs, shape `(p, p)`, and the noise s of ln L); s is infinite without freedom left."""
+    """Returns (J'WJ / s² summed over the runs, shape `(p, p)`, the noise s of ln L); s is infinite without degrees of freedom."""
     matrix = gauss_newton(fitted)
     n, p = len(fitted.fit.residuals), len(matrix)
     if n <= p:
@@ -44,7 +44,7 @@ def information(fitted: Fit) -> tuple[Array, float]:
 
 
 def covariance(fitted: Fit) -> Array:
-    """Covariance of the parameters as fitted, shape `(p, p)`; infinite where the runs leave no freedom."""
+    """Returns the covariance of the parameters as fitted, shape `(p, p)`; infinite without degrees of freedom."""
     matrix, noise = information(fitted)
     if not np.isfinite(noise):
         return np.full_like(matrix, np.inf)
@@ -53,7 +53,7 @@ def covariance(fitted: Fit) -> Array:
 
 
 def relative_errors(fitted: Fit) -> dict[str, float]:
-    """Standard error over value of every fitted parameter; of a positive one the error of its logarithm."""
+    """Returns the standard error over the value of every fitted parameter; for a positive one the error of its logarithm."""
     error = np.sqrt(np.maximum(np.diag(covariance(fitted)), 0.0))
     values = fitted.phi
     n_linear = len(fitted.law.linear)
@@ -64,17 +64,17 @@ def relative_errors(fitted: Fit) -> dict[str, float]:
 
 
 def not_identified(fitted: Fit) -> dict[str, float]:
-    """The parameters whose relative standard error is above `WEAK`, with it."""
+    """Returns the parameters whose relative standard error is above `WEAK`, with that error."""
     return {name: error for name, error in relative_errors(fitted).items() if not error <= WEAK}
 
 
 def small_steps(fitted: Fit) -> Array:
-    """A small step along every parameter as fitted, a share of its standard error: for `log_slope`."""
+    """Returns a small step along every parameter as fitted, a share of its standard error: for `log_slope`."""
     return np.clip(1e-4 * np.sqrt(np.diag(covariance(fitted))), 1e-10, 1e-3)
 
 
 def log_slope(fitted: Fit, quantity: Callable[[FittedLaw], Array], steps: Array | None = None) -> Array:
-    """Derivatives of ln(quantity) in the parameters as fitted, shape `(p, ...)`, by central differences.
+    """Returns the derivatives of ln(quantity) in the parameters as fitted, shape `(p, ...)`, by central differences.
 
     `quantity` is called once with a whole ensemble: the law shifted by `steps` along every parameter, those of `small_steps` unless
     given. Values that are not positive give NaN or infinity.
@@ -89,7 +89,7 @@ def log_slope(fitted: Fit, quantity: Callable[[FittedLaw], Array], steps: Array 
 
 
 def log_error(fitted: Fit, quantity: Callable[[FittedLaw], Array]) -> float:
-    """Standard error of the logarithm of a positive quantity computed from the law, by the delta method."""
+    """Returns the standard error of the logarithm of a positive quantity computed from the law, by the delta method."""
     cov = covariance(fitted)
     if not np.isfinite(cov).all():
         return np.inf
@@ -100,7 +100,7 @@ def log_error(fitted: Fit, quantity: Callable[[FittedLaw], Array]) -> float:
 
 
 def gap_error(moe: Fit, dense: Fit, budget: float, expansion: float | None, granularity: float | None = None) -> float:
-    """Standard error of the logarithm of the efficiency gap: of one law for both, or of two fits to different runs."""
+    """Returns the standard error of ln(efficiency gap), for one law for both sides or two fits to different runs."""
 
     def gap(moe_law: FittedLaw, dense_law: FittedLaw) -> Array:
         return np.asarray(efficiency_gap(moe_law, dense_law, budget, expansion, granularity))

@@ -1,4 +1,4 @@
-"""What each run, and each size, does to a fit: refits without it, all at once."""
+"""Measures how much each run, and each model size, matters to a fit, by refits without it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MAX_GROUPS = 12
 
 
 def without(fit: Fit, left_out: Array) -> Ensemble:
-    """Refits that leave runs out: `left_out` is boolean, shape `(n_refits, n_runs)`; started from the fit."""
+    """Returns refits that leave runs out, started from the fit; `left_out` is boolean, shape `(n_refits, n_runs)`."""
     return refit(fit, (~np.asarray(left_out, dtype=bool)).astype(float), LEFT_OUT)
 
 
 def pulls(fit: Fit, budget: float, expansion: float | None = None) -> pd.DataFrame:
-    """How far the optimum at a budget moves when one run is left out, largest first.
+    """Returns how far the optimum at a budget moves when one run is left out, largest first: a row a run.
 
     Columns: run_id, name, residual (ln L_pred - ln L), n_pull and loss_pull: change of ln N_opt and ln loss without the run.
     In large data only the runs with the largest residuals are tried. Raises as `compute_optimal`.
@@ -43,7 +43,7 @@ def pulls(fit: Fit, budget: float, expansion: float | None = None) -> pd.DataFra
 
 
 def leave_one_size_out(fit: Fit) -> float:
-    """Root mean square error of ln L at sizes that the law was not fitted to; NaN for fewer than three sizes.
+    """Returns the root mean square error of ln L at sizes the law was not fitted to; NaN for fewer than three sizes.
 
     Each size (at most twelve groups of neighbouring ones) is left out, the law refitted and judged on it.
     """

@@ -1,4 +1,4 @@
-"""A law and its runs as arrays: what a fit evaluates, with exact gradients and Hessians for a whole stack of parameters."""
+"""A law evaluated on its runs, with exact gradients and Hessians, for a whole stack of parameter vectors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..numerics.arrays import Array
 
 
 class Model:
-    """The runs as features: Phi of every term, shape `(n_terms * n_runs, n_parameters)`.
+    """The runs as features of a law: Phi of every term, shape `(n_terms * n_runs, n_parameters)`.
 
     Args:
         x: logarithms of the law's variables, each `(n_runs,)`; x["Ehat"] at the held shapes.
@@ -50,7 +50,7 @@ class Model:
 
     @cached_property
     def normalised(self) -> Model:
-        """The same model in u = (ln Ehat - ln Ehat_low) / (ln Ehat_high - ln Ehat_low) in place of ln Ehat.
+        """Returns the same model in u = (ln Ehat - ln Ehat_low) / (ln Ehat_high - ln Ehat_low) instead of ln Ehat.
 
         The shapes then change the curve between the lowest and the highest E of the runs, and nothing that the other
         parameters could undo: in ln Ehat itself the valleys of these laws are too bent for Newton's method.
@@ -81,7 +81,7 @@ class Model:
         return u, u_g, u_h
 
     def to_normalised(self, phi: Array, back: bool = False) -> Array:
-        """Parameters `(S, P)` in ln Ehat as those of the normalised model, or back."""
+        """Returns parameters `(S, P)` in ln Ehat as parameters of the normalised model, or the other way round."""
         assert self.expansion is not None
         scale = Scale(self.law, int(np.argmin(self.expansion)), int(np.argmax(self.expansion)))
         value = ehat_derivatives(self.expansion[[scale.low, scale.high]], phi[:, self.n_linear :])[0]
@@ -91,7 +91,7 @@ class Model:
         return np.concatenate([np.matmul(matrices, phi[:, : self.n_linear, None])[:, :, 0], phi[:, self.n_linear :]], axis=1)
 
     def evaluate(self, phi: Array) -> State:
-        """Predicted log losses at parameters phi `(S, n_parameters)`, with what the derivatives need."""
+        """Returns the predicted log losses at parameters phi `(S, n_parameters)`, with what the derivatives need."""
         theta = phi[:, : self.n_linear]
         shape = (len(phi), self.n_terms, self.n_runs)
         z = (theta @ self.plain.T).reshape(shape)
@@ -106,7 +106,7 @@ class Model:
         return State(top + np.log(total), share, total, slope, ehat)
 
     def curvature(self, state: State, first: Array, second: Array) -> tuple[Array, Array]:
-        """Gradient `(S, P)` and Hessian `(S, P, P)` of sum_i penalty_i from its derivatives in ln L, `(S, n)` each.
+        """Returns the gradient `(S, P)` and Hessian `(S, P, P)` of sum_i penalty_i from its derivatives in ln L, `(S, n)` each.
 
         With p the shares of the terms and J = sum_k p_k dz_k: gradient = sum first J, Hessian = sum (second - first) J J'
         + first sum_k p_k (dz_k dz_k' + d²z_k).
@@ -155,7 +155,7 @@ class Model:
 
 
 class Scale:
-    """How parameters change when ln Ehat = shift + span · u is written in u.
+    """Converts parameters between ln Ehat and u, where ln Ehat = shift + span · u.
 
     shifts: whether the law's terms take up a constant added to ln Ehat (they do where every product with Ehat has the same
     product without it; Yun's law has not, so it is scaled only). low, high: the runs of lowest and highest E.
@@ -182,13 +182,13 @@ class Scale:
         self.shifts = float(np.allclose(coefficients @ self._move, move @ coefficients, atol=1e-9))
 
     def matrices(self, span: Array, shift: Array) -> Array:
-        """From parameters in ln Ehat to those in u, shape `(S, n_linear, n_linear)`; span and shift `(S, 1)`."""
+        """Returns the matrices that take parameters in ln Ehat to those in u, shape `(S, n_linear, n_linear)`; span, shift `(S, 1)`."""
         return self._keep + span[:, :, None] * self._stretch + shift[:, :, None] * self._move
 
 
 @dataclass
 class State:
-    """A model evaluated: predicted ln L `(S, n)`, unnormalised shares `(S, K, n)` and their sum, parts of Ehat."""
+    """Values of the model at some parameters: predicted ln L `(S, n)`, unnormalised shares `(S, K, n)`, their sum, parts of Ehat."""
 
     log_pred: Array
     share: Array

@@ -1,4 +1,4 @@
-"""What a fit minimises: a sum over runs of a penalty on the predicted log loss.
+"""Objectives of a fit: the sum over runs of a penalty on the predicted log loss.
 
 * "huber" (default): Huber's penalty of r = ln L_pred - ln L with a given delta: r²/2 inside, delta (|r| - delta/2) outside
   (Hoffmann 2022 with delta = 1e-3).
@@ -31,7 +31,7 @@ class Objective:
             raise ValueError(f"Huber's delta must be positive; got {self.delta}.")
 
     def value(self, log_pred: Array, log_loss: Array, delta: Array | float | None = None) -> Array:
-        """The penalty of every run; shapes broadcast."""
+        """Returns the penalty of every run; shapes broadcast."""
         if self.name == "squared":
             return (np.exp(log_pred) - np.exp(log_loss)) ** 2
         r = log_pred - log_loss
@@ -42,7 +42,7 @@ class Objective:
         return clipped * (r - 0.5 * clipped)
 
     def derivatives(self, log_pred: Array, log_loss: Array, delta: Array | float | None = None) -> tuple[Array, Array, Array]:
-        """(value, first, second derivative) in log_pred of every run."""
+        """Returns (value, first, second derivative) of the penalty in log_pred, for every run."""
         if self.name == "squared":
             pred = np.exp(log_pred)
             r = pred - np.exp(log_loss)

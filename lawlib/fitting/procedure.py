@@ -1,4 +1,4 @@
-"""Fit a law to runs: global search, exact Newton polish, an honest status."""
+"""The fit of a law to runs: a global search, an exact Newton solver, and a status that says how it ended."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def fit(
     weights: str | Array | None = None,
     flops_rule: FlopsRule | str | None = None,
 ) -> Fit:
-    """The law of this form that fits the runs best.
+    """Returns the law of this form that fits the runs best, a `FittedLaw`.
 
     Args:
         runs: canonical columns; only those the law takes and `loss` are needed. Rows with `excluded` True are left out.
@@ -84,7 +84,7 @@ def fit(
 
 
 def _ran_off(found: Fit) -> bool:
-    """Whether the fitted Ehat is a step between the lowest and the next E, which its shapes and exponents make ever steeper."""
+    """Whether the fitted Ehat has degenerated to a step between the lowest and the next E."""
     e_start, e_max = from_free(found.shapes)
     return not np.isfinite(found.theta).all() or bool(e_max < MIN_RISE * max(float(e_start), 1.0))
 
@@ -98,7 +98,7 @@ def _fit(
     flops_rule: FlopsRule | str | None,
     why_held: str = "",
 ) -> Fit:
-    """`fit`; `why_held`: the reason to hold the shapes of Ehat whatever the runs allow."""
+    """Does the work of `fit`; `why_held` is the reason to hold the shapes of Ehat whatever the runs allow."""
     goal = Objective(objective, delta)
     kept, w, dropped = _prepare(runs, law, weights)
     n, tokens, granularity, expansion = run_arrays(law, kept)
@@ -180,7 +180,7 @@ def _weight_column(runs: pd.DataFrame, name: str) -> Array:
 
 
 def why_not(runs: pd.DataFrame, law: str | Law) -> str | None:
-    """The sentence that says why these runs cannot identify the law, or None where they can. Cheap: nothing is fitted."""
+    """Returns the sentence that says why these runs cannot identify the law, None where they can; cheap, as nothing is fitted."""
     law = family(law) if isinstance(law, str) else law
     try:
         kept, _, _ = _prepare(runs, law, None)
@@ -192,7 +192,7 @@ def why_not(runs: pd.DataFrame, law: str | Law) -> str | None:
 
 
 def n_starts(law: Law, fit_shapes: bool) -> int:
-    """How many candidates are polished: more for laws with more exponents."""
+    """Returns how many candidates of the search are polished: more for laws with more exponents."""
     return 12 if fit_shapes else _STARTS.get(len(law.linear) - len(law.terms), 10)
 
 
@@ -270,7 +270,7 @@ def _single_expansion(law: Law, runs: pd.DataFrame) -> float | None:
 
 
 def _agreeing(values: Array, within: float, best: float | None = None) -> int:
-    """How many starts ended within this share of the best objective."""
+    """Counts the starts that ended within this share of the best objective."""
     best = float(np.min(values)) if best is None else best
     return int((values <= best * (1 + within) + 1e-14).sum())
 
@@ -284,7 +284,7 @@ def _status(law: Law, converged: bool, shares: Array, theta: Array) -> str:
 
 
 def data_ranges(runs: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    """Lowest and highest of each quantity that the runs have, and of tokens per active parameter."""
+    """Returns the lowest and highest value of each quantity that the runs have, and of tokens per active parameter."""
     out = {}
     for column in ("n_active", "n_total", "tokens", "flops", "granularity", "expansion", "loss"):
         if column in runs and runs[column].notna().any():

@@ -1,4 +1,4 @@
-"""Refits of a fit to other draws of its runs, all started from the fit: the bootstrap, and runs left out."""
+"""Refits a law to other draws of its runs, each started from the fit: the bootstrap, and refits without some runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def bootstrap(
     groups: str | ArrayLike | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Ensemble:
-    """Refits of `fit` to runs drawn with replacement, each started from the fit.
+    """Returns an ensemble of refits to runs drawn with replacement, each started from `fit`.
 
     Args:
         groups: a column's name or an array `(n_runs,)`; whole groups (isoFLOP slices, sizes) are drawn then.
@@ -59,7 +59,7 @@ def bootstrap(
 
 
 def small_sample_factor(fit: Fit) -> float:
-    """sqrt(n / (n - p)) for squared objectives, `HUBER_FACTOR` for Huber's: what a bootstrap's spread is multiplied by.
+    """Returns the factor on a bootstrap's spread: sqrt(n / (n - p)) for squared objectives, `HUBER_FACTOR` for Huber's.
 
     Least-squares residuals are smaller than the noise by the first, and so is the spread of refits. Huber's objective with a
     small delta is nearly a median, whose bootstrap is too wide in samples of this size; its factor was chosen by the coverage
@@ -73,7 +73,7 @@ def small_sample_factor(fit: Fit) -> float:
 
 
 def refit(fit: Fit, counts: Array, kind: str, progress: Callable[[int, int], None] | None = None) -> Ensemble:
-    """Refits with each run counted `counts` times, shape `(n_refits, n_runs)`, each started from the fit; in their order.
+    """Returns refits with each run counted `counts` times, shape `(n_refits, n_runs)`, each started from the fit, in order.
 
     Those that end nowhere are left out of the ensemble and counted in `n_failed`.
     """
@@ -117,7 +117,7 @@ def _resample(fit: Fit, n_resamples: int, seed: int, groups: str | ArrayLike | N
 
 
 def _parallel(tasks: Iterable) -> Generator:
-    """The tasks' results in their order, as they come where the joblib backend can say so (Ray's cannot)."""
+    """Yields the tasks' results in order, as they arrive where the joblib backend supports it (Ray's does not)."""
     tasks = list(tasks)
     try:
         results = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(tasks)
@@ -136,7 +136,7 @@ def _refit(fit: Fit, counts: Array) -> tuple[Array, np.ndarray]:
 
 
 def fit_model(fit: Fit) -> Model:
-    """The arrays that `fit` was made from."""
+    """Returns the arrays that `fit` was made from."""
     x, expansion = log_variables(fit.law, fit.fit.runs, fit.shapes)
     log_loss = np.log(fit.fit.runs["loss"].to_numpy(dtype=float))
     return Model(fit.law, x, log_loss, expansion if fit.fit.fit_shapes else None)

@@ -1,4 +1,4 @@
-"""Many log-sum-exp fits at once: a damped Newton step for every start or replicate.
+"""Minimises many log-sum-exp fits at once by damped Newton steps, one row for each start or replicate.
 
 `minimise` moves a whole stack of parameter vectors downhill together.
 A fit of one start is a stack of height one; a bootstrap is a stack with different weights.
@@ -22,7 +22,7 @@ DECREMENT = 1e-11
 
 @dataclass(frozen=True)
 class Solution:
-    """Where a stack ended: phi `(S, P)`, value `(S,)`, converged `(S,)`, iterations of the longest."""
+    """Where the rows of a stack ended: phi `(S, P)`, value `(S,)`, converged `(S,)`, iterations of the longest."""
 
     phi: Array
     value: Array
@@ -39,7 +39,7 @@ def minimise(
     max_iterations: int = 200,
     decrement: float = DECREMENT,
 ) -> Solution:
-    """Damped Newton with exact Hessians for every row of phi `(S, P)`, each with its own damping.
+    """Minimises by damped Newton steps with exact Hessians for every row of phi `(S, P)`, each with its own damping.
 
     Indefinite Hessians are made positive by taking the absolute value of their eigenvalues, in coordinates where a unit
     step changes the terms by one on average. weights: `(n,)` or `(S, n)`.

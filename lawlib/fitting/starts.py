@@ -1,4 +1,4 @@
-"""Where fits start: a global search that is the same every time.
+"""The starting points of a fit: a deterministic global search over exponents.
 
 At fixed exponents every law is linear in its amplitudes, so thousands of exponent candidates (a grid, or a Sobol sequence
 where there are many) are judged by one batched non-negative least squares on the relative error. The best that differ
@@ -25,12 +25,12 @@ STEEP = (3.0, 8.0, 24.0)
 
 
 def amplitudes(law: Law) -> dict[int, tuple[int, float]]:
-    """term -> (parameter, scale) of the constant that multiplies it."""
+    """Returns term -> (parameter, scale) of the constant factor of each term."""
     return {e.term: (e.parameter, e.scale) for e in law.entries if not e.variables}
 
 
 def starts(law: Law, x: dict[str, Array], log_loss: Array, expansion: Array | None, n_starts: int) -> Array:
-    """The best differing candidates, shape `(<= n_starts, n_parameters)`, best first.
+    """Returns the best differing candidates, shape `(<= n_starts, n_parameters)`, best first.
 
     x: logarithms of the law's variables, each `(n_runs,)`. expansion: E of the runs where the shapes of Ehat are fitted.
     """
@@ -47,12 +47,12 @@ def starts(law: Law, x: dict[str, Array], log_loss: Array, expansion: Array | No
 
 
 def n_exponents(law: Law) -> int:
-    """Parameters that are no amplitudes, shapes of Ehat aside: the dimensions of the search."""
+    """Returns the number of parameters that are no amplitudes, shapes of Ehat aside: the dimensions of the search."""
     return len(law.linear) - len({p for p, _ in amplitudes(law).values()})
 
 
 def guesses(law: Law, x: dict[str, Array], log_loss: Array, expansion: Array | None, unit: Array) -> tuple[Array, Array]:
-    """Parameters `(S, n_parameters)` for points of the unit cube, amplitudes by least squares, and their squared error `(S,)`.
+    """Returns parameters `(S, n_parameters)` for points of the unit cube, amplitudes by least squares, and their squared error `(S,)`.
 
     unit: shape `(S, n_exponents)`, two more columns (E_start, E_max) where the shapes are fitted.
     """
@@ -74,7 +74,7 @@ def guesses(law: Law, x: dict[str, Array], log_loss: Array, expansion: Array | N
 
 
 def steepened(law: Law, x: dict[str, Array], log_loss: Array, theta: Array) -> Array:
-    """Starts beside a solution `(n_linear,)`: one of its exponents made `STEEP`, amplitudes by least squares, `(S, n_linear)`.
+    """Returns starts beside a solution `(n_linear,)`, one of its exponents made `STEEP`, amplitudes by least squares, `(S, n_linear)`.
 
     In laws of many terms the lowest valley may be one where a term speaks for the smallest runs alone. Its exponent lies far
     beyond what the search covers, and no start within leads there.
@@ -104,7 +104,7 @@ def _candidates(n_dims: int) -> Array:
 
 
 def _slopes(law: Law, slopes: list[int], unit: Array, x: dict[str, Array], ehat: Array) -> Array:
-    """Candidate parameters `(S, n_linear)` with zero amplitudes: exponents are drawn as they act at the data's centre."""
+    """Candidate parameters `(S, n_linear)` with zero amplitudes; exponents are drawn as they act at the centre of the data."""
     mean = {v: np.mean(a) for v, a in x.items()} | {"Ehat": ehat.mean(axis=1)}
     theta = np.zeros((len(unit), len(law.linear)))
     entry = {p: next(e for e in law.entries if e.parameter == p) for p in slopes}

@@ -1,4 +1,4 @@
-"""Reading of run logs: `read_runs` in one call, or `open_table`, `detect` and `build` with a mapping to correct between.
+"""Reads run logs: `read_runs` in one call, or `open_table`, `detect` and `build` with a mapping that can be corrected in between.
 
     table = open_table(data, "runs.csv")      # raw columns, line numbers, what could not be read
     mapping = detect(table)                   # which column is what; correct it with `mapping.with_source(...)`
@@ -10,8 +10,8 @@ assumption is a rule in `derivations` or a sentence in `notes`, and a correction
 
 from . import guarded
 from .assembly import Import, Suggestion, build
-from .core import QUANTITIES, UNITS, Mapping, RowProblem, Scrubbed, Source, Table, signature
-from .detect import Applied, apply_preset, detect
+from .core import QUANTITIES, UNITS, Mapping, RowProblem, Scrubbed, Source, Table, mapping_table, signature
+from .detection import Applied, apply_preset, detect
 from .evaluations import Evaluations, read_evaluations
 from .many import open_files, open_table
 from .reading import ReadWarning, read_runs
@@ -34,6 +34,7 @@ __all__ = [
     "build",
     "detect",
     "guarded",
+    "mapping_table",
     "mlflow_server",
     "open_files",
     "open_table",

@@ -1,4 +1,4 @@
-"""Benchmark results of runs that are stored already: run, benchmark, metric, value, one row a result or one column a benchmark."""
+"""Reads benchmark results of runs that are already stored: run, benchmark, metric, value, one row a result or one column a benchmark."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Evaluations:
 
 
 def read_evaluations(table: Table, runs: pd.DataFrame) -> Evaluations:
-    """The benchmark results in a table, of these runs (columns run_id, name), told by their id or, where it is unique, name.
+    """Returns the benchmark results in a table, matched to these runs by run_id or, where it is unique, by name.
 
     Raises:
         ReadError: no column names the run, or none holds values.
@@ -80,7 +80,7 @@ def _long(table: Table, found: dict[str, str]) -> pd.DataFrame:
 
 
 def _wide(table: Table, run: str) -> pd.DataFrame:
-    """One row a result, of every column in which at least one cell is a number and none is text."""
+    """Returns one row a result, from every column in which at least one cell is a number and none is text."""
     blocks = []
     for column in table.frame.columns:
         value = numbers(table.frame[column], table.decimal)
@@ -102,7 +102,7 @@ def _ids(runs: pd.DataFrame) -> dict[str, str]:
 
 
 def _problems(long: pd.DataFrame, runs: pd.DataFrame) -> dict[int, RowProblem]:
-    """Row of `long` -> why it cannot be taken."""
+    """Returns row of `long` -> why it is left out."""
     known, shared = _ids(runs), set(runs.loc[runs["name"].duplicated(keep=False), "name"])
     found: dict[int, RowProblem] = {}
     first: dict[tuple[str, str, str], float] = {}

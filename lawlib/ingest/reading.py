@@ -1,4 +1,4 @@
-"""`read_runs`: any supported file to canonical runs in one call, by the mapping that its columns suggest."""
+"""Reads any supported file into canonical runs in one call, by the mapping that its columns suggest (`read_runs`)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from lawlib.errors import ReadError
 
 from .assembly import build
 from .core import counted
-from .detect import detect
+from .detection import detect
 from .many import open_table
 
 N_REASONS = 3  # reasons spelled out in the warning
 
 
 class ReadWarning(UserWarning):
-    """Rows of a file were left out; the text says how many and why."""
+    """Warns that rows of a file were left out; the text says how many and why."""
 
 
 def read_runs(path: str | Path) -> pd.DataFrame:
-    """Canonical runs of a CSV, TSV, JSONL, JSON or Parquet file, plain or as .gz: one row a run.
+    """Returns the canonical runs of a CSV, TSV, JSONL, JSON or Parquet file, plain or as .gz: one row a run.
 
     Of a file with learning curves each run is its last state with a loss. The columns are found by their names; no
     suggestion (another unit, a derived quantity) is applied: see `open_table`, `detect` and `build` for those.

@@ -1,4 +1,4 @@
-"""Scaling laws: `law` (the form), `families` (the forms there are), `fitted` (a form with numbers), `published`."""
+"""Scaling laws: `law` (the form), `families` (the known forms), `fitted` (a form with numbers), `printed` (published laws)."""
 
 from .ensemble import Ensemble, Quantity, interval_words
 from .families import FAMILIES, family

@@ -1,4 +1,4 @@
-"""Many versions of one law at once: refits of a fit, or a published law within its print rounding.
+"""An ensemble: many versions of one law, from refits of a fit or from the print rounding of a published law.
 
 Everything that takes a `FittedLaw` takes an ensemble's `law` too and answers for all samples in one array operation.
 """
@@ -24,7 +24,7 @@ Quantity = str | Callable[[FittedLaw], ArrayLike]
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Samples of a law.
+    """Samples of a law, with intervals of its parameters and of anything computed from it.
 
     Args:
         law: all samples as one law, theta `(n_samples, n_linear)`.
@@ -50,28 +50,28 @@ class Ensemble:
         return (self.law.at(i) for i in range(len(self)))
 
     def first(self, n: int) -> Ensemble:
-        """The first `n` samples, for what is slow to compute."""
+        """Returns the first `n` samples, for what is slow to compute."""
         refits = None if self.refits is None else self.refits.part(slice(n))
         return replace(self, law=self.law.part(slice(n)), refits=refits)
 
     @cached_property
     def with_point(self) -> FittedLaw:
-        """The point as sample 0 and the samples behind it, as one law: both in one computation."""
+        """Returns the law itself as sample 0 and the samples behind it as one law, so that both are computed together."""
         theta = np.concatenate([self.point.theta[None], self.law.theta])
         return replace(self.law, theta=theta, shapes=np.concatenate([self.point.shapes[None], self.law.shapes]))
 
     @property
     def params(self) -> pd.DataFrame:
-        """The paper's letters, a row a sample: of a bootstrap, the refits as they came out."""
+        """The paper's letters, a row a sample; of a bootstrap, the refits before any factor on their spread."""
         return pd.DataFrame((self.refits or self.law).params)
 
     @property
     def label(self) -> str:
-        """What the intervals mean, in three words."""
+        """What the intervals mean, in a few words."""
         return f"bootstrap of {self.unit}" if self.kind == "bootstrap" else "print rounding"
 
     def values(self, what: Quantity) -> Array:
-        """A parameter (by letter) or anything computed from a law, for every sample: shape `(n_samples, ...)`.
+        """Returns a parameter (by letter) or anything computed from a law, for every sample: shape `(n_samples, ...)`.
 
         A function is first given all samples at once and, where it cannot take arrays, one law after the other; samples
         that have no optimum are NaN.
@@ -99,7 +99,7 @@ class Ensemble:
         return np.array([np.full(known.shape, np.nan) if a is None else a for a in answers])
 
     def interval(self, what: Quantity, level: float = 0.95) -> tuple:
-        """(low, high) percentiles of `values(what)`: floats, or arrays for array quantities. NaN samples are left out."""
+        """Returns (low, high) percentiles of `values(what)`: floats, or arrays for array quantities; NaN samples are left out."""
         if not 0 < level < 1:
             raise ValueError(f"level must lie between 0 and 1; got {level}.")
         low, high = central(self.values(what), level)
@@ -107,12 +107,12 @@ class Ensemble:
 
 
 def interval_words(samples: Ensemble | None) -> str:
-    """What the bands and brackets of pages and figures are; "" where there are none."""
+    """Returns what the bands and brackets of pages and figures mean; "" where there are none."""
     return f"95 %, {samples.label}" if samples is not None else ""
 
 
 def rounding(law: FittedLaw, half_units: Mapping[str, float], n: int = 1000, seed: int = 0) -> Ensemble:
-    """`n` laws with every printed coefficient drawn evenly within half a unit of its last printed digit.
+    """Returns `n` laws with every printed coefficient drawn evenly within half a unit of its last printed digit.
 
     Raises ValueError for a law that is not printed (a fit, or a set moved inside the rounding already).
     """

@@ -1,4 +1,4 @@
-"""The forms of the field's laws, each a declaration. To add one, add a `Law` here: nothing else needs to know."""
+"""The forms of the field's laws, each a declaration; a `Law` added to this file is available everywhere."""
 
 from math import log
 
@@ -109,7 +109,7 @@ FAMILIES: dict[str, Law] = {
 
 
 def family(name: str) -> Law:
-    """The law's form by name. Raises ValueError with the known names."""
+    """Returns the law's form by name. Raises ValueError with the known names."""
     if name not in FAMILIES:
         raise ValueError(f"There is no law {name!r}; known are {', '.join(FAMILIES)}.")
     return FAMILIES[name]

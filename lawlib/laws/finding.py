@@ -1,4 +1,4 @@
-"""One thing that a careful reader would hold against a fit."""
+"""A finding: one reason not to trust a fit, with its remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A law with its numbers: fitted to runs or published. Everything downstream takes one of these."""
+"""A law with its numbers, fitted to runs or published: what optima, figures and exports take as input."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .saturation import from_free, log_ehat
 
 @dataclass(frozen=True)
 class FittedLaw:
-    """A law and its parameters.
+    """A law's form with its parameters, its FLOPs rule, and the range of the data behind it.
 
     Args:
         theta: the parameters the terms are affine in, shape `(n_linear,)`, or `(n_samples, n_linear)` for a whole
@@ -55,7 +55,7 @@ class FittedLaw:
 
     @property
     def n_samples(self) -> int | None:
-        """How many samples this law stands for; None for a single law."""
+        """How many samples this law holds; None for a single law."""
         return None if self.theta.ndim == 1 else len(self.theta)
 
     @property
@@ -70,7 +70,7 @@ class FittedLaw:
         return {p: values[p] for p in self.law.parameters}  # type: ignore[return-value]
 
     def log_variables(self, n: ArrayLike, tokens: ArrayLike, granularity: ArrayLike, expansion: ArrayLike) -> tuple[dict, int]:
-        """The logarithms that the terms take, and how many dimensions they have. Unused quantities may be NaN."""
+        """Returns the logarithms that the terms take, and how many dimensions they have. Unused quantities may be NaN."""
         with np.errstate(divide="ignore", invalid="ignore"):
             x = {
                 "N": np.log(np.asarray(n, dtype=float)),
@@ -84,13 +84,13 @@ class FittedLaw:
         return x, ndim
 
     def log_ehat(self, expansion: ArrayLike, ndim: int | None = None) -> Array:
-        """ln Ehat at E, shape of E (widened to `ndim` dimensions) with the samples in front."""
+        """Returns ln Ehat at E, in the shape of E (widened to `ndim` dimensions) with the samples in front."""
         return log_ehat(np.asarray(expansion, dtype=float), self.shapes, ndim)
 
     def loss(
         self, n: ArrayLike, tokens: ArrayLike = np.nan, granularity: ArrayLike = np.nan, expansion: ArrayLike = np.nan
     ) -> Array:
-        """Loss in nats per token at N (the law's own count, `law.count`), D, G and E; the arguments broadcast.
+        """Returns the loss in nats per token at N (the law's own count, `law.count`), D, G and E; the arguments broadcast.
 
         Shape: the broadcast shape, with the samples in front for an ensemble.
         """
@@ -100,7 +100,7 @@ class FittedLaw:
             return np.asarray(sum(others, first))[()]
 
     def predict(self, runs: pd.DataFrame) -> Array:
-        """The loss of every run, shape `(n_runs,)`.
+        """Returns the predicted loss of every run, shape `(n_runs,)`.
 
         N is read from n_active or n_total (`law.law.count`) as it stands: for a published law that counts embeddings
         (`law.count` says so) the column must hold that count, since runs do not tell their vocabulary.
@@ -109,19 +109,19 @@ class FittedLaw:
         return self.loss(*run_arrays(self.law, runs))
 
     def at(self, index: int) -> FittedLaw:
-        """One sample of an ensemble as a law of its own."""
+        """Returns one sample of an ensemble as a law of its own."""
         return replace(self, theta=self.theta[index], shapes=self.shapes[index] if self.law.has_shapes else self.shapes)
 
     def part(self, samples: slice) -> FittedLaw:
-        """These samples of an ensemble."""
+        """Returns these samples of an ensemble."""
         return replace(self, theta=self.theta[samples], shapes=self.shapes[samples])
 
     def health(self) -> list[Finding]:
-        """What a careful reader would hold against a fit, warnings first; empty for a law that was not fitted to runs."""
+        """Returns what speaks against trusting a fit, warnings first; empty for a law that was not fitted to runs."""
         return []
 
     def rounding(self, n: int = 1000, seed: int = 0) -> Iterable[FittedLaw]:
-        """`n` laws drawn within the print rounding of a published law's coefficients. Raises ValueError for any other."""
+        """Returns `n` laws drawn within the print rounding of a published law. Raises ValueError for any other law."""
         raise ValueError(f"{self.name} has no printed coefficients, so it has no print rounding.")
 
     @property
@@ -132,7 +132,7 @@ class FittedLaw:
 
 @dataclass(frozen=True)
 class FitDetails:
-    """What a fit was made from and how the search went.
+    """What a fit was made from, and how its search went.
 
     runs: the runs used; weights `(n_runs,)`; objective_name and delta as asked; n_starts polished, n_agreeing of them
     ended in the same optimum; iterations of the longest; residuals ln L_pred - ln L, shape `(n_runs,)`; n_dropped runs
@@ -153,7 +153,7 @@ class FitDetails:
 
 
 def log_variables(law: Law, runs: pd.DataFrame, shapes: Array) -> tuple[dict[str, Array], Array]:
-    """(logarithms of the law's variables, E) of the runs, each `(n_runs,)`; ln Ehat at the given shapes of Ehat."""
+    """Returns (logarithms of the law's variables, E) of the runs, each `(n_runs,)`; ln Ehat at the given shapes of Ehat."""
     n, tokens, granularity, expansion = run_arrays(law, runs)
     with np.errstate(invalid="ignore"):
         x = {"N": np.log(n), "D": np.log(tokens), "G": np.log(granularity), "A": -np.log(expansion)}
@@ -163,7 +163,7 @@ def log_variables(law: Law, runs: pd.DataFrame, shapes: Array) -> tuple[dict[str
 
 
 def run_arrays(law: Law, runs: pd.DataFrame) -> tuple[Array, Array, Array, Array]:
-    """(N, D, G, E) of the runs, NaN for what the law does not take. 1/E is top_k / n_experts where both are given."""
+    """Returns (N, D, G, E) of the runs, NaN for what the law does not take. 1/E is top_k / n_experts where both are given."""
     missing = [c for c in law.columns if c not in runs and not (c == "expansion" and {"top_k", "n_experts"} <= set(runs))]
     if missing:
         raise ValueError(f"The {law.name} law needs the columns {', '.join(law.columns)}; missing: {', '.join(missing)}.")

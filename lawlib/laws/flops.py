@@ -1,4 +1,4 @@
-"""From sizes to FLOPs and from one count of N to the other, as posynomials of N_active: what optima need.
+"""Rules for FLOPs per token and for total parameters, as sums of powers of N_active, the form that optima need.
 
 A FLOPs rule gives FLOPs per token = sum_j c_j N_active^p_j; with positive c_j this is convex in ln N_active, so the
 compute-optimal problem stays convex.
@@ -58,7 +58,7 @@ class FlopsRule:
         raise AssertionError(self.name)
 
     def log_per_token(self, u: Array, log_ratio: ArrayLike = 0.0) -> tuple[Array, Array, Array]:
-        """ln(FLOPs per token) at u = ln N_active, with its first and second derivative in u, which broadcast to it."""
+        """Returns ln(FLOPs per token) at u = ln N_active, with its first and second derivative in u, broadcast to it."""
         (c, p), *others = self.terms(log_ratio)
         log_first = c + p * u
         if not others:
@@ -70,7 +70,7 @@ class FlopsRule:
         return log_first + np.log(total), mean, square - mean**2
 
     def flops(self, n_active: ArrayLike, tokens: ArrayLike, expansion: ArrayLike = 1.0, granularity: ArrayLike = 1.0) -> Array:
-        """Training FLOPs of a run. A dense model (E = 1) has no router."""
+        """Returns the training FLOPs of a run. A dense model (E = 1) has no router."""
         e, g = np.asarray(expansion, dtype=float), np.asarray(granularity, dtype=float)
         with np.errstate(divide="ignore"):
             ratio = np.where(e > 1, np.log(e * g), -np.inf)
@@ -89,7 +89,7 @@ class FlopsRule:
 
 
 def rule_of(runs: pd.DataFrame) -> FlopsRule:
-    """The rule that the runs' own FLOPs follow: 6ND, Krajewski's formula, 6ND with the runs' own router, else measured.
+    """Returns the rule that the runs' own FLOPs follow: 6ND, Krajewski's formula, 6ND with the runs' own router, else a fitted one.
 
     6ND where it holds within 5 % for nine runs in ten, or in the median where E and G do not explain the rest; Krajewski's within
     2 % for nine runs in ten, the runs' own router within 2 % in the median. Over the runs that have C, N_active and D; without any, 6ND.
@@ -115,7 +115,7 @@ def rule_of(runs: pd.DataFrame) -> FlopsRule:
 def router_rule(
     n_active: ArrayLike, flops_per_token: ArrayLike, expansion: ArrayLike, granularity: ArrayLike
 ) -> FlopsRule | None:
-    """6 N_active + c N_active^p E·G per token: c and p by least squares in logarithms of what the runs have beyond 6 N_active.
+    """Returns 6 N_active + c N_active^p E·G per token; c and p by least squares in logarithms of the FLOPs beyond 6 N_active.
 
     p lies between 0 and 1, so FLOPs stay convex in ln N. None where no run with experts has anything beyond. Shapes `(n_runs,)`.
     """
@@ -133,7 +133,7 @@ def router_rule(
 
 
 def measured_rule(n_active: ArrayLike, flops_per_token: ArrayLike) -> FlopsRule:
-    """FLOPs per token as c1 N + c2 N^(2/3) + c3 N^(1/3) with c >= 0: non-negative least squares of the relative error.
+    """Returns FLOPs per token as c1 N + c2 N^(2/3) + c3 N^(1/3), c >= 0, by non-negative least squares of the relative error.
 
     Shapes `(n_runs,)` both.
     """
@@ -159,7 +159,7 @@ class TotalRule:
     source: str = ""
 
     def affine(self, expansion: ArrayLike) -> tuple[Array, float]:
-        """(r0, r1) of ln N_total = r0 + r1 ln N_active at this expansion."""
+        """Returns (r0, r1) of ln N_total = r0 + r1 ln N_active at this expansion."""
         if self.kind == "share" and self.value == 0:
             return np.zeros(np.shape(expansion)), 1.0  # dense at any E, an unknown one too
         if self.kind == "share":
@@ -172,7 +172,7 @@ KRAJEWSKI_TOTAL = TotalRule("share", 2 / 3, source="two thirds of a block are fe
 
 
 def total_rule_of(runs: pd.DataFrame) -> TotalRule:
-    """How the runs' N_total follows from N_active: exactly one for dense runs, a share of E, or a power law."""
+    """Returns how the runs' N_total follows from N_active: equal for dense runs, a share of E, or a power law."""
     n, total, e = (_column(runs, c) for c in ("n_active", "n_total", "expansion"))
     known = np.isfinite(n) & np.isfinite(total)
     if not known.any():

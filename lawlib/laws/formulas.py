@@ -1,4 +1,4 @@
-"""Published formulas that are not a log-sum-exp: they evaluate, and are not fitted."""
+"""Published formulas that are not of the log-sum-exp form: they can be evaluated but not fitted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FormulaLaw:
         return self.formula.function(self.params, *(np.asarray(a, dtype=float) for a in args))
 
     def predict(self, runs: pd.DataFrame) -> Array:
-        """The formula's value for every run, shape `(n_runs,)`. Raises ValueError naming missing columns."""
+        """Returns the formula's value for every run, shape `(n_runs,)`. Raises ValueError naming missing columns."""
         missing = [c for c in self.formula.columns if c not in runs]
         if missing:
             raise ValueError(f"{self.name} needs the columns {', '.join(self.formula.columns)}; missing: {', '.join(missing)}.")
@@ -76,7 +76,7 @@ def shared_experts_loss(
 
 
 def shared_experts_optimum(p: dict[str, float]) -> tuple[float, float]:
-    """(G, S) that minimise the shape factor: sqrt(f/e) activated experts, a share -n/(2m) of them shared."""
+    """Returns the (G, S) that minimise the shape factor: sqrt(f/e) activated experts, a share -n/(2m) of them shared."""
     return float(np.sqrt(p["f"] / p["e"])), float(-p["n"] / (2 * p["m"]))
 
 

@@ -1,4 +1,4 @@
-"""A law is data: a few terms, each affine in its parameters, whose log-sum-exp is the log loss.
+"""The form of a scaling law as data: a few terms, each affine in the parameters, whose log-sum-exp is the log loss.
 
     ln L(x; theta) = logsumexp_k ( Phi_k(x) · theta )
 
@@ -84,7 +84,7 @@ class Law:
 
     @cached_property
     def bundles(self) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
-        """The terms that depend on N or D, those that do so in the same way together, and the terms that depend on neither."""
+        """The terms that depend on N or D, grouped by equal dependence, and the terms that depend on neither."""
         found: dict[frozenset, list[int]] = {}
         for k in range(len(self.terms)):
             moved = (e for e in self.entries if e.term == k and not {"N", "D"}.isdisjoint(e.variables))
@@ -104,7 +104,7 @@ class Law:
         return tuple(names.get(v, VARIABLES[v]) for v in self.variables)
 
     def theta(self, params: Mapping[str, float]) -> Array:
-        """`params` (the paper's letters) as the vector the terms are affine in, shape `(n_linear,)`."""
+        """Returns `params` (the paper's letters) as the vector the terms are affine in, shape `(n_linear,)`."""
         raw = np.array([float(params[p]) for p in self.linear])
         if np.any(raw[self.positive] < 0):
             raise ValueError(
@@ -114,11 +114,11 @@ class Law:
             return np.where(self.positive, np.log(np.where(self.positive, raw, 1.0)), raw)
 
     def letters(self, theta: Array) -> Array:
-        """The inverse of `theta`, for any leading shape `(..., n_linear)`."""
+        """Returns the inverse of `theta`, the paper's letters, for any leading shape `(..., n_linear)`."""
         return np.where(self.positive, np.exp(np.where(self.positive, theta, 0.0)), theta)
 
     def term_logs(self, theta: Array, x: Mapping[str, Array], ndim: int) -> list[Array]:
-        """The logarithm of every term at log-variables `x`.
+        """Returns the logarithm of every term at log-variables `x`.
 
         Shapes: theta `(*batch, n_linear)`; each of x broadcastable to `ndim` dimensions, or those with the batch in
         front; result: `n_terms` arrays broadcastable to `(*batch, *shape)`. x["Ehat"] is ln Ehat.
@@ -135,7 +135,7 @@ class Law:
 
 @dataclass(frozen=True)
 class Entry:
-    """One product: `scale * theta[parameter] * prod(variables)` in term `term`."""
+    """One product in a term: `scale * theta[parameter] * prod(variables)` in term `term`."""
 
     term: int
     parameter: int

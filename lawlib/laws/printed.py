@@ -1,4 +1,4 @@
-"""Laws as printed in the papers, with their source. The figures live in the seeds `published_laws` and `law_sources`."""
+"""Laws as printed in the papers, with their source. Their figures are read from the seeds `published_laws` and `law_sources`."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from .saturation import to_free
 
 @dataclass(frozen=True)
 class PublishedLaw(FittedLaw):
-    """A law with its coefficients as printed; `source` says where."""
+    """A law with the coefficients printed in a paper; `source` describes that paper."""
 
     source: Record = field(kw_only=True)
 
     def rounding(self, n: int = 1000, seed: int = 0) -> Ensemble:
-        """`n` laws drawn within the print rounding of the coefficients. Raises ValueError where none are printed."""
+        """Returns `n` laws drawn within the print rounding of the coefficients. Raises ValueError where none are printed."""
         return rounding(self, self.source.half_units, n, seed)
 
 
 def published_names() -> list[str]:
-    """The names that `published` knows, in the order of the seeds."""
+    """Returns the names that `published` knows, in the order of the seeds."""
     return seeds.table("law_sources")["law"].tolist()
 
 
 @lru_cache(maxsize=32)
 def published(name: str) -> PublishedLaw | FormulaLaw:
-    """The published law of this name; `ling2025` and `zhao2025` evaluate but have no optimum of their own.
+    """Returns the published law of this name; `ling2025` and `zhao2025` can be evaluated but have no optimum of their own.
 
     Raises ValueError with the known names.
     """

@@ -1,4 +1,4 @@
-"""Where a published law comes from, which N it takes, and how its figures are known."""
+"""The source of a published law: the paper, the count of N it uses, and how its figures are known."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARKS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Record:
-    """Where a published law comes from. `half_units` are half of each coefficient's last printed digit."""
+    """The source of a published law. `half_units` are half of each coefficient's last printed digit."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""Ehat, the saturating expansion rate shared by Clark 2022, Yun 2024 and Ludziejewski 2025, and its derivatives.
+"""The saturating expansion rate Ehat of Clark 2022, Yun 2024 and Ludziejewski 2025, with its derivatives.
 
     1 / Ehat = 1 / (E - 1 + q) + 1 / E_max,   q = (1 / E_start - 1 / E_max)^-1
 
@@ -14,7 +14,7 @@ LIMIT = 60.0
 
 
 def log_ehat(expansion: Array | float, free: Array, ndim: int | None = None) -> Array:
-    """ln Ehat of the expansion rate E >= 1 at shapes (ln q, ln E_max), `free` of shape `(*batch, 2)`.
+    """Returns ln Ehat of the expansion rate E >= 1 at shapes (ln q, ln E_max), `free` of shape `(*batch, 2)`.
 
     Result: the batch, then the shape of `expansion` widened to `ndim` dimensions.
     """
@@ -26,7 +26,7 @@ def log_ehat(expansion: Array | float, free: Array, ndim: int | None = None) -> 
 
 
 def to_free(e_start: Array | float, e_max: Array | float) -> Array:
-    """(E_start, E_max) as (ln q, ln E_max), shape `(*batch, 2)`."""
+    """Returns (E_start, E_max) as (ln q, ln E_max), shape `(*batch, 2)`."""
     e_start, e_max = np.asarray(e_start, dtype=float), np.asarray(e_max, dtype=float)
     if np.any(e_start >= e_max):
         raise ValueError(f"E_start must be below E_max; got {e_start} and {e_max}.")
@@ -34,13 +34,13 @@ def to_free(e_start: Array | float, e_max: Array | float) -> Array:
 
 
 def from_free(free: Array) -> tuple[Array, Array]:
-    """(ln q, ln E_max) as (E_start, E_max)."""
+    """Returns (ln q, ln E_max) as (E_start, E_max)."""
     free = np.clip(free, -LIMIT, LIMIT)
     return 1.0 / (np.exp(-free[..., 0]) + np.exp(-free[..., 1])), np.exp(free[..., 1])
 
 
 def derivatives(expansion: Array, free: Array) -> tuple[Array, Array, Array]:
-    """ln Ehat with its gradient and Hessian in (ln q, ln E_max).
+    """Returns ln Ehat with its gradient and Hessian in (ln q, ln E_max).
 
     Shapes: expansion `(n,)`, free `(S, 2)`; results `(S, n)`, `(S, 2, n)`, `(S, 2, 2, n)`.
     """

@@ -1,4 +1,4 @@
-"""The interval of many samples, also where some of them are infinite or missing."""
+"""Percentile intervals of many samples, some of which may be infinite or missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .arrays import Array
 
 
 def central(values: ArrayLike, level: float) -> tuple[Array, Array]:
-    """(low, high) that hold the central `level` of the samples; values `(n_samples, ...)`, results without the first axis.
+    """Returns (low, high) that hold the central `level` of the samples; values `(n_samples, ...)`, results without the first axis.
 
     NaN samples are left out, and the result is NaN where all are. An infinite sample (a gap that never closes) is the
     largest one: interpolation towards it is infinite.
@@ -23,13 +23,13 @@ def central(values: ArrayLike, level: float) -> tuple[Array, Array]:
 
 
 def intervals(values: Mapping[str, Array], level: float) -> dict[str, Array]:
-    """`central` of several quantities of one shape in one go, as columns: `name_low` and `name_high` of each."""
+    """Returns `central` of several quantities of one shape, computed together, as columns `name_low` and `name_high` of each."""
     low, high = central(np.stack(list(values.values()), axis=1), level)
     return {f"{name}_{end}": bound[i] for i, name in enumerate(values) for end, bound in (("low", low), ("high", high))}
 
 
 def _quantile(ordered: Array, last: Array, share: float) -> Array:
-    """The quantile of samples 0 to `last` by linear interpolation, for every column; nanquantile is ten times as slow."""
+    """Returns the quantile of samples 0 to `last` by linear interpolation, for every column; nanquantile is ten times as slow."""
     place = share * last
     below = np.floor(place).astype(int)
     lower, upper = (np.take_along_axis(ordered, i[None], axis=0)[0] for i in (below, np.minimum(below + 1, last)))

@@ -1,4 +1,4 @@
-"""One root finder for many problems at once."""
+"""Finds the roots of many one-dimensional problems at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STEPS = 60
 
 
 def root(f: Callable[[Array], Array], low: Array, high: Array, ends: tuple[Array, Array] | None = None) -> Array:
-    """Where f changes its sign between low and high, to 1e-10: inverse quadratic steps where they are safe, else halving.
+    """Returns where f changes its sign between low and high, to 1e-10, by inverse quadratic steps where they are safe, else halving.
 
     Chandrupatla 1997 (Advances in Engineering Software 28, 145). f need not be smooth, and may be infinite at an end; where it
     has one sign at both ends the result is some x between. ends: f at low and at high, where they are known.

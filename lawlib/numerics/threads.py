@@ -1,4 +1,4 @@
-"""One BLAS thread for small matrices: with more, they wait for each other, many times slower on a busy machine."""
+"""Limits BLAS to one thread for small matrices: with more, threads wait for each other, many times slower on a busy machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 class _OneThread:
-    """The limit. It is the process's own, so the first of overlapping calls sets it and the last one lifts it.
+    """The limit of the whole process: the first of overlapping calls sets it and the last one lifts it.
 
     threadpoolctl gives OpenBLAS to the Python thread that set a limit first and ignores all others; the count replaces that.
     """
@@ -46,7 +46,7 @@ _one_thread = _OneThread()
 
 
 def one_blas_thread(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """The function, run with one BLAS thread."""
+    """Returns the function wrapped so that it runs with one BLAS thread."""
 
     @wraps(function)
     def limited(*args: Arguments.args, **options: Arguments.kwargs) -> Result:

@@ -1,4 +1,4 @@
-"""What a law implies: the compute-optimal model, frontiers, gaps, isoFLOP slices, and the tables that figures draw."""
+"""Consequences of a law: the compute-optimal model, frontiers, gaps, iso-FLOP slices, and the tables that figures draw."""
 
 from .allocation import (
     GRANULARITIES,

@@ -1,4 +1,4 @@
-"""The compute-optimal model: one convex problem in ln N_active, solved for everything asked at once.
+"""Finds the compute-optimal model: one convex problem in ln N_active, solved for all budgets, E, G and samples at once.
 
 At fixed E and G, ln L is convex in u = ln N_active along a budget (FLOPs per token is a posynomial), so Newton's method in
 a bracket is certain, and its optimum unique.
@@ -21,14 +21,14 @@ from .balance import BRACKET, Balance, affine, blocks, first_guess, log_ratio_of
 GRANULARITIES: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """The granularities searched when none is asked for."""
 TOLERANCE = 2e-6
-"""Of the last step in ln N: Newton's method leaves about its square, and ln L, which is flat there, is off by as much."""
+"""Newton's method stops at a step in ln N below this: it converges quadratically, so the errors left in ln N and ln L are about its square."""
 FEW = 12
-"""Steps after which it is asked whether there is an optimum at all; five or six are usual."""
+"""Newton steps after which the search checks whether there is an optimum at all; five or six are usual."""
 
 
 @dataclass(frozen=True)
 class Optimum:
-    """The model with the lowest loss at a budget. Floats, or arrays of the shape asked for (samples first).
+    """The model with the lowest loss at a budget; floats, or arrays of the shape asked for (samples first).
 
     n_active, n_total: in the count that `count` names; where that count has embeddings, `n_active_nonembedding` and
     `n_total_nonembedding` are converted (NaN where the shape is unknown), else they are the same numbers. tokens:
@@ -57,14 +57,14 @@ class Optimum:
         return self.expansion * np.where(np.isnan(self.granularity), 1.0, self.granularity)  # type: ignore[return-value]
 
     def sample(self, i: int) -> Optimum:
-        """That of one sample, of an ensemble's optimum."""
+        """Returns one sample of an ensemble's optimum."""
         return Optimum(**{name: value[i] if name != "count" else value for name, value in vars(self).items()})
 
 
 def compute_optimal(
     law: FittedLaw, budget: ArrayLike, expansion: ArrayLike | None = None, granularity: ArrayLike | None = None
 ) -> Optimum:
-    """Compute-optimal model for each budget: argmin of L(N, D, G, E) subject to FLOPs(N, D, G, E) = budget.
+    """Returns the compute-optimal model for each budget: argmin of L(N, D, G, E) subject to FLOPs(N, D, G, E) = budget.
 
     Krajewski et al. 2024, section 5.4 (arXiv:2402.07871). Without `granularity` the best power of two from 1 to 256 (or of
     `law.granularities`) is taken (NaN for a law without G).
@@ -104,12 +104,12 @@ def check_optimum(law: FittedLaw, u: Array) -> None:
 
 
 def best_loss(law: FittedLaw, budget: ArrayLike, expansion: ArrayLike | None = None) -> Array:
-    """Loss of the compute-optimal model at each budget, best granularity; samples first."""
+    """Returns the loss of the compute-optimal model at each budget, at the best granularity; samples first."""
     return np.asarray(compute_optimal(law, budget, expansion).loss)
 
 
 def granularities_of(law: FittedLaw) -> Array:
-    """The granularities searched for the best one."""
+    """Returns the granularities among which the best one is searched."""
     return np.array(law.granularities or GRANULARITIES, dtype=float)
 
 
@@ -125,7 +125,7 @@ def check_law(law: FittedLaw, granularity: ArrayLike | None) -> None:
 
 
 def expansion_of(law: FittedLaw, expansion: ArrayLike | None) -> Array:
-    """E as asked, checked against what the law can say. NaN where none is needed and none is known.
+    """Returns E as asked, checked against the law's range; NaN where none is needed and none is known.
 
     A law without E that was fitted to runs of several still needs it where its N is the total size.
     """
@@ -161,12 +161,12 @@ def log_total(law: FittedLaw, u: Array, e: Array) -> Array:
 
 
 def log_n(law: FittedLaw, u: Array, e: Array) -> Array:
-    """ln of the law's N at u = ln N_active."""
+    """Returns ln of the law's N at u = ln N_active."""
     return log_total(law, u, e) if law.law.count == "n_total" else u
 
 
 def solve(law: FittedLaw, log_c: Array, e: Array, g: Array, batch_in_front: bool = False) -> tuple[Array, Array]:
-    """(u, ln L) at the optimum of every (ln C, E, G), samples first; NaN where there is no interior optimum.
+    """Returns (u, ln L) at the optimum of every (ln C, E, G), samples first; NaN where there is no interior optimum.
 
     `batch_in_front`: log_c has the samples as its first axis already.
     """
@@ -195,7 +195,7 @@ def solve(law: FittedLaw, log_c: Array, e: Array, g: Array, batch_in_front: bool
 
 
 def _newton(balance: Balance, log_c: Array, guess: Array) -> tuple[Array, Array]:
-    """(u, ln L) where the loss stops falling with size, NaN where it does so at no size searched. guess: u to begin with."""
+    """Returns (u, ln L) at the minimum of the loss over size; NaN where no size searched is one. guess: u to begin with."""
     u, shape = guess, guess.shape
     lo, hi = np.full(shape, BRACKET[0]), np.full(shape, BRACKET[1])
     inside = np.ones(shape, dtype=bool)
@@ -203,9 +203,9 @@ def _newton(balance: Balance, log_c: Array, guess: Array) -> tuple[Array, Array]
         for step in range(80):
             if step == FEW:  # what is not found by now may not be there
                 inside = (balance(np.full(shape, BRACKET[0]), log_c)[1] < 0) & (balance(np.full(shape, BRACKET[1]), log_c)[1] > 0)
-            log_loss, tilt, slope = balance(u, log_c)
-            lo, hi = np.where(tilt < 0, u, lo), np.where(tilt < 0, hi, u)
-            newton = u - tilt / slope
+            log_loss, log_balance, slope = balance(u, log_c)
+            lo, hi = np.where(log_balance < 0, u, lo), np.where(log_balance < 0, hi, u)
+            newton = u - log_balance / slope
             found = np.abs(newton - u) <= TOLERANCE
             often = step < FEW or step % 2 == 0  # from there on every other step halves, or it may go to and fro for ever
             quick = (newton >= lo) & (newton <= hi) & (found | often)
@@ -216,17 +216,17 @@ def _newton(balance: Balance, log_c: Array, guess: Array) -> tuple[Array, Array]
 
 
 def size_growth(law: FittedLaw, u: Array, log_c: Array, e: Array, g: Array) -> tuple[Array, Array]:
-    """(d ln N_opt / d ln C, d ln D_opt / d ln C) at the optima u = ln N_active of `solve`, E and G held; samples first.
+    """Returns (d ln N_opt / d ln C, d ln D_opt / d ln C) at the optima u = ln N_active of `solve`, E and G held; samples first.
 
     The optimum stays where rise and fall balance: u moves with ln C by minus the ratio of the balance's slopes.
     """
     slopes = Balance(law, e, g, np.ndim(u) - law.theta.ndim + 1).slopes(u, np.asarray(log_c, dtype=float))
-    n = -slopes.tilt_c / slopes.tilt_u
+    n = -slopes.log_balance_c / slopes.log_balance_u
     return n, 1 - law.flops_rule.log_per_token(u, log_ratio_of(law, e, g))[1] * n
 
 
 def log_loss_at(law: FittedLaw, u: Array, v: Array, e: Array, g: Array) -> Array:
-    """ln L at u = ln N_active and v = ln D, both with the law's samples (if any) as their first axis."""
+    """Returns ln L at u = ln N_active and v = ln D, both with the law's samples (if any) as their first axis."""
     const, slope_n, slope_d = affine(law, e, g, np.ndim(u) - law.theta.ndim + 1)
     with np.errstate(invalid="ignore"):  # NaN in, NaN out
         z = const + slope_n * log_n(law, u, e) + slope_d * v
@@ -235,12 +235,12 @@ def log_loss_at(law: FittedLaw, u: Array, v: Array, e: Array, g: Array) -> Array
 
 
 def log_tokens_of_budget(law: FittedLaw, u: Array, log_c: ArrayLike, e: Array, g: Array) -> Array:
-    """v = ln D that uses up the budget at u = ln N_active."""
+    """Returns v = ln D that uses up the budget at u = ln N_active."""
     return np.asarray(log_c, dtype=float) - law.flops_rule.log_per_token(u, log_ratio_of(law, e, g))[0]
 
 
 def log_tokens_of_loss(law: FittedLaw, e: Array, g: Array, ndim: int) -> Callable[[Array, ArrayLike], Array]:
-    """v = ln D at which models of u = ln N_active reach a loss, as a function of (u, ln L); infinite where they never do.
+    """Returns the function of (u, ln L) that gives v = ln D at which that loss is reached; infinite where it never is.
 
     Samples first; ndim: axes of u beside theirs. Closed form: one term holds D, what the others leave of the loss is its.
     Raises OptimumError for a law with more.

@@ -1,4 +1,4 @@
-"""Optimal size and tokens read off the runs themselves, without a parametric law (Hoffmann 2022, approaches 1 and 2)."""
+"""Estimates optimal size and tokens from the runs without a parametric law (Hoffmann 2022, approaches 1 and 2)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class IsoflopOptima:
 
 
 def slice_labels(runs: pd.DataFrame) -> Array:
-    """Which isoFLOP slice a run belongs to: numbers from 0 in order of C, shape `(n_runs,)`; -1 for runs without C."""
+    """Returns the isoFLOP slice of each run: numbers from 0 in order of C, shape `(n_runs,)`; -1 for runs without C."""
     log_c = np.log(runs["flops"].to_numpy(dtype=float))
     known = np.isfinite(log_c)
     labels = np.full(len(runs), -1)
@@ -55,7 +55,7 @@ def slice_labels(runs: pd.DataFrame) -> Array:
 
 
 def isoflop_optima(runs: pd.DataFrame, n_resamples: int = 400, seed: int = 0) -> IsoflopOptima | None:
-    """Approach 2: a parabola of the loss in ln N_active through each slice of four or more sizes; None without a slice.
+    """Approach 2: returns the minimum of a parabola in ln N_active through each slice of four or more sizes; None without a slice.
 
     D_opt is C over the slice's FLOPs per token, interpolated at N_opt. Runs of different E or G are pooled: select one
     configuration first.
@@ -105,7 +105,7 @@ def isoflop_optima(runs: pd.DataFrame, n_resamples: int = 400, seed: int = 0) ->
 def envelope_optima(
     runs: pd.DataFrame, curves: pd.DataFrame | None = None, n_resamples: int = 200, seed: int = 0
 ) -> IsoflopOptima | None:
-    """Approach 1 (Hoffmann 2022): at every compute the run with the lowest loss so far tells N_opt and D_opt.
+    """Approach 1: returns N_opt and D_opt at every compute from the run with the lowest loss there (Hoffmann 2022).
 
     With training curves (run_id, tokens, flops, loss) each run is a line in ln C, and the envelope is read at up to 60
     budgets between the second lowest and the highest compute that at least three runs reach; runs at the ends of the range of
@@ -163,7 +163,7 @@ def envelope_optima(
 
 
 def _lines(runs: pd.DataFrame, curves: pd.DataFrame | None) -> tuple[Array, Array] | None:
-    """(ln C of the budgets, loss of every run there `(n_runs, n_budgets)`, NaN where a run does not reach)."""
+    """Returns (ln C of the budgets, loss of every run there `(n_runs, n_budgets)`, NaN where a run does not reach)."""
     if curves is None or curves.empty or not curves["flops"].notna().any():
         labels = slice_labels(runs)
         names = [k for k in np.unique(labels) if (labels == k).sum() >= 3]
@@ -193,7 +193,7 @@ def _central(slopes: Array) -> tuple[float, float]:
 
 
 def _parabola(x: Array, y: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """(vertex, curvature, value there) of weighted least-squares parabolas, a row of weights each."""
+    """Returns (vertex, curvature, value there) of weighted least-squares parabolas, a row of weights each."""
     center = x.mean()
     basis = np.stack([np.ones_like(x), x - center, (x - center) ** 2], axis=1)
     gram = np.einsum("sn,np,nq->spq", weights, basis, basis)
@@ -227,7 +227,7 @@ def _slope(x: Array, rows: Array) -> Array:
 
 
 def slice_budgets(runs: pd.DataFrame, most: int = 12) -> list[float]:
-    """The budgets of the data's isoFLOP slices: values of C (within 5 %) that at least two different sizes share."""
+    """Returns the budgets of the data's isoFLOP slices: values of C (within 5 %) that at least two different sizes share."""
     known = runs[runs["flops"].notna() & runs["n_active"].notna()]
     labels = slice_labels(known)
     groups = pd.DataFrame({"label": labels, "c": np.log(known["flops"].to_numpy(dtype=float)), "n": known["n_active"].to_numpy()})

@@ -1,4 +1,4 @@
-"""The compute at which a law's best loss has come down to a given one, for many at once."""
+"""Finds the compute at which a law's best loss falls to a given value, for many values at once."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from .balance import BRACKET, Balance, first_guess
 
 STEPS = 40
 TOLERANCE = 1e-7
-"""Of the last step: Newton's method leaves about its square."""
+"""Newton's method stops at a step below this; the error left is about its square."""
 LONGEST = 10.0
-"""Of a step, in ln C and in ln N."""
+"""Largest step, in ln C and in ln N."""
 
 
 def log_budget_of(
     law: FittedLaw, log_loss: Array, e: Array, g: Array, low: Array, high: Array, start: Array | None = None
 ) -> Array:
-    """ln C between `low` and `high` at which the law's compute-optimal model has this ln L; shape of `log_loss`, samples first.
+    """Returns ln C between `low` and `high` at which the compute-optimal model has this ln L; shape of `log_loss`, samples first.
 
     Newton's method in ln C and ln N_active at once, from `start`; what it does not find is looked for in the bracket. `low` where the
     loss is reached there already, infinite where that at `high` is still above it, NaN where either is NaN.
@@ -47,7 +47,7 @@ def log_budget_of(
 
 
 def _newton(balance: Balance, log_loss: Array, x: Array, high: Array) -> Array:
-    """ln C at which the loss is as asked and the model optimal: both conditions are nearly lines. NaN where it does not settle."""
+    """Returns ln C at which the loss is as asked and the model optimal, by Newton's method in both; NaN where it does not converge."""
     u = first_guess(x)
     moved = np.full(x.shape, np.inf)
     with np.errstate(all="ignore"):
@@ -55,11 +55,11 @@ def _newton(balance: Balance, log_loss: Array, x: Array, high: Array) -> Array:
             s = balance.slopes(u, x)
             excess = s.log_loss - log_loss
             if step < 2:  # first to the optimum at the budget: far from it the loss says little about the budget
-                du, dx = -s.tilt / s.tilt_u, np.zeros(x.shape)
+                du, dx = -s.log_balance / s.log_balance_u, np.zeros(x.shape)
             else:
-                det = s.tilt_u * s.loss_c - s.tilt_c * s.loss_u
-                dx = (s.tilt * s.loss_u - s.tilt_u * excess) / det
-                du = (s.tilt_c * excess - s.loss_c * s.tilt) / det
+                det = s.log_balance_u * s.loss_c - s.log_balance_c * s.loss_u
+                dx = (s.log_balance * s.loss_u - s.log_balance_u * excess) / det
+                du = (s.log_balance_c * excess - s.loss_c * s.log_balance) / det
             du, dx = (np.clip(d, -LONGEST, LONGEST) for d in (du, dx))
             u, x = np.clip(u + du, *BRACKET), x + dx
             moved = np.maximum(np.abs(du), np.abs(dx)) if step >= 2 else moved

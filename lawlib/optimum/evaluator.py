@@ -1,4 +1,4 @@
-"""A law as plain data: all that another program, such as the page's JavaScript, needs to give the same numbers.
+"""Writes a law as plain data, with which another program, such as the page's JavaScript, computes the same numbers.
 
     ln L = logsumexp_k sum_j scale_kj · theta_j · prod(variables_kj)
 
@@ -20,7 +20,7 @@ LOWEST = -1e300
 
 
 def portable(law: FittedLaw) -> dict[str, Any]:
-    """A single law as data.
+    """Returns a single law as data.
 
     Keys: terms, a list a term of [index into theta, scale, variables]; theta; shapes, (ln q, ln E_max) of Ehat or None;
     flops, [ln coefficient, power of N_active, whether E·G multiplies it] of each monomial of FLOPs per token; total,
@@ -54,11 +54,11 @@ def portable(law: FittedLaw) -> dict[str, Any]:
 
 
 def _flops(rule: FlopsRule) -> list[list]:
-    """The rule's monomials; which of them the router's E·G multiplies shows in their coefficients at two ratios."""
+    """Returns the rule's monomials; evaluated at two ratios, their coefficients show which of them the router's E·G multiplies."""
     pairs = zip(rule.terms(0.0), rule.terms(1.0), strict=True)
     return [[float(c), float(p), bool(float(moved) != float(c))] for (c, p), (moved, _) in pairs]
 
 
 def _total(rule: TotalRule) -> list | None:
-    """Only rules that are affine in ln N_active: the terms take no other."""
+    """Returns a rule that is affine in ln N_active; the terms take no other."""
     return [rule.kind, float(rule.value), float(rule.power)] if rule.kind in ("share", "power") else None

@@ -1,4 +1,4 @@
-"""Where a law is asked beyond its data: as a mask for charts and as sentences for pages."""
+"""Says where a law is evaluated beyond its data: as a mask for charts and as sentences for pages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SLACK = 1.05
 
 
 def checked(law: FittedLaw) -> list[str]:
-    """The quantities that bound this law: FLOPs where the data have them, else sizes and tokens; G, E and D/N besides."""
+    """Returns the quantities whose range is checked for this law: FLOPs where the data have them, else N and D; G, E and D/N besides."""
     sizes = ["flops"] if "flops" in law.ranges else ["n_active", "n_total", "tokens"]
     if not any(q in law.ranges for q in sizes):
         return []
@@ -37,7 +37,7 @@ def checked(law: FittedLaw) -> list[str]:
 
 
 def within(law: FittedLaw, **quantities: ArrayLike) -> np.ndarray:
-    """Where all these quantities (by their column, arrays that broadcast) lie within the law's data."""
+    """Whether all these quantities (by their column, arrays that broadcast) lie within the law's data."""
     good = np.asarray(bool(checked(law)))
     for name, values in quantities.items():
         if name in law.ranges:
@@ -48,19 +48,19 @@ def within(law: FittedLaw, **quantities: ArrayLike) -> np.ndarray:
 
 
 def beyond(values: ArrayLike, low: float, high: float) -> Array:
-    """How many times values (above 0) lie above `high` or below `low`; at most 1 between."""
+    """Returns how many times values (above 0) lie above `high` or below `low`; at most 1 inside the range."""
     values = np.asarray(values, dtype=float)
     return np.maximum(values / high, low / values)
 
 
 def inside(law: FittedLaw, optimum: Optimum) -> np.ndarray:
-    """Which optima lie within the law's data, shape of the optimum; none for a law whose data's range is not on record."""
+    """Returns which optima lie within the law's data, in the shape of the optimum; none for a law without a recorded range."""
     good = within(law, **{quantity: getattr(optimum, quantity) for quantity in checked(law)})
     return np.broadcast_to(good, np.shape(optimum.loss)).copy()
 
 
 def sentences(law: FittedLaw, optimum: Optimum) -> list[str]:
-    """What of one optimum (floats) lies beyond the law's data, and by how much."""
+    """Returns sentences on what of one optimum (floats) lies beyond the law's data, and by how much."""
     out = [] if checked(law) else ["the range of this law's data is not on record here"]
     for quantity in checked(law):
         low, high = law.ranges[quantity]

@@ -1,4 +1,4 @@
-"""What a law implies at a budget: iso-FLOP curves, the granularity frontier, the budgets where the best G changes."""
+"""Computes iso-FLOP curves, the granularity frontier, and the budgets at which the best G changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .equal_loss import log_budget_of
 def granularity_frontier(
     law: FittedLaw, budgets: ArrayLike, expansion: float | None = None, granularities: ArrayLike = GRANULARITIES
 ) -> pd.DataFrame:
-    """The optimum at every (budget, G): columns flops, granularity, n_active, n_total, tokens, loss, best.
+    """Returns the optimum at every (budget, G): columns flops, granularity, n_active, n_total, tokens, loss, best.
 
     `best` marks the G of lowest loss at its budget. A row for each pair, budgets outer. Raises as `compute_optimal`, and
     OptimumError for a law without granularity.
@@ -42,7 +42,7 @@ def granularity_frontier(
 
 
 def switching_budgets(law: FittedLaw, expansion: float | None = None, low: float = 1e14, high: float = 1e30) -> pd.DataFrame:
-    """The budgets at which the best power-of-two G doubles: columns granularity (the new one), flops, to 1e-8 of it.
+    """Returns the budgets at which the best power-of-two G doubles: columns granularity (the new one), flops, to 1e-8.
 
     The loss at G and at 2 G cross once, found for all G at once. Pairs that do not cross in [low, high] are left out.
     """
@@ -65,7 +65,7 @@ def switching_budgets(law: FittedLaw, expansion: float | None = None, low: float
 
 
 def router_share(law: FittedLaw, n_active: Array, expansion: ArrayLike, granularity: ArrayLike) -> Array:
-    """The router's part of training FLOPs under the law's FLOPs rule (zero for rules that have no router)."""
+    """Returns the router's part of training FLOPs under the law's FLOPs rule (zero for rules that have no router)."""
     if not law.flops_rule.has_router:
         return np.zeros(np.broadcast_shapes(np.shape(n_active), np.shape(granularity)))
     weights = law.flops_rule.flops(n_active, 1.0)
@@ -80,7 +80,7 @@ def isoflop(
     span: float = 1.5,
     n_points: int = 121,
 ) -> pd.DataFrame:
-    """The loss against size at fixed FLOPs: columns flops, n_active, n_total, tokens, loss, optimal; a block a budget.
+    """Returns the loss against size at fixed FLOPs: columns flops, n_active, n_total, tokens, loss, optimal; a block a budget.
 
     Sizes run `span` decades to both sides of the optimum, which is the row marked `optimal`. Granularity is the best one
     of the budget unless given. For an ensemble use `isoflop_losses`.
@@ -91,7 +91,7 @@ def isoflop(
 def isoflop_columns(
     law: FittedLaw, budget: ArrayLike, expansion: float | None, granularity: float | None, span: float, n_points: int
 ) -> dict[str, Array]:
-    """The columns of `isoflop`, to which others are added before a frame is made of them."""
+    """Returns the columns of `isoflop` as arrays, to which others are added before a frame is made of them."""
     budgets = np.atleast_1d(np.asarray(budget, dtype=float))
     opt = compute_optimal(law, budgets, expansion, granularity)
     center = np.log(np.asarray(opt.n_active, dtype=float)).reshape(-1, 1)
@@ -114,7 +114,7 @@ def isoflop_losses(
     expansion: ArrayLike | None = None,
     granularity: ArrayLike | None = None,
 ) -> tuple[Array, Array]:
-    """(tokens, loss) of models of these active sizes that use up the budget; arguments broadcast, samples first in loss."""
+    """Returns (tokens, loss) of models of these active sizes that use up the budget; arguments broadcast, samples first in loss."""
     e = expansion_of(law, expansion)
     g = np.asarray(np.nan if granularity is None else granularity, dtype=float)
     u = np.log(np.asarray(n_active, dtype=float))
@@ -126,7 +126,7 @@ def isoflop_losses(
 def allocation_exponents(
     law: FittedLaw, budget: ArrayLike, expansion: float | None = None, granularity: float | None = None
 ) -> tuple[Array, Array]:
-    """(d ln N_opt / d ln C, d ln D_opt / d ln C) at a budget and fixed G (the best one there unless given); samples first.
+    """Returns (d ln N_opt / d ln C, d ln D_opt / d ln C) at a budget and fixed G (by default the best one); samples first.
 
     The derivative itself (`optimum.size_growth`). They add up to one only where FLOPs are 6 N D.
     """
@@ -138,7 +138,7 @@ def allocation_exponents(
 
 
 def granularity_gain(law: FittedLaw, budget: float, expansion: float | None = None, coarse: float = 1.0) -> float | Array:
-    """Compute that coarse experts (granularity `coarse`) need over the best granularity at this budget, for equal loss.
+    """Returns how many times the budget experts of granularity `coarse` need for the loss of the best granularity.
 
     Infinite where the coarse ones need over a million times the compute. Shape: samples first.
     """

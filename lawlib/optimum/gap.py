@@ -1,4 +1,4 @@
-"""The efficiency gap: how much more compute a dense model needs than a mixture of experts for the same loss."""
+"""Computes the efficiency gap: how much more compute a dense model needs than a mixture of experts for the same loss."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def efficiency_gap(
     expansion: float | None = None,
     granularity: float | None = None,
 ) -> float | Array:
-    """Dense FLOPs over MoE FLOPs at equal loss: how many times the budget a dense model needs to match the MoE.
+    """Returns dense FLOPs over MoE FLOPs at equal loss: how many times the budget a dense model needs to match the MoE.
 
     The MoE trains at `budget`, compute-optimal (best granularity unless given); the dense law, taken at E = 1, is
     compute-optimal at the FLOPs where its loss is the same. Infinite where the dense law never gets there. Two ensembles
@@ -45,12 +45,12 @@ def efficiency_gap(
 
 
 def dense_point(law: FittedLaw) -> tuple[float | None, float | None]:
-    """(E, G) at which a law describes dense models: 1 where the law has them, None where it has not."""
+    """Returns (E, G) at which a law describes dense models: 1 where the law has them, None where it has not."""
     return (1.0 if law.law.has_expansion else None, 1.0 if "G" in law.law.variables else None)
 
 
 def shared_rounding(moe_law: PublishedLaw, dense_law: PublishedLaw, n: int, seed: int = 0) -> tuple[Ensemble, Ensemble]:
-    """Rounding samples of a MoE law and of the dense law fitted with the same irreducible loss c: c is drawn once for both.
+    """Returns rounding samples of a MoE law and its dense law with one irreducible loss c, drawn once for both.
 
     Krajewski 2024 fit the MoE law first and share its c with the dense one. Raises ValueError for laws without rounding.
     """
@@ -61,7 +61,7 @@ def shared_rounding(moe_law: PublishedLaw, dense_law: PublishedLaw, n: int, seed
 
 
 def measured_gap(runs: pd.DataFrame) -> pd.DataFrame:
-    """The gap between runs, without a law: columns expansion, flops, loss, gap; a row for each MoE budget that dense runs span.
+    """Returns the gap between runs, without a law: columns expansion, flops, loss, gap; a row a MoE budget that dense runs span.
 
     At every E only runs on the lower envelope count (no run of that E with less compute has a lower loss); the dense runs'
     lower envelope, interpolated in ln C, says which compute reaches the same loss. Nothing is extrapolated.

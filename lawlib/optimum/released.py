@@ -1,4 +1,4 @@
-"""Released MoE models beside what a law recommends at their training compute."""
+"""Places released MoE models beside what a law recommends at their training compute."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .allocation import compute_optimal
 
 
 def placed(law: FittedLaw) -> pd.DataFrame:
-    """The released models beside what a law recommends at their own training compute: a row a model.
+    """Returns the released models beside what a law recommends at their own training compute: a row a model.
 
     G = 4 d_model / d_expert (Krajewski's convention), E = n_experts / G with shared experts left out, C = 6 N_active D in the
     count of the law. ratio: tokens per active parameter; law_ratio and law_granularity: the law's, at the model's C and E (the

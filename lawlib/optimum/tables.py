@@ -1,4 +1,4 @@
-"""The numbers behind the charts, as frames: a law along budgets, sizes, granularities and expansions, with intervals.
+"""The tables behind the charts: a law along budgets, sizes, granularities and expansions, with intervals.
 
 Columns ending in _low and _high bound the central `level` of the ensemble; without one they are missing. `inside` says
 whether the row lies within the law's data.
@@ -30,7 +30,7 @@ def optimal_path(
     samples: Ensemble | None = None,
     level: float = LEVEL,
 ) -> pd.DataFrame:
-    """The compute-optimal model along budgets: flops, n_active, n_total, tokens, granularity, loss with intervals, inside."""
+    """Returns the compute-optimal model along budgets: flops, n_active, n_total, tokens, granularity, loss, intervals, inside."""
     opt, many = _optima(law, samples, np.asarray(budgets, dtype=float), expansion, granularity)
     frame = _frame(opt) | {"inside": inside(law, opt)}
     if many is not None:
@@ -48,7 +48,7 @@ def isoflop_curves(
     span: float = 1.0,
     level: float = LEVEL,
 ) -> pd.DataFrame:
-    """`frontier.isoflop` for several budgets, with the interval of the loss at every size."""
+    """Returns `frontier.isoflop` for several budgets, with the interval of the loss at every size."""
     columns = isoflop_columns(law, np.asarray(list(budgets), dtype=float), expansion, granularity, span, n_points=61)
     known = {q: columns[q] for q in ("flops", "n_active", "granularity")}
     good = within(law, expansion=np.nan if expansion is None else expansion, **known)
@@ -68,7 +68,7 @@ def granularity_curves(
     granularities: ArrayLike | None = None,
     level: float = LEVEL,
 ) -> pd.DataFrame:
-    """The optimum at every (budget, G) with the loss's interval, the excess over the budget's best G, and the router's share."""
+    """Returns the optimum at every (budget, G): loss with interval, excess over the budget's best G, the router's share."""
     budgets = np.atleast_1d(np.asarray(budgets, dtype=float))
     options = granularities_of(law) if granularities is None else np.asarray(granularities, dtype=float)
     opt, all_of = _optima(law, samples, budgets[:, None], expansion, options[None, :])
@@ -93,7 +93,7 @@ def gap_curves(
     granularity: float | None = None,
     level: float = LEVEL,
 ) -> pd.DataFrame:
-    """Dense over MoE FLOPs at equal loss, for each E -> (MoE law, dense law): expansion, flops, loss_moe, loss_dense, gap."""
+    """Returns dense over MoE FLOPs at equal loss, for each E -> (MoE law, dense law): expansion, flops, loss_moe, loss_dense, gap."""
     budgets = np.asarray(budgets, dtype=float)
     blocks = []
     for e, (moe, dense) in pairs.items():
@@ -112,7 +112,7 @@ def gap_curves(
 
 
 def _optima(law: FittedLaw, samples: Ensemble | None, *question: ArrayLike | None) -> tuple[Optimum, Optimum | None]:
-    """The law's optimum, and that of law and samples (the law first) in one computation; None without samples.
+    """Returns the law's optimum, and that of law and samples (the law first) computed together; None without samples.
 
     The law is the point that the samples vary around.
     """
@@ -125,7 +125,7 @@ def _optima(law: FittedLaw, samples: Ensemble | None, *question: ArrayLike | Non
 
 
 def _least(loss: np.ndarray) -> np.ndarray:
-    """The lowest loss along the last axis, of the granularities that have an optimum; infinite where none has."""
+    """Returns the lowest loss along the last axis, among granularities that have an optimum; infinite where none has."""
     return np.where(np.isnan(loss), np.inf, loss).min(axis=-1, keepdims=True)
 
 
@@ -135,5 +135,5 @@ def _frame(opt: Optimum) -> dict:
 
 
 def stacked(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Several tables below each other, with the name of each in the column `law`."""
+    """Returns several tables below each other, with the name of each in the column `law`."""
     return pd.concat([frame.assign(law=name) for name, frame in frames.items()], ignore_index=True)

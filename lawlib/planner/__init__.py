@@ -1,4 +1,4 @@
-"""From a law and limits to what to train: next runs, the optimum under limits, a configuration of whole numbers, its export.
+"""Plans training runs under limits: the optimum, a configuration of whole numbers, its export, and the next runs to do.
 
     cluster = planner.Cluster(serving.gpu("H100 SXM"), n_gpus=256)
     found = planner.plan(law, planner.Limits(flops=1e22, tokens=2e12, cluster=cluster))

@@ -1,4 +1,4 @@
-"""Whole numbers round a real-valued optimum: widths, blocks, heads, experts, tokens and steps that can be trained."""
+"""Rounds a real-valued optimum to whole numbers that can be trained: widths, blocks, heads, experts, tokens and steps."""
 
 from __future__ import annotations
 
@@ -61,26 +61,26 @@ class Configuration:
 
 
 def flops_per_token(law: FittedLaw, shape: Transformer, e: ArrayLike, g: ArrayLike) -> Array:
-    """Training FLOPs a token at this E and G by the law's rule: Krajewski's of the shape itself, all others from N_active, E and G."""
+    """Returns training FLOPs a token at this E and G by the law's rule: Krajewski's from the shape itself, others from N, E, G."""
     if law.flops_rule.name == "krajewski":
         return np.asarray(shape.flops_per_token())
     return law.flops_rule.flops(law_active(law, shape), 1.0, e, np.where(np.isnan(g), 1.0, g))
 
 
 def tokens_for(law: FittedLaw, limits: Limits, shape: Transformer, per_token: Array) -> Array:
-    """Tokens that the budget pays for after serving, at most those available; not positive where it pays for none."""
+    """Returns the tokens that the budget pays for after serving, at most those available; not positive where it pays for none."""
     left = limits.flops - 2 * law_active(law, shape) * limits.served
     return np.minimum(left / per_token, limits.tokens)
 
 
 def predicted(law: FittedLaw, shape: Transformer, tokens: Array, expansion: ArrayLike, granularity: ArrayLike) -> Array:
-    """Loss of shapes at so many tokens, the law's samples in front."""
+    """Returns the loss of shapes at so many tokens, the law's samples in front."""
     quantities = (law_size(law, shape), tokens, granularity, expansion)
     return law.loss(*np.broadcast_arrays(*(np.asarray(q, dtype=float) for q in quantities)))
 
 
 def fits(limits: Limits, shape: Transformer) -> np.ndarray:
-    """Which shapes keep every limit on the shape."""
+    """Returns which shapes keep every limit on the shape."""
     good = np.ones(np.shape(shape.n_active), dtype=bool)
     for usage in limits.usages().values():
         good = good & (usage(shape) <= 1)
@@ -96,7 +96,7 @@ def configure(
     granularity: ArrayLike,
     sequence: int = 4096,
 ) -> list[Configuration | None]:
-    """For each size, E and G the best configuration of whole numbers near `bare` active parameters (without embeddings).
+    """Returns for each size, E and G the best configuration of whole numbers near `bare` active parameters (without embeddings).
 
     None where none keeps the limits. Among those within `INDIFFERENT` nats of the best, the one whose d_model / n_layers and
     heads are nearest to the recipe's.
@@ -120,7 +120,7 @@ def configure(
 
 
 def _pick(own: Array, size: Array, allowed: np.ndarray, loss: Array, uneven: Array, skew: Array) -> int | None:
-    """Which of the shapes `own` is built: the first window of sizes that has an allowed one decides."""
+    """Returns which of the shapes `own` is built: the first window of sizes that has an allowed one decides."""
     for low, high in WINDOWS:
         near = own[(size[own] > low) & (size[own] < high)]
         near = near if len(near) else own
@@ -137,7 +137,7 @@ def _pick(own: Array, size: Array, allowed: np.ndarray, loss: Array, uneven: Arr
 def _exact(
     law: FittedLaw, limits: Limits, recipe: Recipe, d_model: Array, n_layers: Array, e: Array, g: Array, sequence: int
 ) -> list[Configuration]:
-    """The configurations of these widths and depths, each trained for as many whole steps as the limits allow.
+    """Returns the configurations of these widths and depths, each trained for as many whole steps as the limits allow.
 
     The batch is Ling's, or the largest that leaves `STEPS` steps.
     """
@@ -158,7 +158,7 @@ def _exact(
 
 
 def _grids(recipe: Recipe, bare: Array, e: Array, g: Array) -> tuple[Array, Array, Array]:
-    """Widths and depths round each wanted size, their aspect within a factor of 1.6: (index of the size, d_model, n_layers).
+    """Returns widths and depths near each wanted size, aspect within a factor of 1.6: (index of the size, d_model, n_layers).
 
     Of a size that has any in the widest of `WINDOWS`, those alone.
     """

@@ -1,4 +1,4 @@
-"""Why no plan keeps all limits: sentences that name the two that conflict."""
+"""Explains why no plan keeps all limits, in sentences that name the two that conflict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .recipe import Recipe, law_active
 
 
 def conflict(law: FittedLaw, limits: Limits, recipe: Recipe) -> str:
-    """The sentence that names the two that conflict: a limit that even the smallest configuration breaks, and why it does."""
+    """Returns the sentence that names the two conflicting limits: one that even the smallest configuration breaks, and why it does."""
     e, g = allowed(law, limits)
     shapes = [recipe.whole(*SMALLEST, float(a), float(b)) for a, b in zip(e, g, strict=True)]
     dense = recipe.whole(*SMALLEST, 1.0, 1.0)
@@ -48,7 +48,7 @@ def conflict(law: FittedLaw, limits: Limits, recipe: Recipe) -> str:
 
 
 def _partners(limits: Limits) -> dict[str, tuple[str, str, str]]:
-    """Each limit on the shape with what it is up against, and what to do."""
+    """Returns each limit on the shape with the setting it conflicts with, and what to do."""
     out = {}
     if (c := limits.cluster) is not None:
         out[TRAINING] = (
@@ -71,7 +71,7 @@ def _partners(limits: Limits) -> dict[str, tuple[str, str, str]]:
 
 
 def unreachable(law: FittedLaw, limits: Limits, recipe: Recipe, config: Configuration) -> str:
-    """The loss to reach against the limit that keeps it away: the first that, moved alone, lets it be reached."""
+    """Returns the loss to reach against the limit that prevents it: the first that, moved alone, lets it be reached."""
     e, g = allowed(law, limits)
     largest = largest_allowed(law, limits, recipe, e, g)
     start = f"The {LOSS} ({numbers.loss(limits.loss)}) and the"

@@ -1,4 +1,4 @@
-"""The best real-valued model of every (E, G) under limits: convex in ln N, all of them and all samples of a law at once.
+"""Finds the best real-valued model of every (E, G) under limits; convex in ln N, for all of them and all samples of a law at once.
 
 Along the budget the loss is convex in u = ln N_active, and so it is where the tokens end first; every limit on the shape is
 one on u from above. So the optimum is that of the budget, or where budget and tokens meet, or the largest u allowed.
@@ -21,12 +21,12 @@ from .recipe import Recipe, law_active
 LOWEST, HIGHEST = np.log(1e4), np.log(1e18)
 """ln N_active searched."""
 STEP = 1e-3
-"""Of the central difference in ln N whose sign the search follows: its error moves the optimum by about 1e-6."""
+"""Step of the central difference in ln N whose sign the search follows; its error moves the optimum by about 1e-6."""
 BISECTIONS = 36
 
 
 @dataclass(frozen=True)
-class Sized:
+class BestSizes:
     """The best model of every (E, G); arrays of their shape, the law's samples in front. NaN where none is allowed.
 
     u = ln N_active in the law's count, v = ln D, log_loss = ln L. bound: for every limit, whether it holds the model back.
@@ -41,7 +41,7 @@ class Sized:
 def largest_allowed(
     law: FittedLaw, limits: Limits, recipe: Recipe, e: Array, g: Array, shares: dict[str, Array] | None = None
 ) -> dict[str, Array]:
-    """For each limit on the shape the largest u that keeps it, in the shape of (E, G): -infinity where none, infinity where all.
+    """Returns for each limit on the shape the largest u that keeps it, by (E, G): -infinity where none, infinity where all.
 
     shares: limits moved by these factors, arrays that broadcast with (E, G).
     """
@@ -70,8 +70,8 @@ def best_sizes(
     expansion: ArrayLike,
     granularity: ArrayLike,
     largest: dict[str, Array] | None = None,
-) -> Sized:
-    """The model of lowest loss for every (E, G) under the limits; `largest` as `largest_allowed` gives it, if it is known.
+) -> BestSizes:
+    """Returns the model of lowest loss for every (E, G) under the limits; `largest` as from `largest_allowed`, if it is known.
 
     Raises OptimumError for a law without D.
     """
@@ -118,11 +118,11 @@ def best_sizes(
         bound = {name: np.broadcast_to(np.abs(u - limit) < 1e-9, full) for name, limit in largest.items()}
         bound[TOKENS] = v >= available - 1e-9
         bound[BUDGET] = v >= tokens_of_budget(u) - 1e-9
-    return Sized(u, v, loss_at(u, v), bound)
+    return BestSizes(u, v, loss_at(u, v), bound)
 
 
 def _lowest(value: Callable[[Array], Array], shape: tuple[int, ...], ends: Array) -> Array:
-    """Where a convex function of u is lowest, up to `ends`: bisection on the sign of its slope."""
+    """Returns where a convex function of u is lowest, up to `ends`, by bisection on the sign of its slope."""
     low, high = np.full(shape, LOWEST), np.array(np.broadcast_to(ends, shape))
     for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
@@ -132,7 +132,7 @@ def _lowest(value: Callable[[Array], Array], shape: tuple[int, ...], ends: Array
 
 
 def _meeting(law: FittedLaw, e: Array, g: Array, log_c: Array, v: Array, served: Array) -> Array:
-    """u where budget and tokens meet: FLOPs(N) D + 2 N D_served = C. The logarithm is convex in u: Newton's method from above."""
+    """Returns u where budget and tokens meet, FLOPs(N) D + 2 N D_served = C, by Newton's method from above (convex in u)."""
     log_ratio = log_ratio_of(law, e, g)
     u = np.full(v.shape, HIGHEST)
     with np.errstate(divide="ignore"):

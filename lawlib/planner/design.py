@@ -1,4 +1,4 @@
-"""Runs that make one quantity of a fit surest: a c-optimal design.
+"""Chooses runs that make one quantity of a fit as certain as possible: a c-optimal design.
 
 With M the Gauss-Newton matrix of ln L in the parameters as fitted, s² the residual variance, j the gradient of a run's ln L
 and c that of the logarithm of the quantity to be decided, the quantity's variance after more runs is
@@ -44,12 +44,12 @@ class Design:
         self.steps = small_steps(fit)
 
     def rows(self, runs: pd.DataFrame) -> Array:
-        """Gradients of ln L of runs over the noise, shape `(n_runs, p)`."""
+        """Returns gradients of ln L of runs over the noise, shape `(n_runs, p)`."""
         arrays = run_arrays(self.fit.law, runs)
         return (log_slope(self.fit, lambda law: law.loss(*arrays), self.steps) / self.scale[:, None]).T / self.noise
 
     def aim(self, quantity: Quantity) -> Aim:
-        """The quantity to be decided."""
+        """Returns the `Aim` for the quantity to be decided."""
         slope = log_slope(self.fit, quantity, self.steps) / self.scale
         if not np.isfinite(slope).all():
             raise ValueError(f"The {self.fit.law.name} fit gives no value for the quantity to be decided near its parameters.")
@@ -58,7 +58,7 @@ class Design:
 
 @dataclass(frozen=True)
 class Aim:
-    """What is known of the parameters, and the gradient of the logarithm of what is to be decided."""
+    """The information on the parameters, and the gradient of the logarithm of the quantity to be decided."""
 
     matrix: Array
     slope: Array
@@ -67,21 +67,21 @@ class Aim:
         return np.linalg.inv(self.matrix + rows.T @ rows)
 
     def variance(self, rows: Array) -> float:
-        """Of ln(quantity) with these rows added."""
+        """Returns the variance of ln(quantity) with these rows added."""
         return float(self.slope @ self.inverse(rows) @ self.slope)
 
     def gains(self, inverse: Array, rows: Array) -> Array:
-        """How much each row alone would lower the variance (Sherman and Morrison)."""
+        """Returns how much each row alone would lower the variance (Sherman and Morrison)."""
         return (rows @ (inverse @ self.slope)) ** 2 / (1 + np.einsum("ij,ij->i", rows @ inverse, rows))
 
 
 def picked_runs(aim: Aim, rows: Array, costs: Array, flops: float, max_runs: int) -> list[int]:
-    """Indices of at most `max_runs` runs of together at most `flops` training FLOPs. rows: `Design.rows`; costs: theirs, rising."""
+    """Returns indices of at most `max_runs` runs of together at most `flops` FLOPs. rows: `Design.rows`; costs: theirs, rising."""
     return _exchange(aim, rows, costs, flops, max_runs, _greedy(aim, rows, costs, flops, max_runs))
 
 
 def _best(aim: Aim, rows: Array, costs: Array, picked: list[int], limit: float) -> int | None:
-    """The run of most gain beside the picked ones that costs at most `limit`; costs rise. None where there is none."""
+    """Returns the run of most gain beside the picked ones that costs at most `limit`; costs rise. None where there is none."""
     n = int(np.searchsorted(costs, limit * (1 + 1e-9), "right"))
     gains = aim.gains(aim.inverse(rows[picked]), rows[:n])
     gains[[i for i in picked if i < n]] = -1.0
@@ -90,7 +90,7 @@ def _best(aim: Aim, rows: Array, costs: Array, picked: list[int], limit: float) 
 
 
 def _greedy(aim: Aim, rows: Array, costs: Array, flops: float, max_runs: int) -> list[int]:
-    """Runs picked one after the other."""
+    """Picks runs one after the other."""
     picked: list[int] = []
     left = flops
     while len(picked) < max_runs:

@@ -1,4 +1,4 @@
-"""A configuration as the launchers of the field take it: Megatron-LM arguments, a Hugging Face config, torchtitan TOML.
+"""Writes a configuration for the field's launchers: Megatron-LM arguments, a Hugging Face config, torchtitan TOML.
 
 Names as in Megatron-LM's `arguments.py` and its Mixtral example, transformers' Mixtral, OLMoE, Qwen2-MoE, Qwen3 and Qwen3-MoE
 configurations, and torchtitan's Qwen3 `train_configs` and `Qwen3ModelArgs` (its releases with TOML files). Learning rate and
@@ -19,7 +19,7 @@ WARM_UP = 0.01
 
 
 def megatron(config: Configuration) -> str:
-    """Arguments of Megatron-LM's pretrain_gpt.py, one a line."""
+    """Returns the arguments of Megatron-LM's pretrain_gpt.py, one a line."""
     shape, heads = config.shape, config.shape.attention
     rate = float(ling_rate(config.flops))
     args: list[tuple[str, object]] = [
@@ -71,7 +71,7 @@ def megatron(config: Configuration) -> str:
 
 
 def huggingface(config: Configuration, style: str = "qwen3_moe") -> str:
-    """A Hugging Face config.json: of a routed model in this style, Qwen2-MoE's with shared experts, Qwen3's for a dense one.
+    """Returns a Hugging Face config.json: in this style for MoE, Qwen2-MoE's with shared experts, Qwen3's for a dense model.
 
     Raises ValueError for an unknown style.
     """
@@ -131,7 +131,7 @@ def huggingface(config: Configuration, style: str = "qwen3_moe") -> str:
 
 
 def torchtitan(config: Configuration) -> str:
-    """A torchtitan TOML file; the shape, which torchtitan keeps in Python, stands above it as the flavor to register."""
+    """Returns a torchtitan TOML file; the shape, which torchtitan keeps in Python, is given above it as the flavor to register."""
     shape, heads = config.shape, config.shape.attention
     moe = (
         ""

@@ -1,4 +1,4 @@
-"""What a plan must keep to, and how far a model goes into each limit."""
+"""The limits of a plan, and which share of each a model uses."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ class Deployment:
         return self.n_gpus * self.machine.gpu.memory_gb * 1e9 * self.machine.usable
 
     def bytes(self, shape: Transformer) -> Array:
-        """Weights and the cache of all sequences at their longest, in bytes."""
+        """Returns weights and the cache of all sequences at their longest, in bytes."""
         model = footprint(shape)
         cache = kv_bytes(model, self.context, self.sequences, self.machine.value_bytes)
         return weight_bytes(model, self.machine.precision) + cache
 
     def step(self, shape: Transformer) -> Array:
-        """Seconds between two tokens of an answer by the roofline, every sequence at its longest."""
+        """Returns seconds between two tokens of an answer by the roofline, every sequence at its longest."""
         return decode_time(footprint(shape), self.machine, self.n_gpus, self.sequences, self.context)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of a plan; None or infinite: no limit.
+    """The limits of a plan; None or infinite means no limit.
 
     flops: training FLOPs, and those of serving too where `served` tokens are to be served (2 N_active FLOPs each, Sardana 2024).
     tokens: training tokens at most. cluster: GPUs whose memory training must fit. deployment: GPUs whose memory serving must
@@ -92,7 +92,7 @@ class Limits:
 
 
 def values(limits: Limits) -> dict[str, float]:
-    """The limits that can be moved, in their units: FLOPs, tokens, bytes, seconds."""
+    """Returns the limits that can be moved, in their units: FLOPs, tokens, bytes, seconds."""
     out = {BUDGET: limits.flops}
     if np.isfinite(limits.tokens):
         out[TOKENS] = limits.tokens
@@ -108,7 +108,7 @@ def values(limits: Limits) -> dict[str, float]:
 
 
 def described(limits: Limits, name: str, factor: float = 1.0) -> str:
-    """A limit with its value, or with `factor` times its value: "training budget (1e22 FLOPs)"."""
+    """Returns a limit with its value, or with `factor` times its value: "training budget (1e22 FLOPs)"."""
     value = values(limits)[name] * factor
     words = {
         BUDGET: f"{numbers.flops(value, 3)} FLOPs",

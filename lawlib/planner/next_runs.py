@@ -1,4 +1,4 @@
-"""Which runs to do next: those that make one decision surest for a given amount of compute.
+"""Suggests which runs to do next: those that make one decision most certain for a given amount of compute.
 
 The runs to choose from, what they are compared with, and what comes out; how they are picked is `design`. What the promised
 variance is worth in refits is measured by `python -m benchmarks.next_runs`.
@@ -63,7 +63,7 @@ def suggest_runs(
     max_runs: int = MAX_RUNS,
     options: pd.DataFrame | None = None,
 ) -> NextRuns:
-    """The runs that reduce the variance of ln(quantity) most for `flops` training FLOPs in all.
+    """Returns the runs that reduce the variance of ln(quantity) most for `flops` training FLOPs in all.
 
     Args:
         quantity: a positive number computed from a law, such as `lambda law: compute_optimal(law, 1e23).n_active`; it is
@@ -103,7 +103,7 @@ class Experiments:
         self.rows, self.grid_rows = self.design.rows(self.options), self.design.rows(self.grid)
 
     def chosen(self, quantity: Quantity, max_runs: int = MAX_RUNS) -> NextRuns:
-        """The runs that make this quantity surest."""
+        """Returns the runs that make this quantity most certain."""
         aim, costs = self.design.aim(quantity), self.options["flops"].to_numpy(dtype=float)
         picked = picked_runs(aim, self.rows, costs, self.flops, max_runs)
         rows = self.rows[picked]
@@ -126,7 +126,7 @@ def candidates(
     expansions: ArrayLike | None = None,
     granularities: ArrayLike | None = None,
 ) -> pd.DataFrame:
-    """Runs that could be made, on a grid: FLOPs from the smallest run so far to `max_flops`, D/N as in the naive grid, E, G.
+    """Returns runs that could be made, on a grid: FLOPs from the smallest run so far to `max_flops`, D/N as in the naive grid, E, G.
 
     E and G: those of the fitted runs, and the decision's own, unless given. Columns as in `NextRuns.runs`.
     """
@@ -143,7 +143,7 @@ def candidates(
 def isoflop_grid(
     fit: Fit, flops: float, expansion: float | None = None, granularity: float | None = None, spread: float = SPREAD
 ) -> pd.DataFrame:
-    """The usual grid at this cost in all: three slices half a decade apart, seven sizes each from 1/6 to 6 of the optimum."""
+    """Returns the usual grid at this total cost: three slices half a decade apart, seven sizes each from 1/6 to 6 of the optimum."""
     c = flops / (SIZES * sum(SLICES)) * np.array(SLICES)
     e = np.full(len(c), _decided(fit, "expansion", expansion))
     if granularity is None and "G" in fit.law.variables:
@@ -153,13 +153,13 @@ def isoflop_grid(
 
 
 def expected_error(fit: Fit, runs: pd.DataFrame, quantity: Quantity) -> float:
-    """Standard error of ln(quantity) after these runs too, by the linearised fit."""
+    """Returns the standard error of ln(quantity) after these runs too, by the linearised fit."""
     design = Design(fit)
     return float(np.sqrt(design.aim(quantity).variance(design.rows(runs))))
 
 
 def _on_budget(fit: Fit, factors: Array, c: Array, e: Array, g: Array) -> pd.DataFrame:
-    """Runs of each of these budgets, E and G, their sizes `factors` times the fit's optimum there."""
+    """Returns runs of each of these budgets, E and G, their sizes `factors` times the fit's optimum there."""
     asked_e = e if fit.law.has_expansion or np.isfinite(e).all() else None
     best = np.asarray(compute_optimal(fit, c, asked_e, g if "G" in fit.law.variables else None).n_active)
     n_active = np.ravel(best[:, None] * factors)
@@ -171,7 +171,7 @@ def _on_budget(fit: Fit, factors: Array, c: Array, e: Array, g: Array) -> pd.Dat
 
 
 def _options(fit: Fit, column: str, decided: float | None, given: ArrayLike | None) -> Array:
-    """The E or G to choose from; one NaN where the law knows none."""
+    """Returns the E or G to choose from; one NaN where the law knows none."""
     known = fit.law.has_expansion if column == "expansion" else "G" in fit.law.variables
     if not known:
         return np.array([_decided(fit, column, decided)])
@@ -182,7 +182,7 @@ def _options(fit: Fit, column: str, decided: float | None, given: ArrayLike | No
 
 
 def _decided(fit: Fit, column: str, value: float | None) -> float:
-    """The E or G of the decision; NaN where the law knows none and the runs have none."""
+    """Returns the E or G of the decision; NaN where the law knows none and the runs have none."""
     if value is not None:
         return value
     if column == "expansion" and fit.law.has_expansion:

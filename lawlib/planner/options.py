@@ -1,4 +1,4 @@
-"""The E and G that a plan may choose from, and the losses they reach when a limit is moved."""
+"""Lists the E and G that a plan may choose from, and the losses they reach when a limit is moved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FACTORS = np.geomspace(1.0, 1000.0, 25)[1:]
 
 
 def allowed(law: FittedLaw, limits: Limits) -> tuple[Array, Array]:
-    """Every allowed (E, G) as two arrays `(n_options,)`; NaN for what the law does not know. Dense models come once."""
+    """Returns every allowed (E, G) as two arrays `(n_options,)`; NaN for what the law does not know. Dense models come once."""
     e = np.array(limits.expansions or EXPANSIONS) if law.law.has_expansion else np.array([_single(law.expansion)])
     g = np.array(limits.granularities) if limits.granularities else granularities_of(law)
     g = g if "G" in law.law.variables else np.array([np.nan])
@@ -33,7 +33,7 @@ def allowed(law: FittedLaw, limits: Limits) -> tuple[Array, Array]:
 def moved(
     law: FittedLaw, limits: Limits, recipe: Recipe, e: Array, g: Array, largest: dict[str, Array], name: str, factors: Array
 ) -> Array:
-    """ln L of every (E, G) with one limit moved by each factor, infinite where none is allowed; shape `(n_factors, n_options)`."""
+    """Returns ln L of every (E, G) with one limit moved by each factor, infinite where none is allowed; shape `(n_factors, n_options)`."""
     column = factors[:, None]
     field = {BUDGET: "flops", TOKENS: "tokens", SERVED: "served"}.get(name)
     if field is None:
@@ -45,7 +45,7 @@ def moved(
 
 
 def same(values: ArrayLike, value: float) -> np.ndarray:
-    """Which of them are this E or G, NaN where there is none."""
+    """Returns which of them are this E or G, NaN where there is none."""
     return np.equal(values, value) | (np.isnan(values) & np.isnan(value))
 
 

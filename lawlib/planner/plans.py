@@ -1,4 +1,4 @@
-"""From a law and limits to one configuration, with what limits it, what its neighbours cost and what would change it."""
+"""Makes one configuration from a law and limits, with what limits it, its neighbours, and what would change it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..numerics.arrays import Array
 from ..numerics.percentiles import central
 from .configuration import Configuration, configure, predicted
 from .conflicts import conflict, unreachable
-from .continuous import Sized, best_sizes, largest_allowed
+from .continuous import BestSizes, best_sizes, largest_allowed
 from .limits import BUDGET, SERVED, TOKENS, Limits, values
 from .options import FACTORS, allowed, moved, same
 from .recipe import Recipe, law_active, recipe_of
@@ -70,7 +70,7 @@ class Plan:
 def plan(
     law: FittedLaw, limits: Limits, recipe: Recipe | None = None, samples: Ensemble | None = None, sequence: int = 4096
 ) -> Plan:
-    """The configuration of lowest predicted loss that keeps the limits.
+    """Returns the configuration of lowest predicted loss that keeps the limits.
 
     Raises OptimumError with a sentence that names the two that conflict, where nothing keeps them all.
     """
@@ -107,7 +107,7 @@ def plan(
 
 
 def usage(law: FittedLaw, limits: Limits, config: Configuration) -> dict[str, float]:
-    """Share of every limit that a configuration takes."""
+    """Returns the share of every limit that a configuration takes."""
     served = 2 * float(law_active(law, config.shape)) * limits.served
     out = {BUDGET: (config.flops + served) / limits.flops}
     if np.isfinite(limits.tokens):
@@ -116,7 +116,7 @@ def usage(law: FittedLaw, limits: Limits, config: Configuration) -> dict[str, fl
 
 
 def neighbours(found: Plan) -> pd.DataFrame:
-    """What else could be trained under the same limits, and what it costs: a row each, the plan first.
+    """Returns what else could be trained under the same limits, and what it costs: a row each, the plan first.
 
     Smaller and larger at the same E and G, every other E with its best G, every other G, as far as they are built otherwise.
     loss_more: nats above the plan's (of each model's own whole numbers). broken: the limits that it would break, "" for none.
@@ -142,12 +142,12 @@ def neighbours(found: Plan) -> pd.DataFrame:
 def _configured(
     law: FittedLaw, limits: Limits, recipe: Recipe, options: pd.DataFrame, sequence: int
 ) -> list[Configuration | None]:
-    """The best configuration of whole numbers for each of these options, None where none keeps the limits."""
+    """Returns the best configuration of whole numbers for each of these options, None where none keeps the limits."""
     return configure(law, limits, recipe, options["bare"], options["expansion"], options["granularity"], sequence)
 
 
 def changes(found: Plan) -> pd.DataFrame:
-    """Which limit, moved how far, makes another E or G the best: limit, factor, value, expansion, granularity; nearest first.
+    """Returns which limit, moved how far, makes another E or G the best: limit, factor, value, expansion, granularity; nearest first.
 
     Each limit alone, down to a thousandth and up to a thousand times its value, E and G as allowed. What whole numbers cost each E
     and G here, they are taken to cost them there; those that were not tried, as much as the plan.
@@ -189,7 +189,7 @@ def changes(found: Plan) -> pd.DataFrame:
     return frame.sort_values("factor", key=lambda f: np.abs(np.log(f.astype(float))), ignore_index=True)
 
 
-def _options(law: FittedLaw, recipe: Recipe, found: Sized, e: Array, g: Array) -> pd.DataFrame:
+def _options(law: FittedLaw, recipe: Recipe, found: BestSizes, e: Array, g: Array) -> pd.DataFrame:
     bound = [", ".join(name for name, holds in found.bound.items() if holds[i]) for i in range(len(e))]
     return pd.DataFrame(
         {
@@ -207,7 +207,7 @@ def _options(law: FittedLaw, recipe: Recipe, found: Sized, e: Array, g: Array) -
 
 
 def _bare(law: FittedLaw, recipe: Recipe, n: Array, e: Array, g: Array) -> Array:
-    """N_active without embeddings of models of N in the law's count of active parameters."""
+    """Returns N_active without embeddings of models of N in the law's count of active parameters."""
     if not law.count.endswith("with_embeddings"):
         return n
     bare = n

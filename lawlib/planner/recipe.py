@@ -1,4 +1,4 @@
-"""How a model is shaped where a law speaks of N, E and G only: widths, heads, experts; from the law, or from its runs."""
+"""Chooses widths, heads and experts for a model of which a law knows N, E and G only; from the law, or from its runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NARROW, WIDE_HEAD, NARROW_HEAD = 1024, 128, 64
 
 @dataclass(frozen=True)
 class Recipe:
-    """The choices that a law leaves open.
+    """The choices about a model's shape that a law leaves open.
 
     ffn_ratio: d_ff / d_model of the reference feed-forward layer, three matrices; an expert is d_ff / G wide. aspect:
     d_model / n_layers aimed at. multiple: d_model is a multiple of it. queries_per_key: query heads a key and value head.
@@ -40,7 +40,7 @@ class Recipe:
     source: str = "gated feed-forward of 8/3 d_model, as many parameters as two matrices of 4 d_model"
 
     def routing(self, expansion: ArrayLike, granularity: ArrayLike) -> tuple[Array, Array, Array]:
-        """(experts of a block, those of a token, d_expert / d_model) at E and G; a dense model (E = 1) has one expert."""
+        """Returns (experts of a block, those of a token, d_expert / d_model) at E and G; a dense model (E = 1) has one expert."""
         if self.experts is not None:
             shape = np.broadcast_shapes(np.shape(expansion), np.shape(granularity))
             return tuple(np.full(shape, float(v)) for v in self.experts)  # type: ignore[return-value]
@@ -50,7 +50,7 @@ class Recipe:
         return e * g, g, self.ffn_ratio / g
 
     def sized(self, n_active: ArrayLike, expansion: ArrayLike, granularity: ArrayLike) -> Transformer:
-        """Real-valued shapes of models of these sizes (active, non-embedding, router excluded), d_model = aspect · n_layers."""
+        """Returns real-valued shapes of models of these sizes (active, non-embedding, no router), d_model = aspect · n_layers."""
         n = np.asarray(n_active, dtype=float)
         n_experts, top_k, ratio = self.routing(expansion, granularity)
         attention, expert = 2 * (1 + 1 / self.queries_per_key), GATED * ratio
@@ -61,7 +61,7 @@ class Recipe:
         )
 
     def whole(self, d_model: Any, n_layers: Any, expansion: ArrayLike, granularity: ArrayLike) -> Transformer:
-        """The shape of whole numbers, or of arrays of them all: heads that divide d_model, an expert's width a multiple of 64.
+        """Returns the shape of whole numbers, or of arrays of them: heads that divide d_model, an expert's width a multiple of 64.
 
         Heads are 128 wide from d_model 1024 on where that divides it, else 64; experts below 128 a multiple of 16.
         """
@@ -98,7 +98,7 @@ class Recipe:
 
 
 def recipe_of(law: FittedLaw, **choices: Any) -> Recipe:
-    """The recipe that goes with a law; `choices` replace what it leaves open.
+    """Returns the recipe that goes with a law; `choices` replace what it leaves open.
 
     Feed-forward and attention share the parameters of a block as the law's own relation of N_total to E says; where the
     law takes N_total, as many key as query heads keep that relation. A law without E that was fitted to runs of one expert
@@ -121,7 +121,7 @@ def recipe_of(law: FittedLaw, **choices: Any) -> Recipe:
 
 
 def law_size(law: FittedLaw, shape: Transformer) -> Array:
-    """N of a shape as the law counts it; embeddings, where it counts them, by the paper's own vocabulary."""
+    """Returns N of a shape as the law counts it; embeddings, where it counts them, by the paper's own vocabulary."""
     if law.count == "n_active_with_embeddings":
         return with_embeddings(shape.n_active)
     if law.count == "n_total_with_embeddings":
@@ -130,12 +130,12 @@ def law_size(law: FittedLaw, shape: Transformer) -> Array:
 
 
 def law_active(law: FittedLaw, shape: Transformer) -> Array:
-    """N_active of a shape in the law's count: what its FLOPs rule and its optimum speak of."""
+    """Returns N_active of a shape in the law's count, which its FLOPs rule and its optimum use."""
     return np.asarray(shape.n_active) if law.law.count == "n_total" else law_size(law, shape)
 
 
 def _experts_of_runs(law: FittedLaw) -> dict | None:
-    """Experts as the runs have them, medians over the runs; None where they do not say."""
+    """Returns the experts of the runs, medians over them; None where they do not give any."""
     assert law.fit is not None
     runs = law.fit.runs
     columns = ["n_active", "n_total", "d_model", "n_layers", "n_experts", "top_k"]
@@ -159,6 +159,6 @@ def _experts_of_runs(law: FittedLaw) -> dict | None:
 
 
 def _divisor(number: int, wanted: float) -> int:
-    """The divisor of `number` nearest to `wanted`, by ratio."""
+    """Returns the divisor of `number` nearest to `wanted`, by ratio."""
     small = [k for k in range(1, isqrt(number) + 1) if number % k == 0]
     return min(sorted({*small, *(number // k for k in small)}), key=lambda k: abs(np.log(k / max(wanted, 1e-9))))

@@ -1,4 +1,4 @@
-"""What training needs: memory of a GPU by a stated rule, FLOPs and days of a cluster, and the papers' starting points."""
+"""Estimates what training needs: a GPU's memory by a stated rule, a cluster's FLOPs and days, and the papers' starting points."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class Cluster:
 
     @property
     def rate(self) -> float:
-        """Model FLOPs a second."""
+        """Returns model FLOPs a second."""
         return self.n_gpus * self.gpu.flops("bf16") * self.mfu
 
     def flops(self, days: float) -> float:
-        """Training FLOPs of so many days."""
+        """Returns the training FLOPs of so many days."""
         return self.rate * days * DAY
 
     def days(self, flops: ArrayLike) -> Array:
-        """Days that so many training FLOPs take."""
+        """Returns the days that so many training FLOPs take."""
         return np.asarray(flops, dtype=float) / self.rate / DAY
 
     @property
@@ -57,7 +57,7 @@ class Cluster:
         return self.gpu.memory_gb * 1e9 * (1 - RESERVED)
 
     def bytes_per_gpu(self, shape: Transformer) -> Array:
-        """Bytes on each GPU: the state of all parameters over all GPUs, and the activations of its own tokens.
+        """Returns bytes on each GPU: the state of all parameters over all GPUs, and the activations of its own tokens.
 
         State: 18 bytes a parameter, embeddings and router included. Activations of a token in bf16, in values a block: 17
         d_model for attention and norms (Korthikanti et al. 2022, arXiv:2205.05198, flash attention), and for each of its experts
@@ -82,17 +82,17 @@ LING_BATCH = "Ling team 2025, arXiv:2507.17702, Eq. 3: 0.0694 C^0.3644 tokens, t
 
 
 def joint_rate(n_active: ArrayLike, expansion: ArrayLike) -> Array:
-    """Peak learning rate of the joint paper: exp(8.39 - 0.81 ln N - 0.25 ln E), N active, non-embedding (arXiv:2502.05172)."""
+    """Returns the joint paper's peak learning rate: exp(8.39 - 0.81 ln N - 0.25 ln E), N active, non-embedding (arXiv:2502.05172)."""
     return np.exp(8.39 - 0.81 * np.log(n_active) - 0.25 * np.log(expansion))
 
 
 def ling_rate(flops: ArrayLike) -> Array:
-    """Peak learning rate 1.1576 C^-0.1529 (arXiv:2507.17702, Eq. 3), C total training FLOPs."""
+    """Returns the peak learning rate 1.1576 C^-0.1529 (arXiv:2507.17702, Eq. 3), C total training FLOPs."""
     return 1.1576 * np.asarray(flops, dtype=float) ** -0.1529
 
 
 def ling_batch(flops: ArrayLike) -> Array:
-    """Batch in tokens, 0.0694 C^0.3644 (arXiv:2507.17702, Eq. 3), C total training FLOPs.
+    """Returns the batch in tokens, 0.0694 C^0.3644 (arXiv:2507.17702, Eq. 3), C total training FLOPs.
 
     The paper searched 2^18 to 2^21 and its runs have 4,096 tokens a sequence: the unit is tokens.
     """

@@ -1,4 +1,4 @@
-"""The papers' figures recomputed: what was printed, what comes out here, how far apart, and whether that is close enough.
+"""Recomputes the papers' figures: what was printed, what this program gives, how far apart, and whether that is close enough.
 
 A check's tolerance is that of the field's own rounding (see the seeds' notes); a check without one is shown, not judged.
 """
@@ -29,7 +29,7 @@ __all__ = [
 
 
 def sections() -> list[Section]:
-    """All sections that need no data of the user."""
+    """Returns all sections that need no data from the user."""
     return [
         krajewski_table2(),
         krajewski_table2("krajewski2024-moe-e64-inrounding"),

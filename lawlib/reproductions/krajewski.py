@@ -1,4 +1,4 @@
-"""Krajewski 2024 and 2025 recomputed: Table 2, the best granularity by budget, the gap to dense, coarse against fine."""
+"""Recomputes Krajewski 2024 and 2025: Table 2, the best granularity by budget, the gap to dense, coarse against fine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .section import LEVEL, Section, fitted
 
 
 def krajewski_table2(name: str = "krajewski2024-moe-e64") -> Section:
-    """Table 2 of Krajewski 2024: compute-optimal models at E = 64, from the printed or the in-rounding coefficients."""
+    """Recomputes Table 2 of Krajewski 2024: compute-optimal models at E = 64, from printed or in-rounding coefficients."""
     table = seeds.table("krajewski_table2")
     law = fitted(name)
     opt = compute_optimal(law, table["flops"].to_numpy(), 64.0)
@@ -45,7 +45,7 @@ def krajewski_table2(name: str = "krajewski2024-moe-e64") -> Section:
 
 
 def switching() -> Section:
-    """Budgets at which the best G doubles: printed against in-rounding coefficients (the paper prints no such table)."""
+    """Compares the budgets at which the best G doubles: printed against in-rounding coefficients (the paper prints none)."""
     a, b = (switching_budgets(fitted(f"krajewski2024-moe-e64{s}")) for s in ("", "-inrounding"))
     both = a.merge(b, on="granularity", suffixes=("", " in-rounding"))
     both = both[both["granularity"] <= 128]
@@ -64,7 +64,7 @@ def switching() -> Section:
 
 
 def krajewski_gap(n: int = 400) -> Section:
-    """The dense-MoE gap with its rounding band, beside the paper's claims of 20x and 40x."""
+    """Recomputes the dense-MoE gap with its rounding band, beside the paper's claims of 20x and 40x."""
     moe, dense = fitted("krajewski2024-moe-e64"), fitted("krajewski2024-dense")
     budgets = np.array([1e18, 1e20, 1e22, 1e25])
     gap = np.asarray(efficiency_gap(moe, dense, budgets, 64.0))
@@ -90,7 +90,7 @@ def krajewski_gap(n: int = 400) -> Section:
 
 
 def coarse_fine() -> Section:
-    """Krajewski 2025's two comparisons beside the gain that the E = 16 law of 2024 predicts (G = 1 to G = 8)."""
+    """Compares Krajewski 2025's two experiments with the gain that the E = 16 law of 2024 predicts (G = 1 to G = 8)."""
     table, law = seeds.table("coarse_fine"), fitted("krajewski2024-moe-e16")
     rows = []
     for name, pair in table.groupby("comparison", sort=False):

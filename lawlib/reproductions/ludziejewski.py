@@ -1,4 +1,4 @@
-"""Ludziejewski 2025 recomputed: the optimal models of Table 1 and the laws of one E in Table 4."""
+"""Recomputes Ludziejewski 2025: the optimal models of Table 1 and the laws of one E in Table 4."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .section import Section, fitted
 
 
 def joint_table1() -> Section:
-    """Table 1 of Ludziejewski 2025: optimal N and D by budget and E."""
+    """Recomputes Table 1 of Ludziejewski 2025: optimal N and D by budget and E."""
     table, law = seeds.table("joint_table1"), fitted("ludziejewski2025")
     opt = compute_optimal(law, table["flops"].to_numpy(), table["expansion"].to_numpy())
     n_dev, d_dev = np.asarray(opt.n_active) / table["n_opt"] - 1, np.asarray(opt.tokens) / table["d_opt"] - 1
@@ -28,7 +28,7 @@ def joint_table1() -> Section:
 
 
 def joint_table4() -> Section:
-    """Table 4 of Ludziejewski 2025: the law at each E as m N^mu + n D^nu + c."""
+    """Recomputes Table 4 of Ludziejewski 2025: the law at each E as m N^mu + n D^nu + c."""
     table, law = seeds.table("joint_table4"), fitted("ludziejewski2025")
     p = law.params
     log_e = law.log_ehat(table["expansion"].to_numpy())

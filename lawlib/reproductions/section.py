@@ -1,4 +1,4 @@
-"""One paper's claims beside what comes out here: the table, the verdict and whether it holds."""
+"""A section of the Reproductions page: one paper's claims beside the recomputed values, and whether they agree."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Section:
 
 
 def fitted(name: str) -> PublishedLaw:
-    """A published law that has a loss of the log-sum-exp form."""
+    """Returns a published law of the log-sum-exp form."""
     law = published(name)
     assert isinstance(law, PublishedLaw)
     return law
 
 
 def formula(name: str) -> FormulaLaw:
-    """A published law that only evaluates."""
+    """Returns a published law that can only be evaluated."""
     law = published(name)
     assert isinstance(law, FormulaLaw)
     return law

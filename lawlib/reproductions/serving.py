@@ -1,4 +1,4 @@
-"""What the papers say of serving, recomputed: Ludziejewski's Table 2, Sardana's example, and Yun's findings with another law.
+"""Recomputes what the papers say about serving: Ludziejewski's Table 2, Sardana's example, Yun's findings with another law.
 
 Yun 2024 never published the coefficients of its law, so its findings are recomputed with Ludziejewski 2025's joint law and
 this program's cost model: whether they hold says whether they carry over, not whether they were right.
@@ -17,9 +17,9 @@ from ..numerics.arrays import Array
 from ..numerics.percentiles import central
 from ..optimum import compute_optimal
 from ..serving import (
-    Limits,
     Machine,
     Server,
+    ServingLimits,
     Workload,
     best_under,
     bounded_loss,
@@ -40,12 +40,12 @@ SHAREGPT = Workload(prompt=161.31, output=337.99)
 
 
 def memory_table2() -> Section:
-    """Table 2 of Ludziejewski 2025: the best E by budget and memory, under one plain convention."""
+    """Recomputes Table 2 of Ludziejewski 2025: the best E by budget and memory, under one plain convention."""
     table, law = seeds.table("joint_table2"), fitted("ludziejewski2025")
     server = Server(Machine(gpu("H100 SXM")), queries_per_key=1.0)
     rows = []
     for row in table.itertuples():
-        found = best_under(law, row.flops, TESTED, server, Limits(memory_gb=row.memory_gb))
+        found = best_under(law, row.flops, TESTED, server, ServingLimits(memory_gb=row.memory_gb))
         here = found.expansion[found.best]
         worse = found.loss[TESTED.index(int(row.expansion))] - found.loss[found.best]
         factor = 1.0 if here == row.expansion else _memory_for(law, server, row.flops, row.memory_gb, row.expansion)
@@ -68,17 +68,17 @@ def memory_table2() -> Section:
 
 
 def _memory_for(law: FittedLaw, server: Server, budget: float, memory: float, expansion: float) -> float:
-    """The factor nearest to one by which the memory must change for this E to be best; NaN where none from 1/4 to 4 does it."""
+    """Returns the factor nearest to one on the memory that makes this E the best; NaN where none from 1/4 to 4 does."""
     near = sorted(np.geomspace(0.25, 4, 81), key=lambda f: abs(np.log(f)))
     for factor in near:
-        found = best_under(law, budget, TESTED, server, Limits(memory_gb=memory * factor))
+        found = best_under(law, budget, TESTED, server, ServingLimits(memory_gb=memory * factor))
         if found.expansion[found.best] == expansion:
             return float(factor)
     return float("nan")
 
 
 def sardana() -> Section:
-    """Sardana 2024's example: the loss of a compute-optimal 7B model, with 1e11 tokens of inference."""
+    """Recomputes Sardana 2024's example: the loss of a compute-optimal 7B model, with 1e11 tokens of inference."""
     law = fitted("hoffmann2022")
     unrounded = seeds.table("published_laws").query("law == 'hoffmann2022'").set_index("parameter")["unrounded"].dropna()
     law = replace(law, theta=law.law.theta(law.params | unrounded.to_dict()))
@@ -103,12 +103,12 @@ def sardana() -> Section:
 
 
 def yun_server() -> Server:
-    """A100s of 40 GB in bf16 with ShareGPT's lengths; as many of them as a model needs."""
+    """Returns Yun's servers: A100s of 40 GB in bf16 with ShareGPT's lengths; as many of them as a model needs."""
     return Server(Machine(gpu("A100 40GB SXM")), SHAREGPT, queries_per_key=1.0)
 
 
 def yun_findings(n_samples: int = 100) -> Section:
-    """Yun 2024's findings on serving-aware MoE models, with the joint law of Ludziejewski 2025."""
+    """Recomputes Yun 2024's findings on serving-aware MoE models, with the joint law of Ludziejewski 2025."""
     law = fitted("ludziejewski2025")
     point, many = _findings(law), _findings(law.rounding(n_samples).law)
     gain = 1 - float(point.pop(_GAIN)[2])
@@ -138,7 +138,7 @@ def yun_findings(n_samples: int = 100) -> Section:
 
 
 def _findings(law: FittedLaw) -> dict[str, tuple[float, float, Array]]:
-    """Finding -> (lowest printed, highest printed, here; samples first)."""
+    """Returns finding -> (lowest printed, highest printed, recomputed; samples first)."""
     server, budget = yun_server(), float(np.sqrt(np.prod(YUN_BUDGETS)))
     few = np.array([1.0, 4.0, 8.0, 16.0, 32.0])
     best = compute_optimal(law, budget, few)

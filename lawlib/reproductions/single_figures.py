@@ -1,4 +1,4 @@
-"""What the other papers print, recomputed: single figures, and the refit of Hoffmann's runs."""
+"""Recomputes single figures of the other papers, and the refit of Hoffmann's runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .section import Section, fitted, formula
 
 
 def others() -> Section:
-    """Oracles of the other published laws; what they are compared with is computed from printed coefficients."""
+    """Compares other published laws with values computed from their printed coefficients."""
     abnar, ling, zhao = fitted("abnar2025"), formula("ling2025"), formula("zhao2025")
     g_opt, s_opt = shared_experts_optimum(zhao.params)
     dense, sparse = (float(best_loss(abnar, 1e20, e)) for e in (1.0, 50.0))
@@ -46,7 +46,7 @@ def others() -> Section:
 
 
 def chinchilla_refit(fit: FittedLaw) -> Section:
-    """The refit of the 240 runs that Besiroglu 2024 extracted, against the printed coefficients."""
+    """Refits the 240 runs that Besiroglu 2024 extracted and compares with the printed coefficients."""
     claims = seeds.table("claims")
     claims = claims[claims["arxiv"] == "2404.10102"].set_index("quantity")
     errors = fitted("besiroglu2024").source

@@ -1,8 +1,7 @@
-"""Training runs: canonical columns, selection, weights, marks, restarts, curves and forecasts of runs that still train."""
+"""Training runs: canonical columns, selection, weights, marks, restarts, curves, and forecasts of unfinished runs."""
 
 from .canonical import COLUMNS, CURVE_COLUMNS, NUMBERS, POSITIVE, among, as_runs, included, parse_number, usable
 from .curves import common_value, losses_at, smooth
-from .forecasts import forecast
 from .restarts import alike, find_restarts, stitch
 from .selection import HASH_DIGITS, Fingerprint, at_point, content_hashes, extra_values, fingerprint, marked, select
 from .weights import WEIGHTS, SeedNoise, configurations, run_weights, seed_noise
@@ -26,7 +25,6 @@ __all__ = [
     "extra_values",
     "find_restarts",
     "fingerprint",
-    "forecast",
     "included",
     "losses_at",
     "marked",

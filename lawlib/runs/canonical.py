@@ -1,4 +1,4 @@
-"""The canonical run: one row a training run, the same columns and units whatever the log format was.
+"""The canonical table of runs: one row a training run, the same columns and units for every log format.
 
 Every reader ends here and everything else starts here. Counts are non-embedding with the router left out; `tokens` are
 training tokens; `flops` are training FLOPs, forward and backward; `loss` is in nats per token.
@@ -59,7 +59,7 @@ _SUFFIX = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12,
 
 @dataclass(frozen=True)
 class Problem:
-    """One value that keeps a run from being used: `row` counts from 0 in the frame, `reason` is a sentence."""
+    """One value that makes a run unusable: `row` counts from 0 in the frame, `reason` is a sentence."""
 
     row: int
     column: str
@@ -68,7 +68,7 @@ class Problem:
 
 
 def parse_number(text: object) -> float:
-    """The number in `text`: "350M", "1_000", "2.1B", "1e21", "7,000,000" as well as plain ones; NaN where there is none."""
+    """Returns the number in `text`: "350M", "1_000", "2.1B", "1e21", "7,000,000" as well as plain ones; NaN where there is none."""
     if text is None:
         return np.nan
     if isinstance(text, (int, float, np.number)):
@@ -81,7 +81,7 @@ def parse_number(text: object) -> float:
 
 
 def as_runs(frame: pd.DataFrame, dataset: str | None = None) -> pd.DataFrame:
-    """`frame` with every canonical column, in order and typed, and what follows from the others filled in.
+    """Returns `frame` with every canonical column, in order and typed, and what follows from the others filled in.
 
     Missing numbers are NaN, missing texts "". Filled where empty: `expansion = n_experts / granularity`; for dense runs
     one expert, E = G = top_k = 1 and `n_total = n_active` (either from the other); `run_id` from the row's content.
@@ -114,7 +114,7 @@ def as_runs(frame: pd.DataFrame, dataset: str | None = None) -> pd.DataFrame:
 
 
 def content_ids(runs: pd.DataFrame) -> list[str]:
-    """A 16-digit hash of each row's content: equal rows, equal ids, in any data set and on any machine."""
+    """Returns a 16-digit hash of each row's content: equal rows, equal ids, in any data set and on any machine."""
     return [
         hashlib.sha256("\x1f".join("" if v != v else repr(v) for v in row).encode()).hexdigest()[:16]
         for first in range(0, len(runs), 50_000)  # a million runs as Python's numbers would take a gigabyte
@@ -123,7 +123,7 @@ def content_ids(runs: pd.DataFrame) -> list[str]:
 
 
 def problems(runs: pd.DataFrame, columns: Iterable[str] = POSITIVE) -> list[Problem]:
-    """Values that cannot be: zero, negative, infinite or beyond 1e300. Missing values are no problem here."""
+    """Returns impossible values: zero, negative, infinite or beyond 1e300. Missing values are no problem here."""
     found = []
     for column in columns:
         values = runs[column].to_numpy(dtype=float)
@@ -134,17 +134,17 @@ def problems(runs: pd.DataFrame, columns: Iterable[str] = POSITIVE) -> list[Prob
 
 
 def among(run_ids: pd.Series, wanted: Iterable[str]) -> np.ndarray:
-    """Whether each of these ids is wanted, however many are: pandas' own `isin` takes ten microseconds a wanted text."""
+    """Whether each of these ids is wanted, fast for any number of wanted ids (pandas' `isin` takes 10 µs a wanted text)."""
     return run_ids.astype(object).isin(set(wanted)).to_numpy()
 
 
 def included(runs: pd.DataFrame) -> np.ndarray:
-    """Which runs count: those not marked as excluded, a boolean `(n_runs,)`; all of them where nothing is marked."""
+    """Returns which runs count: those not marked as excluded, a boolean `(n_runs,)`; all of them where nothing is marked."""
     if "excluded" not in runs:
         return np.ones(len(runs), dtype=bool)
     return ~runs["excluded"].fillna(False).to_numpy(dtype=bool)
 
 
 def usable(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs that fits may use: those not excluded, index renewed."""
+    """Returns the runs that fits may use: those not excluded, with a new index."""
     return runs[included(runs)].reset_index(drop=True)

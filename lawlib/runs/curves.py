@@ -1,4 +1,4 @@
-"""Training curves side by side: smoothed, and read off at equal compute."""
+"""Compares training curves: smooths them and reads them at equal compute."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_POINTS = 600
 
 
 def smooth(curves: pd.DataFrame, along: str, width: float, log: bool = True) -> pd.DataFrame:
-    """The curves with `loss` replaced by its local line under a Gaussian kernel: no bias at the ends, as a running mean has.
+    """Returns the curves with `loss` replaced by a local line under a Gaussian kernel, unbiased at the ends unlike a running mean.
 
     Args:
         curves: run_id, loss and the column `along`, one split, at most 600 points a run.
@@ -35,7 +35,7 @@ def smooth(curves: pd.DataFrame, along: str, width: float, log: bool = True) -> 
 
 
 def _local_line(x: Array, y: Array, width: float) -> Array:
-    """Weighted least squares of a line about each x, its value there; shape `(n,)`."""
+    """Fits a line about each x by weighted least squares and returns its value there; shape `(n,)`."""
     span = np.ptp(x)
     if span == 0:
         return np.full(len(y), y.mean())
@@ -49,7 +49,7 @@ def _local_line(x: Array, y: Array, width: float) -> Array:
 
 
 def losses_at(curves: pd.DataFrame, along: str, values: Array) -> pd.DataFrame:
-    """The loss of each curve at these values of `along` (tokens, flops, step or hours): run_id, the value, loss.
+    """Returns the loss of each curve at these values of `along` (tokens, flops, step or hours): run_id, the value, loss.
 
     Linear in ln x between a curve's points; NaN beyond its ends: nothing is extrapolated. Smooth a noisy curve first.
     """
@@ -69,6 +69,6 @@ def losses_at(curves: pd.DataFrame, along: str, values: Array) -> pd.DataFrame:
 
 
 def common_value(curves: pd.DataFrame, along: str) -> float:
-    """The largest x that every curve reaches, NaN without any: where they can be compared."""
+    """Returns the largest x that every curve reaches, where they can be compared; NaN without any."""
     known = curves[np.isfinite(curves["loss"].to_numpy(dtype=float)) & (curves[along].to_numpy(dtype=float) > 0)]
     return float(known.groupby("run_id")[along].max().min()) if len(known) else np.nan

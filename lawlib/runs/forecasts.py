@@ -1,4 +1,4 @@
-"""Where an unfinished training curve is going: a power law in tokens, fitted to its last part, with an interval.
+"""Forecasts an unfinished training curve: a power law in tokens, fitted to its last part, with an interval.
 
     L(D) = c + b D^-beta,   c >= 0, b >= 0
 
@@ -35,7 +35,7 @@ DECAY = 0.04
 
 @dataclass(frozen=True)
 class Forecast:
-    """`loss` with its interval at `tokens`, arrays of one shape; beyond the data except for the first point, the curve's end.
+    """The forecast `loss` with its interval at `tokens`, arrays of one shape; the first point is the curve's end.
 
     start, end: the tokens between which the curve was fitted. n_points: how many points that were, n_effective: how many
     count with their correlation. beta: the mixture's mean exponent.
@@ -54,7 +54,7 @@ class Forecast:
 
 
 def forecast(tokens: ArrayLike, loss: ArrayLike, targets: ArrayLike, part: float = PART, level: float = 0.95) -> Forecast | None:
-    """The forecast of a curve at `targets` (tokens); None where fewer than six points are in its last part.
+    """Returns the forecast of a curve at `targets` (tokens); None where fewer than six points are in its last part.
 
     Args:
         tokens, loss: the curve, shape `(n_points,)`; points without either are left out.
@@ -105,7 +105,7 @@ def _mixture(d: Array, y: Array, targets: Array, level: float) -> Forecast:
 
 
 def _quantile(q: float, weight: Array, centre: Array, scale: Array, freedom: float) -> Array:
-    """The q-quantile of the mixture of Student's t at every target, by bisection; shape `(n_targets,)`."""
+    """Returns the q-quantile of the mixture of Student's t at every target, by bisection; shape `(n_targets,)`."""
     reach = stdtrit(freedom, 0.9999) * scale
     low, high = (centre - reach).min(axis=0), (centre + reach).max(axis=0)
     for _ in range(40):
@@ -116,7 +116,7 @@ def _quantile(q: float, weight: Array, centre: Array, scale: Array, freedom: flo
 
 
 def coverage(curves: pd.DataFrame, cut: float, level: float = 0.95, part: float = PART) -> pd.DataFrame:
-    """What the forecast from the first `cut` of each curve says of its last point: run_id, loss, forecast, low, high, inside.
+    """Returns the forecast of each curve's last point from its first `cut`: run_id, loss, forecast, low, high, inside.
 
     curves: run_id, tokens, loss, of one split. Curves with too few points before the cut are left out.
     """

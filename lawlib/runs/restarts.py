@@ -1,4 +1,4 @@
-"""Restarted runs: which logs are attempts at one training, and the one run that they are.
+"""Finds logs that are attempts at one training, and joins them into one run.
 
     attempts = find_restarts(runs, store.curve_ends(dataset))
     stitched, curves = stitch(runs, store.curves(dataset, attempts["run_id"]), attempts)
@@ -29,12 +29,12 @@ _ENDING = re.compile(r"(?i)(?:[\s._/-]*(?:restart(?:ed)?|resumed?|retry|attempt|
 
 
 def base_name(name: str) -> str:
-    """The name without an ending that tells attempts apart: "moe-1b-restart2" and "moe-1b" are both "moe-1b"."""
+    """Returns the name without an ending that numbers attempts: "moe-1b-restart2" and "moe-1b" both give "moe-1b"."""
     return _ENDING.sub("", name).strip() or name.strip()
 
 
 def find_restarts(runs: pd.DataFrame, ends: pd.DataFrame) -> pd.DataFrame:
-    """The runs that are attempts at one training, by `RULE`: one row an attempt, columns `COLUMNS`; excluded runs have no part.
+    """Returns the runs that are attempts at one training, by `RULE`: one row an attempt, columns `COLUMNS`; no excluded runs.
 
     Args:
         ends: run_id, split, n_points, first_step, last_step (`Store.curve_ends`); the split with the most points speaks for
@@ -63,7 +63,7 @@ def find_restarts(runs: pd.DataFrame, ends: pd.DataFrame) -> pd.DataFrame:
 
 
 def alike(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs that share configuration, seed and `base` name with another, their base in a column: only these can be attempts."""
+    """Returns the runs that share configuration, seed and `base` name with another, with that name: the candidates for attempts."""
     # Names are what takes long: those of a run unlike all others are not looked at.
     found = runs[(runs["name"] != "") & runs[list(SAME)].duplicated(keep=False)]
     found = found.assign(base=pd.Series([base_name(n) for n in found["name"]], index=found.index, dtype="str"))
@@ -71,7 +71,7 @@ def alike(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def stitch(runs: pd.DataFrame, curves: pd.DataFrame, attempts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One run and its curves for every chain of attempts: (canonical runs, curves).
+    """Returns one run and its curves for every chain of attempts: (canonical runs, curves).
 
     Where attempts overlap, the later one's steps are taken and the earlier one's are dropped. Tokens, FLOPs or hours that
     begin again at a restart go on from what the earlier attempt had at that step. What the run is (tokens, FLOPs, loss)
@@ -100,7 +100,7 @@ def stitch(runs: pd.DataFrame, curves: pd.DataFrame, attempts: pd.DataFrame) -> 
 
 
 def _join(parts: list[pd.DataFrame], starts: list[float]) -> tuple[pd.DataFrame, dict[str, float]]:
-    """The attempts' points as one curve, and what was added to the last attempt's tokens, flops and hours."""
+    """Returns the attempts' points as one curve, and what was added to the last attempt's tokens, flops and hours."""
     added: dict[str, float] = dict.fromkeys(ALONG, 0.0)
     whole = parts[0]
     for part, start in zip(parts[1:], starts[1:], strict=True):
@@ -114,7 +114,7 @@ def _join(parts: list[pd.DataFrame], starts: list[float]) -> tuple[pd.DataFrame,
 
 
 def _restarted(earlier: pd.DataFrame, later: pd.DataFrame, column: str) -> float:
-    """What to add to the later attempt so that it goes on where the earlier one was; 0 where it does so already."""
+    """Returns what must be added to the later attempt so that it continues the earlier one; 0 where it does so already."""
     old, new = (f[[column, "step"]].dropna().drop_duplicates("step").sort_values("step") for f in (earlier, later))
     if len(old) < 1 or len(new) < 2:
         return 0.0

@@ -1,4 +1,4 @@
-"""What each run is: finished, in flight, diverged, a duplicate, an earlier attempt, cooled down; each mark with its rule.
+"""Marks each run as in flight, diverged, duplicate, earlier attempt or cooled down, by a rule for each mark.
 
 A mark changes nothing: leaving a run out is the user's choice and has a reason (`Store.exclude`). A status such as
 "crashed" is shown and counted as it was logged: published scaling laws rest on runs that are logged as crashed.
@@ -43,7 +43,7 @@ _COOLED = r"(?i)\b(?:cool[\s_-]?down|cooled|anneal(?:ed|ing)?|decay[\s_-]phase)\
 
 
 def ledger(runs: pd.DataFrame, ends: pd.DataFrame | None = None, curves: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The marks of every run, in the order of `runs`: columns run_id, mark ("" for none; several joined by ", "), why.
+    """Returns the marks of every run, in the order of `runs`: columns run_id, mark ("" for none; several joined by ", "), why.
 
     Args:
         runs: canonical runs; excluded ones are marked too, but have no part in restarts.
@@ -62,7 +62,7 @@ def ledger(runs: pd.DataFrame, ends: pd.DataFrame | None = None, curves: pd.Data
 
 
 def reasons(runs: pd.DataFrame, ends: pd.DataFrame | None, curves: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Why each run has which mark, restarts aside: a row a marked run (its place among `runs`), a column a mark, "" where it has not.
+    """Returns why each run has which mark, restarts aside: a row a marked run (its place in `runs`), a column a mark, "" where none.
 
     Which runs are excluded has no part in it.
 
@@ -97,7 +97,7 @@ def reasons(runs: pd.DataFrame, ends: pd.DataFrame | None, curves: Iterable[pd.D
 
 
 def with_restarts(found: pd.DataFrame, attempts: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """`reasons` with the mark of a restart for each of these attempts (`find_restarts`)."""
+    """Returns `reasons` with the mark of a restart for each of these attempts (`find_restarts`)."""
     sizes = attempts.groupby("chain")["run_id"].transform("size")
     words = {
         row.run_id: f'attempt {row.attempt} of {n} at "{row.base}", steps {row.first_step:,.0f} to {row.last_step:,.0f}'
@@ -109,7 +109,7 @@ def with_restarts(found: pd.DataFrame, attempts: pd.DataFrame, runs: pd.DataFram
 
 
 def texts(found: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """`reasons` in words, of the marked runs only: columns run_id, mark, why as of `ledger`."""
+    """Returns `reasons` as text, for the marked runs only: columns run_id, mark, why as in `ledger`."""
     rows = [[(m, w) for m, w in zip(MARKS, row, strict=True) if w] for row in zip(*(found[m] for m in MARKS), strict=True)]
     marks = pd.Series([", ".join(m for m, _ in row) for row in rows], dtype="str")
     why = pd.Series(["; ".join(f"{m}: {w}" for m, w in row) for row in rows], dtype="str")
@@ -122,7 +122,7 @@ def has(marks: pd.DataFrame, mark: str) -> pd.Series:
 
 
 def counts(runs: pd.DataFrame, marks: pd.DataFrame) -> dict[str, int]:
-    """How many runs have each mark, each logged status, and how many are excluded: what a page shows of them; no zeros."""
+    """Returns how many runs have each mark and each logged status, and how many are excluded, without zeros."""
     found = {mark: int(has(marks, mark).sum()) for mark in MARKS}
     found["excluded"] = int(runs["excluded"].sum())
     found |= {f'logged as "{s}"': int(n) for s, n in runs["status"].value_counts().items() if s}
@@ -130,13 +130,13 @@ def counts(runs: pd.DataFrame, marks: pd.DataFrame) -> dict[str, int]:
 
 
 def _placed(runs: pd.DataFrame, by_id: dict[str, Any]) -> list[tuple[int, Any]]:
-    """(place among `runs`, value) of the runs that `by_id` has a value for, in order."""
+    """Returns (place in `runs`, value) of the runs that `by_id` has a value for, in order."""
     rows = np.flatnonzero(among(runs["run_id"], by_id))
     return [(int(i), by_id[run]) for i, run in zip(rows, runs["run_id"].iloc[rows], strict=True)]
 
 
 def _unfinished(runs: pd.DataFrame, ends: pd.DataFrame | None) -> list[tuple[int, float, float]]:
-    """(place, last step, planned steps) of the runs whose curve ends before the steps that were planned."""
+    """Returns (place, last step, planned steps) of the runs whose curve ends before the planned steps."""
     if "extra" not in runs or ends is None or ends.empty:
         return []
     steps = planned(runs)
@@ -146,7 +146,7 @@ def _unfinished(runs: pd.DataFrame, ends: pd.DataFrame | None) -> list[tuple[int
 
 
 def planned(runs: pd.DataFrame) -> dict[str, float]:
-    """run_id -> the planned steps that the log's other columns name, of the runs where they do."""
+    """Returns run_id -> the planned steps that the log's other columns give, of the runs where they do."""
     said = runs[runs["extra"].str.contains(_SAYS_PLANNED)]
     return {run: steps for run, text in zip(said["run_id"], said["extra"], strict=True) if (steps := _planned(text))}
 
@@ -175,7 +175,7 @@ def _duplicates(runs: pd.DataFrame) -> dict[int, str]:
 
 
 def risen(loss: Array, run: np.ndarray) -> Array:
-    """Nats between the end of each curve and its lowest point, both medians of five neighbouring points; 0 for short curves.
+    """Returns nats between each curve's end and its lowest point, both medians of five neighbouring points; 0 for short curves.
 
     Args:
         loss: the curves one after the other, shape `(n_points,)`.
@@ -196,14 +196,14 @@ def risen(loss: Array, run: np.ndarray) -> Array:
 
 
 def _median_of_five(a: Array, b: Array, c: Array, d: Array, e: Array) -> Array:
-    """The median of e, the larger of the two pairs' lower values, and the smaller of their higher ones."""
+    """Returns the median of e, the larger of the two pairs' lower values, and the smaller of their higher ones."""
     low = np.maximum(np.minimum(a, b), np.minimum(c, d))
     high = np.minimum(np.maximum(a, b), np.maximum(c, d))
     return np.maximum(np.minimum(e, low), np.minimum(np.maximum(e, low), high))
 
 
 def steepening(tokens: Array, loss: Array, run: np.ndarray) -> Array:
-    """How many times faster ln L falls per ln D in the last tenth of a curve's tokens than between 40 and 80 %; NaN where unclear.
+    """Returns how many times faster ln L falls per ln D in a curve's last tenth than between 40 and 80 %; NaN where unclear.
 
     Constant learning rates give less than 1 (the curve flattens towards its irreducible loss), a decay to zero more. Unclear:
     fewer than twelve points, fewer than four in either stretch, or a fall there that is less than three standard errors.
@@ -226,7 +226,7 @@ def steepening(tokens: Array, loss: Array, run: np.ndarray) -> Array:
 
 
 def _slope(x: Array, y: Array, run: np.ndarray, n_runs: int) -> Array:
-    """Each curve's slope of y in x, shape `(n_runs,)`; NaN where it does not fall by three standard errors."""
+    """Returns each curve's slope of y in x, shape `(n_runs,)`; NaN where it does not fall by three standard errors."""
 
     def total(values: Array | None = None) -> Array:
         return np.bincount(run, values, n_runs)

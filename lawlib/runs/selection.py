@@ -1,4 +1,4 @@
-"""Which runs of a data set are looked at, and what they are: filters, runs left out by content, a fingerprint of the content.
+"""Selects the runs of a data set by filters and by content, and computes a fingerprint of a data set.
 
 A run's `run_id` may be its own log's and is good within one workspace only; `content_hashes` are the same wherever the
 same runs are read.
@@ -34,7 +34,7 @@ def select(
     extra: Mapping[str, Iterable[str]] | None = None,
     leave_out: Iterable[str] | None = None,
 ) -> pd.DataFrame:
-    """The runs that pass every filter, index renewed; runs without a FLOPs count pass the bounds on it.
+    """Returns the runs that pass every filter, with a new index; runs without a FLOPs count pass the bounds on it.
 
     Args:
         flops: lowest and highest training FLOPs, None for no bound.
@@ -62,20 +62,20 @@ def select(
 
 
 def extra_values(runs: pd.DataFrame) -> pd.DataFrame:
-    """What else the log says of the runs, as text: a column a key, "" where a run does not have it."""
+    """Returns the log's other columns as text: a column a key, "" where a run does not have it."""
     table = pd.DataFrame([json.loads(text) if text else {} for text in runs["extra"]], index=runs.index)
     return pd.DataFrame({str(c): table[c].map(lambda v: "" if v is None or v != v else str(v)) for c in table.columns})
 
 
 def content_hashes(runs: pd.DataFrame) -> list[str]:
-    """The first digits of each run's content hash: equal for equal runs, in any data set and on any machine."""
+    """Returns the first digits of each run's content hash: equal for equal runs, in any data set and on any machine."""
     return [h[:HASH_DIGITS] for h in content_ids(runs)]
 
 
 def marked(
     runs: pd.DataFrame, leave_out: Iterable[str], reason: str = "left out by the address", hashes: Iterable[str] | None = None
 ) -> pd.DataFrame:
-    """The runs with exactly those of these content hashes excluded; of equal runs as many as the hash comes.
+    """Returns the runs with exactly those of these content hashes excluded; of equal runs as many as the hash is repeated.
 
     hashes: `content_hashes(runs)`, where they are known already.
     """
@@ -91,7 +91,7 @@ def marked(
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a data set holds, in a few digits: how many runs, a digest of their sizes and FLOPs, one of these with the losses.
+    """A short identification of a data set: how many runs, a digest of their sizes and FLOPs, another one with the losses.
 
     The order of the runs, their names and which of them are excluded have no part in it.
     """
@@ -112,7 +112,7 @@ class Fingerprint:
         return cls(int(found[1]), found[2], found[3])
 
     def difference(self, here: Fingerprint) -> str:
-        """What is different `here`, as the end of a sentence; "" where nothing is."""
+        """Returns what is different in `here`, as the end of a sentence; "" where nothing is."""
         if self == here:
             return ""
         if self.n_runs != here.n_runs:
@@ -123,13 +123,13 @@ class Fingerprint:
 
 
 def fingerprint(runs: pd.DataFrame) -> Fingerprint:
-    """The fingerprint of all these runs, excluded ones too."""
+    """Returns the fingerprint of all these runs, excluded ones too."""
     sizes = _mixed(np.zeros(len(runs), dtype=np.uint64), runs, _SIZES)
     return Fingerprint(len(runs), _digits(sizes), _digits(_mixed(sizes, runs, ("loss",))))
 
 
 def _mixed(start: np.ndarray, runs: pd.DataFrame, columns: Iterable[str]) -> np.ndarray:
-    """Each run's numbers mixed into 64 bits, shape `(n_runs,)`: the finaliser of splitmix64 (Steele et al. 2014) a column."""
+    """Mixes each run's numbers into 64 bits, shape `(n_runs,)`: the finaliser of splitmix64 (Steele et al. 2014) a column."""
     z = start
     for column in columns:
         values = runs[column].to_numpy(dtype=float)
@@ -142,12 +142,12 @@ def _mixed(start: np.ndarray, runs: pd.DataFrame, columns: Iterable[str]) -> np.
 
 
 def _digits(z: np.ndarray) -> str:
-    """A sum over the runs, so that their order does not matter, as hexadecimal digits."""
+    """Returns a sum over the runs as hexadecimal digits; their order does not matter."""
     return f"{int(z.sum(dtype=np.uint64)):016x}"[-HASH_DIGITS:]
 
 
 def at_point(runs: pd.DataFrame, expansion: float, granularity: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(runs at this E and G, the other runs): curves are of one E and G, and only runs of those lie on them. NaN: any."""
+    """Returns (runs at this E and G, the other runs), as a curve of one E and G passes only through runs of those. NaN: any."""
     same = pd.Series(True, index=runs.index)
     for column, value in (("expansion", expansion), ("granularity", granularity)):
         if np.isfinite(value) and runs[column].nunique() > 1:

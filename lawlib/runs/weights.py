@@ -1,4 +1,4 @@
-"""How much each run counts in a fit, by name; and the noise that repeats of one configuration show."""
+"""Weights of the runs in a fit, by name, and the noise estimated from repeats of one configuration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONFIGURATION = ("n_active", "n_total", "tokens", "n_experts", "top_k", "granul
 
 @dataclass(frozen=True)
 class SeedNoise:
-    """sigma: pooled standard deviation of ln L over repeats; configurations, repeats: how many it rests on."""
+    """The noise between seeds. sigma: pooled standard deviation of ln L; configurations, repeats: how many it rests on."""
 
     sigma: float
     configurations: int
@@ -37,7 +37,7 @@ class SeedNoise:
 
 
 def seed_noise(runs: pd.DataFrame) -> SeedNoise | None:
-    """The noise between runs that differ in nothing but their seed, pooled over configurations; None without repeats.
+    """Returns the noise between runs that differ in nothing but their seed, pooled over configurations; None without repeats.
 
     Excluded runs and those without a positive loss do not count.
     """
@@ -52,7 +52,7 @@ def seed_noise(runs: pd.DataFrame) -> SeedNoise | None:
 
 
 def run_weights(runs: pd.DataFrame, name: str) -> Array:
-    """Weights `(n_runs,)` by one of `WEIGHTS`: of mean 1 over the runs that are not excluded, 1 for the others.
+    """Returns weights `(n_runs,)` by one of `WEIGHTS`: of mean 1 over the runs that are not excluded, 1 for the others.
 
     "compute": proportional to C. "seed_variance": inverse variance of ln L among runs of the run's configuration, drawn
     towards the pooled variance; configurations without repeats take the pooled one.
@@ -90,7 +90,7 @@ def _weights(runs: pd.DataFrame, name: str) -> Array:
 
 
 def _log_losses(runs: pd.DataFrame) -> pd.DataFrame:
-    """The configuration (group) and ln L (y) of every run, NaN where there is no positive loss.
+    """Returns the configuration (group) and ln L (y) of every run, NaN where there is no positive loss.
 
     NaN also for a run whose seed its configuration has already: two such runs differ in something that is not known here,
     such as the router's type, and are no repeats.
@@ -104,7 +104,7 @@ def _log_losses(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def configurations(runs: pd.DataFrame) -> Array:
-    """A number for each configuration: runs of one number differ in nothing that is known but their seed."""
+    """Returns a number for each configuration: runs with equal numbers differ in nothing known but their seed."""
     keys = []
     for column in _CONFIGURATION:
         if column in runs:

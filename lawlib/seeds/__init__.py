@@ -1,6 +1,6 @@
-"""What the program ships as text: `table(name)` reads a table of published figures, `runs()` and `curves()` the bundled runs.
+"""The data that the program ships as text: tables of published figures (`table`), and the bundled runs and their curves.
 
-The CSV files in `lawlib/data` are the one place for figures of papers and for published runs, `sweep/results` for the runs that
+The CSV files in `lawlib/data` are the one place for figures of papers and for published runs, `lawlib/data/byte_models` for the runs that
 this repository trained. `python -m lawlib.store` builds `runs.duckdb` with the same content, for reading with SQL tools; it is
 rebuilt only when that content changes. `mark` says how a figure is known: P printed in the paper, S read in a secondary source,
 R read in a public repository's data, C computed from printed figures, empty where that is not recorded.
@@ -26,15 +26,15 @@ __all__ = [
 
 
 def runs() -> pd.DataFrame:
-    """Every bundled run in canonical columns: those trained by this repository, then the published ones."""
+    """Returns every bundled run in canonical columns: those trained by this repository, then the published ones."""
     return pd.concat([byte_models.runs(), marin.runs()], ignore_index=True)
 
 
 def curves() -> pd.DataFrame:
-    """Training curves of the bundled runs."""
+    """Returns the training curves of the bundled runs."""
     return byte_models.curves()
 
 
 def derivations() -> pd.DataFrame:
-    """dataset, run_id (empty: all runs), quantity, source, factor, rule: how each quantity of the bundled runs came about."""
+    """Returns how each quantity of the bundled runs was derived: dataset, run_id (empty: all runs), quantity, source, factor, rule."""
     return pd.concat([marin.derivations(), byte_models.derivations()], ignore_index=True)

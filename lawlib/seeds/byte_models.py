@@ -1,4 +1,4 @@
-"""The runs that this repository trained itself: `sweep/results/runs.jsonl`, one record a line, as canonical runs and curves.
+"""The runs that this repository trained itself (`lawlib/data/byte_models/runs.jsonl`) as canonical runs and curves.
 
 Loss: cross-entropy in nats per byte on held-out text. C = (6 N_active + 14 router parameters) · D, the router included, as
 `lawlib.architecture` counts it; N non-embedding, router excluded; a token is a byte.
@@ -19,7 +19,8 @@ from lawlib.runs import as_runs, configurations, included
 DATASET = "byte-moe-sweep"
 VOCABULARY = 256
 """Of its models, which read bytes."""
-FOLDER = Path(__file__).parents[2] / "sweep"
+FOLDER = Path(__file__).parents[1] / "data" / "byte_models"
+"""Where the trainer (`sweep/`) writes its results."""
 HELD_OUT, TRAINING = "held_out", "train"
 """Names of the final loss, and of the curve's: the mean over the bytes since the last point, each before it is learned from."""
 KEPT = (
@@ -30,9 +31,9 @@ KEPT = (
 
 @cache
 def records() -> tuple[dict, ...]:
-    """Every finished run, by compute, kind and name; a last line that a kill cut short does not count."""
+    """Returns every finished run, by compute, kind and name; a last line cut short by a kill does not count."""
     found = {}
-    for line in (FOLDER / "results" / "runs.jsonl").read_text("utf-8").splitlines():
+    for line in (FOLDER / "runs.jsonl").read_text("utf-8").splitlines():
         try:
             record = json.loads(line)
         except json.JSONDecodeError:
@@ -43,12 +44,12 @@ def records() -> tuple[dict, ...]:
 
 
 def text() -> dict[str, str]:
-    """What the models read: title, Debian package with its version, SHA-256 of the unpacked text."""
+    """Returns what the models were trained on: title, Debian package with its version, SHA-256 of the unpacked text."""
     return json.loads((FOLDER / "text.json").read_text("utf-8"))
 
 
 def runs() -> pd.DataFrame:
-    """Canonical runs, one row each. A diverged run has no loss, is left out of fits and says why."""
+    """Returns canonical runs, one row each. A diverged run has no loss and is excluded with its reason."""
     frame = pd.DataFrame(records())
     lost = frame["status"] == "diverged"
     frame = frame.assign(
@@ -63,7 +64,7 @@ def runs() -> pd.DataFrame:
 
 
 def curves() -> pd.DataFrame:
-    """Points of the training curves: run_id, step, tokens, flops, split, loss, hours of processor time."""
+    """Returns points of the training curves: run_id, step, tokens, flops, split, loss, hours of processor time."""
     parts = []
     for run_id, record in zip(runs()["run_id"], records(), strict=True):
         step, loss = np.array(record["curve"], dtype=float).T
@@ -81,7 +82,7 @@ def curves() -> pd.DataFrame:
 
 
 def derivations() -> pd.DataFrame:
-    """How each quantity came about, one row a quantity for all runs: dataset, run_id (""), quantity, source, factor, rule."""
+    """Returns how each quantity was derived, for all runs at once: dataset, run_id (""), quantity, source, factor, rule."""
     rules = {
         "n_active": ("shape", "matrices of attention and of the experts a byte passes; no embeddings, router or norms"),
         "n_total": ("shape", "matrices of attention and of all experts; no embeddings, router or norms"),
@@ -96,8 +97,12 @@ def derivations() -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Effort:
-    """runs, diverged: how many; flops: of all together, router included; hours: of one processor core, evaluation apart in
-    `evaluation`; first, last: days (ISO) on which runs ended; dropped: largest share of a run's choices that an expert had no room for; router: largest share of a run's FLOPs that is not 6 N_active D."""
+    """What training the bundled byte models took.
+
+    runs, diverged: how many; flops: of all together, router included; hours: of one processor core, evaluation apart in
+    `evaluation`; first, last: days (ISO) on which runs ended; dropped: largest fraction of a run's routing decisions dropped
+    because the expert was full; router: largest share of a run's FLOPs that is not 6 N_active D.
+    """
 
     runs: int
     diverged: int
@@ -111,7 +116,7 @@ class Effort:
 
 
 def effort(runs: pd.DataFrame) -> Effort:
-    """What training `runs` took, by their records."""
+    """Returns what training `runs` took, by their records."""
     kept = pd.DataFrame([json.loads(extra) for extra in runs["extra"]])
     ended = kept["finished"].str[:10]
     return Effort(
@@ -128,7 +133,7 @@ def effort(runs: pd.DataFrame) -> Effort:
 
 
 def repeats(runs: pd.DataFrame) -> pd.DataFrame:
-    """Configurations with more than one seed, a row each: n_active, expansion, granularity, flops, seeds, mean, sd, spread.
+    """Returns configurations with several seeds, a row each: n_active, expansion, granularity, flops, seeds, mean, sd, spread.
 
     mean, sd (with n - 1) and spread (largest less smallest) are of the final loss, in nats per byte.
     """
@@ -141,24 +146,24 @@ def repeats(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def pooled_sd(repeated: pd.DataFrame) -> float:
-    """Standard deviation between seeds in nats, pooled over the configurations of `repeats`."""
+    """Returns the standard deviation between seeds in nats, pooled over the configurations of `repeats`."""
     freedom = repeated["seeds"] - 1
     return float(np.sqrt((repeated["sd"] ** 2 * freedom).sum() / freedom.sum()))
 
 
 def by_kind(runs: pd.DataFrame) -> pd.DataFrame:
-    """How many runs there are of each E (rows) and G (columns); dense is E = 1, G = 1."""
+    """Returns how many runs there are of each E (rows) and G (columns); dense is E = 1, G = 1."""
     return runs.pivot_table(index="expansion", columns="granularity", values="loss", aggfunc="size", fill_value=0)
 
 
 def rate_search() -> pd.DataFrame:
-    """The search for learning rates: d_model, n_layers, steps, learning_rate, flops, loss (held out, nats per byte)."""
-    lines = (FOLDER / "results" / "learning_rates.jsonl").read_text("utf-8").splitlines()
+    """Returns the search for learning rates: d_model, n_layers, steps, learning_rate, flops, loss (held out, nats per byte)."""
+    lines = (FOLDER / "learning_rates.jsonl").read_text("utf-8").splitlines()
     found = pd.DataFrame([json.loads(line) for line in lines])
     columns = ["d_model", "n_layers", "steps", "learning_rate", "flops", "loss"]
     return found[columns].sort_values(["d_model", "flops", "learning_rate"]).reset_index(drop=True)
 
 
 def beyond(runs: pd.DataFrame, budget: float) -> float:
-    """Decades that a budget (FLOPs) lies beyond the largest run; negative below it."""
+    """Returns the decades that a budget (FLOPs) lies beyond the largest run; negative below it."""
     return float(np.log10(budget / runs["flops"].max()))

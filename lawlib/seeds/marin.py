@@ -13,7 +13,7 @@ from .tables import table
 
 
 def runs() -> pd.DataFrame:
-    """Canonical runs, one row each; where the tokens come from is in `extra`."""
+    """Returns canonical runs, one row each; where the tokens come from is in `extra`."""
     seed = table("runs_marin")
     extra = [
         json.dumps(
@@ -32,7 +32,7 @@ def runs() -> pd.DataFrame:
 
 
 def derivations() -> pd.DataFrame:
-    """How each quantity of each run came about: dataset, run_id, quantity, source column, unit factor, rule."""
+    """Returns how each quantity of each run was derived: dataset, run_id, quantity, source column, unit factor, rule."""
     provenance = table("runs_marin")["token_provenance"]
     rules = {
         "n_active": ("n_active_nonemb", "as published, non-embedding"),

@@ -11,7 +11,7 @@ from .tables import table
 
 
 def released_shapes() -> dict[str, Transformer]:
-    """Model -> shape, for the models whose attention is on record. Granularity is 4 d_model / d_expert, three matrices an expert.
+    """Returns model -> shape, where the attention is on record. Granularity is 4 d_model / d_expert, three matrices an expert.
 
     Sliding windows (gpt-oss) are not in a shape: its cache is that of full attention, an upper bound.
     """

@@ -1,4 +1,4 @@
-"""The CSV files of `lawlib/data`, read by name with their types."""
+"""Reads the CSV files of `lawlib/data` by name, with their types."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TEXT_COLUMNS = frozenset(
 
 
 def table(name: str) -> pd.DataFrame:
-    """One seed table: missing numbers are NaN, missing texts "". The frame is the caller's own copy.
+    """Returns one seed table: missing numbers are NaN, missing texts "". The frame is the caller's own copy.
 
     Raises:
         ValueError: there is no such table; the message names those there are.

@@ -1,4 +1,4 @@
-"""What a model costs to serve, and what that says about the model to train.
+"""Computes what a model costs to serve, and what that means for the model to train.
 
     server = serving.Server(serving.Machine(serving.gpu("H100 SXM")), serving.Workload(prompt=1024, output=256))
     law = lawlib.published("ludziejewski2025")
@@ -10,10 +10,10 @@
 throughput and the cheapest number of GPUs, `sizes` the shapes behind a law's N.
 """
 
-from .algorithms import EXPANSIONS, Server, Sized, bounded_cost, bounded_loss, equal_loss_budget, over_training
+from .algorithms import EXPANSIONS, Server, SizedModel, bounded_cost, bounded_loss, equal_loss_budget, over_training
 from .answers import N_SAMPLES, Answer, answer
 from .calibration import NUMBERS, SIZES, Calibration, calibrate
-from .constrained import Limits, best_under
+from .constrained import ServingLimits, best_under
 from .cost import COUNTS, Service, Workload, cheapest, serve
 from .hardware import GPU, PRECISIONS, gpu, gpus
 from .lifetime import break_even, lifetime_optimal
@@ -35,12 +35,12 @@ __all__ = [
     "Answer",
     "Calibration",
     "Footprint",
-    "Limits",
     "Machine",
     "Question",
     "Server",
     "Service",
-    "Sized",
+    "ServingLimits",
+    "SizedModel",
     "Workload",
     "answer",
     "best_under",
@@ -63,3 +63,6 @@ __all__ = [
     "serve",
     "weight_bytes",
 ]
+
+Limits, Sized = ServingLimits, SizedModel
+"""The names that these two classes had at first."""

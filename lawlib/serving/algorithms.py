@@ -31,9 +31,9 @@ SMALLEST = np.log(1e2)
 NEAR = 1e-3
 """ln N below a loss-optimal size at which the curvature there is taken."""
 STEPS = 40
-"""Of Newton's method for a smaller size; five are usual."""
+"""Steps of Newton's method for a smaller size; five are usual."""
 OFF = 1e-7
-"""Of the loss, relative: models further off are none."""
+"""Relative tolerance of the loss: models further off do not count as having it."""
 GRID = 129
 """Sizes between which models of one price are looked for."""
 Price = Callable[[Array, Array, Array], Array]
@@ -54,16 +54,16 @@ class Server:
     vocabulary: int = LUDZIEJEWSKI_VOCABULARY
 
     def footprint(self, law: FittedLaw, n_active: ArrayLike, expansion: ArrayLike, granularity: ArrayLike = np.nan) -> Footprint:
-        """Footprint of models of these sizes (in the law's count)."""
+        """Returns the memory footprint of models of these sizes (in the law's count)."""
         return law_footprint(law, n_active, expansion, granularity, self.queries_per_key, self.vocabulary)
 
     def service(self, law: FittedLaw, n_active: ArrayLike, expansion: ArrayLike, granularity: ArrayLike = np.nan) -> Service:
-        """How models of these sizes (in the law's count) are served, at the cheapest number of GPUs."""
+        """Returns how models of these sizes (in the law's count) are served, at the cheapest number of GPUs."""
         model = self.footprint(law, n_active, expansion, granularity)
         return cheapest(model, self.machine, self.work, self.counts)
 
     def price(self, law: FittedLaw) -> Price:
-        """GPU-hours a million tokens as a function of (ln N_active, E, G)."""
+        """Returns GPU-hours a million tokens as a function of (ln N_active, E, G)."""
 
         def hours(u: Array, e: Array, g: Array) -> Array:
             model = self.footprint(law, np.exp(u), e, g)
@@ -81,7 +81,7 @@ class Optimal(NamedTuple):
     log_loss: Array
 
     def of(self, expansions: ArrayLike) -> Optimal:
-        """Those of some of its E, in their order."""
+        """Returns the optima of some of the E, in their order."""
         wanted = np.atleast_1d(np.asarray(expansions, dtype=float))
         same = wanted[:, None] == self.expansion
         if not same.any(axis=1).all():
@@ -96,7 +96,7 @@ class Optimal(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Sized:
+class SizedModel:
     """Models at one budget; arrays of the shape of E, samples first. NaN where there is none that meets the demand.
 
     n_active in the law's count; optimal: that of the loss-optimal model of this E; gap: relative error of the equality that
@@ -125,8 +125,8 @@ def bounded_loss(
     reference: float,
     granularity: float | None = None,
     optimal: Optimal | None = None,
-) -> Sized:
-    """Algorithm 1: for each E the smallest model that at the budget has the loss of the reference E's loss-optimal one.
+) -> SizedModel:
+    """Algorithm 1: returns for each E the smallest model that at the budget has the loss of the reference E's optimum.
 
     A root in ln N between 100 parameters and the optimum of each E, where the loss falls with size. NaN where there is none: where
     even the optimum of that E is worse, or 100 parameters are better. optimal: `optima` of these E and the reference, where they are known.
@@ -144,12 +144,12 @@ def bounded_loss(
 
 
 def _smaller(balance: Balance, log_c: Array, log_loss: Array, best_u: Array, best_loss: Array) -> Array:
-    """u = ln N below the optimum `best_u` at which the budget's ln L is `log_loss`; NaN where that is.
+    """Returns u = ln N below the optimum `best_u` at which the budget's ln L is `log_loss`; NaN where there is none.
 
     Newton's method: ln L is convex in u, so from below the root no step goes too far. It begins where a parabola would have the root.
     """
-    bend = balance.along(best_u - NEAR, log_c)[1] / -NEAR
-    u = best_u - np.sqrt(2 * (log_loss - best_loss) / bend)
+    curvature = balance.along(best_u - NEAR, log_c)[1] / -NEAR
+    u = best_u - np.sqrt(2 * (log_loss - best_loss) / curvature)
     for _ in range(STEPS):
         at, slope = balance.along(u, log_c)
         step = (log_loss - at) / slope
@@ -167,8 +167,8 @@ def bounded_cost(
     price: Price,
     granularity: float | None = None,
     optimal: Optimal | None = None,
-) -> Sized:
-    """Algorithm 2: for each E the model that costs as much to serve as the reference E's loss-optimal one, all budget to data.
+) -> SizedModel:
+    """Algorithm 2: returns for each E the model that costs as much to serve as the reference E's optimum, all budget to data.
 
     A root in ln N from 100 parameters up to ten times the reference's size: larger ones cost more. D = B / (FLOPs per
     token). NaN where no size costs as much. optimal: `optima` of these E and the reference, where they are known.
@@ -196,7 +196,7 @@ def bounded_cost(
 
 
 def equal_loss_budget(law: FittedLaw, loss: ArrayLike, expansions: ArrayLike, granularity: float | None = None) -> Array:
-    """Training FLOPs at which each E's loss-optimal model has this loss, between 1e10 and 1e40.
+    """Returns training FLOPs at which each E's loss-optimal model has this loss, between 1e10 and 1e40.
 
     `loss`: one number, or one a sample. Shape `(n_expansions,)`, samples first; infinite where E never gets there, NaN where the loss
     is NaN or there is no optimum.
@@ -214,8 +214,8 @@ def over_training(
     expansions: ArrayLike,
     granularity: float | None = None,
     optimal: Optimal | None = None,
-) -> Sized:
-    """Models of these shares of each E's loss-optimal size at one budget; shape `(n_expansions, n_shares)`, samples first.
+) -> SizedModel:
+    """Returns models of these shares of each E's optimal size at one budget; shape `(n_expansions, n_shares)`, samples first.
 
     optimal: `optima` of these E, where they are known.
     """
@@ -228,14 +228,14 @@ def over_training(
 
 
 def optima(law: FittedLaw, budget: ArrayLike, expansions: ArrayLike, granularity: float | None) -> Optimal:
-    """The loss-optimal model of each E; budgets: one, or one an E."""
+    """Returns the loss-optimal model of each E; budgets: one, or one an E."""
     e, g = expansions_of(law, expansions, granularity)
     u, log_loss = solve(law, np.log(np.asarray(budget, dtype=float)), e, g)
     return Optimal(e, g, u, log_loss)
 
 
 def expansions_of(law: FittedLaw, expansions: ArrayLike, granularity: float | None) -> tuple[Array, Array]:
-    """(E, G) as arrays of one shape, checked against what the law can say; G is NaN for a law without it."""
+    """Returns (E, G) as arrays of one shape, checked against the law's range; G is NaN for a law without it."""
     check_law(law, granularity)
     e = expansion_of(law, np.atleast_1d(np.asarray(expansions, dtype=float)))
     if "G" in law.law.variables and granularity is None:
@@ -251,7 +251,7 @@ def _optima(
     granularity: float | None,
     optimal: Optimal | None,
 ):
-    """`optima` of these E, and size and loss of the reference E's, as `Sized` has them."""
+    """Returns `optima` of these E, and size and loss of the reference E's, as `SizedModel` has them."""
     wanted = [*np.atleast_1d(np.asarray(expansions, dtype=float)), reference]
     e, g, u, log_loss = optima(law, budget, wanted, granularity) if optimal is None else optimal.of(wanted)
     check_optimum(law, u[..., -1])
@@ -259,7 +259,7 @@ def _optima(
     return e[:-1], g[:-1], u[..., :-1], log_loss[..., :-1], known
 
 
-def _sized(law: FittedLaw, u: Array, best_u: Array, log_c, e: Array, g: Array, gap: Array) -> Sized:
+def _sized(law: FittedLaw, u: Array, best_u: Array, log_c, e: Array, g: Array, gap: Array) -> SizedModel:
     v = log_tokens_of_budget(law, u, log_c, e, g)
     loss = np.exp(log_loss_at(law, u, v, e, g))
-    return Sized(np.broadcast_to(e, u.shape), np.exp(u), np.exp(v), loss, np.exp(best_u), gap)
+    return SizedModel(np.broadcast_to(e, u.shape), np.exp(u), np.exp(v), loss, np.exp(best_u), gap)

@@ -1,4 +1,4 @@
-"""All tables that answer one question about serving, and the two models of the chosen E that the algorithms recommend."""
+"""Computes all tables that answer one question about serving, and the two models that Yun's algorithms recommend."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ N_SAMPLES = 100
 
 @dataclass(frozen=True)
 class Answer:
-    """The tables. `picks` are the algorithms' models of the chosen E; `loss` is that of the chosen E's optimum; served in tokens.
+    """The tables of the answer. `picks` are the algorithms' models of the chosen E; `loss` is its optimum's; served in tokens.
 
     samples: the ensemble behind the intervals, as it was given.
     """
@@ -40,11 +40,11 @@ class Answer:
 
     @property
     def interval(self) -> str:
-        """What the intervals are, "" where there are none."""
+        """What the intervals mean, "" where there are none."""
         return interval_words(self.samples)
 
     def row(self, frame: pd.DataFrame, expansion: float | None = None) -> pd.Series:
-        """The row of an E, by default the chosen one."""
+        """Returns the row of an E, by default the chosen one."""
         wanted = self.question.expansion if expansion is None else expansion
         return frame.iloc[int(np.flatnonzero(frame["expansion"].to_numpy() == wanted)[0])]
 
@@ -68,7 +68,7 @@ class Answer:
 
 
 def answer(question: Question, served: float, samples: Ensemble | None = None, earlier: Answer | None = None) -> Answer:
-    """Everything about a question. served: tokens to serve; samples: of the question's law, for intervals.
+    """Returns everything about a question. served: tokens to serve; samples: of the question's law, for intervals.
 
     earlier: an answer to another question, or for other tokens to serve; what does not depend on the difference is taken from it.
 
@@ -108,7 +108,7 @@ def answer(question: Question, served: float, samples: Ensemble | None = None, e
 
 
 def _lifetimes(q: Question, loss: float, served: float, fewest: Array, same: Answer | None) -> pd.DataFrame:
-    """The lifetime curves, with a point at `served`. same: an answer to the same question."""
+    """Returns the lifetime curves, with a point at `served`. same: an answer to the same question."""
     if same is None:
         return tables.lifetime_curves(q, loss, np.union1d(tables.SERVED, served), fewest)
     along = same.lifetimes[same.lifetimes["served"].isin(tables.SERVED)]
@@ -118,7 +118,7 @@ def _lifetimes(q: Question, loss: float, served: float, fewest: Array, same: Ans
 
 
 def _of(earlier: Answer | None, q: Question, samples: Ensemble | None, *but: str) -> Answer | None:
-    """`earlier` where it is of these samples and its question differs in nothing but these fields."""
+    """Returns `earlier` where it has these samples and its question differs in nothing but these fields."""
     if earlier is None or earlier.samples is not samples or earlier.question.law is not q.law:
         return None
     same = (getattr(earlier.question, f.name) == getattr(q, f.name) for f in fields(q) if f.name not in ("law", *but))

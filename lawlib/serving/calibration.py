@@ -1,4 +1,4 @@
-"""The shares of peak compute and bandwidth that one's own serving reaches, by least squares from measured throughput."""
+"""Estimates the shares of peak compute and bandwidth that one's own servers reach, by least squares from measured throughput."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LOWEST = 1e-3
 
 @dataclass(frozen=True)
 class Calibration:
-    """Shares that fit the rows best.
+    """The shares of peak compute and bandwidth that fit the measurements best.
 
     compute, bandwidth: shares of the data sheet's rates, up to 1. rows: as given, with `predicted` tokens a second and
     `residual`, ln(measured / predicted). rms: of the residuals. known: which of the two the rows depend on at all.
@@ -41,7 +41,7 @@ class Calibration:
 
     @property
     def sentence(self) -> str:
-        """The result in words."""
+        """Returns the result in words."""
         parts = []
         for name, words in (("compute", "peak compute"), ("bandwidth", "memory bandwidth")):
             value = getattr(self, name)
@@ -50,7 +50,7 @@ class Calibration:
 
 
 def calibrate(rows: pd.DataFrame, precision: str = "bf16") -> Calibration:
-    """Least squares of ln(tokens a second) over the shares of compute and bandwidth.
+    """Fits the shares of compute and bandwidth by least squares of ln(tokens a second).
 
     rows: a measurement each, columns model, gpu, n_gpus, batch, prompt, output, tokens_per_second (answer tokens of the whole
     copy, prefill of the prompts included); for a model that is not among the released ones n_active, n_total, n_experts and

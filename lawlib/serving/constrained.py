@@ -1,4 +1,4 @@
-"""The best model under limits of serving: memory, price, latency, and the training tokens there are.
+"""Finds the best model under limits of serving: memory, price, latency, and the available training tokens.
 
 At one E and G every limit of serving is one on size, and along a budget the loss has one minimum: so the constrained
 optimum is the loss-optimal size, or the largest allowed, or the smallest that the tokens suffice for.
@@ -19,8 +19,8 @@ from .memory import kv_bytes, weight_bytes
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What serving allows. None: no limit.
+class ServingLimits:
+    """The limits of serving; None means no limit.
 
     gpu_hours: of a million tokens (a `Workload.max_step` makes it a limit of latency too). memory_gb: for weights and the
     cache of one sequence of `context` tokens. tokens: training tokens at most.
@@ -48,14 +48,14 @@ class Constrained:
 
     @property
     def best(self) -> int:
-        """The index of the lowest loss. Raises ValueError where no E has an allowed size."""
+        """Returns the index of the lowest loss. Raises ValueError where no E has an allowed size."""
         return int(np.nanargmin(self.loss))
 
 
 def best_under(
-    law: FittedLaw, budget: float, expansions: ArrayLike, server: Server, limits: Limits, granularity: float | None = None
+    law: FittedLaw, budget: float, expansions: ArrayLike, server: Server, limits: ServingLimits, granularity: float | None = None
 ) -> Constrained:
-    """For every E the model of lowest loss at a training budget that the limits allow; the largest allowed size by bisection.
+    """Returns for every E the model of lowest loss at a training budget that the limits allow; largest size by bisection.
 
     Takes a single law. Where the tokens end before the budget does, the model is grown until they suffice.
     """
@@ -78,8 +78,8 @@ def best_under(
     return Constrained(e, np.exp(u), np.exp(v), np.where(np.isnan(u), np.nan, loss), np.exp(best_u), bound)
 
 
-def _allowed(law: FittedLaw, server: Server, limits: Limits, e: Array, g: Array) -> dict:
-    """Name of each limit -> whether sizes u = ln N_active keep it."""
+def _allowed(law: FittedLaw, server: Server, limits: ServingLimits, e: Array, g: Array) -> dict:
+    """Returns name of each limit -> whether sizes u = ln N_active keep it."""
     found = {}
     if limits.gpu_hours is not None:
         price, dearest = server.price(law), limits.gpu_hours
@@ -97,7 +97,7 @@ def _allowed(law: FittedLaw, server: Server, limits: Limits, e: Array, g: Array)
 
 
 def _largest(allowed, start: Array) -> Array:
-    """The largest u that is allowed, up to `start` + 10 (infinite there); NaN where not even the smallest is."""
+    """Returns the largest u that is allowed, up to `start` + 10 (infinite there); NaN where not even the smallest is."""
     low, high = np.full(start.shape, SMALLEST), start + 10.0
     none, all_ = ~allowed(low), allowed(high)
     for _ in range(46):

@@ -1,4 +1,4 @@
-"""What a million tokens cost: throughput of a steady stream of requests, at the number of GPUs where it is cheapest."""
+"""Computes what a million tokens cost: throughput of a steady stream of requests, at the number of GPUs where it is cheapest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COUNTS = (1, 2, 4, 8, 16, 32, 64)
 
 @dataclass(frozen=True)
 class Workload:
-    """Requests: tokens of the prompt and of the answer, each the mean.
+    """The requests: mean tokens of the prompt and of the answer, and the longest step allowed.
 
     max_batch: sequences decoded together at most, whatever fits. max_step: seconds between two tokens of an answer at most.
     """
@@ -51,12 +51,12 @@ class Service:
     gpu_hours: Array
 
     def cost(self, price: float) -> Array:
-        """Price of a million tokens, prompt and answer together, at a price per GPU-hour."""
+        """Returns the price of a million tokens, prompt and answer together, at a price per GPU-hour."""
         return self.gpu_hours * price
 
 
 def step_time(model: Footprint, machine: Machine, work: Workload, n_gpus: ArrayLike, batch: ArrayLike) -> Array:
-    """Seconds of one step of a steady stream: a token for every sequence, and the prefill of those that join.
+    """Returns seconds of one step of a steady stream: a token for every sequence, and the prefill of those that join.
 
     L_decode(b) + L_prefill(b / output) of Yun 2024 (arXiv:2404.02852). Where fewer than one prompt joins a step, its prefill
     is shared by the steps until the next.
@@ -68,7 +68,7 @@ def step_time(model: Footprint, machine: Machine, work: Workload, n_gpus: ArrayL
 
 
 def serve(model: Footprint, machine: Machine, work: Workload, n_gpus: ArrayLike, batch: ArrayLike | None = None) -> Service:
-    """The service on `n_gpus` at a batch, by default the largest that fits and is quick enough: cost falls with the batch.
+    """Returns the service on `n_gpus` at a batch, by default the largest that fits and is quick enough: cost falls with the batch.
 
     A given batch is not checked against the memory. Arguments and the model's arrays broadcast.
     """
@@ -81,7 +81,7 @@ def serve(model: Footprint, machine: Machine, work: Workload, n_gpus: ArrayLike,
 def _stream(
     model: Footprint, machine: Machine, work: Workload, n_gpus: ArrayLike, batch: ArrayLike | None = None
 ) -> tuple[Array, Array, Array, Array]:
-    """(batch, step, output_rate, gpu_hours) of `serve`."""
+    """Returns (batch, step, output_rate, gpu_hours) of `serve`."""
     if batch is None:
         context = mean_context(work.prompt, work.output)
         fits = largest_batch(model, machine.gpu, n_gpus, context, machine.precision, machine.value_bytes, machine.usable)
@@ -95,7 +95,7 @@ def _stream(
 
 
 def cheapest(model: Footprint, machine: Machine, work: Workload, counts: tuple[int, ...] = COUNTS) -> Service:
-    """The service at the number of GPUs where a token is cheapest: C(m) = min over n of n C0 / T(m, n), Yun 2024.
+    """Returns the service at the number of GPUs where a token is cheapest: C(m) = min over n of n C0 / T(m, n), Yun 2024.
 
     Shape: that of the model's arrays.
     """
@@ -105,7 +105,7 @@ def cheapest(model: Footprint, machine: Machine, work: Workload, counts: tuple[i
 
 
 def least_gpu_hours(model: Footprint, machine: Machine, work: Workload, counts: tuple[int, ...] = COUNTS) -> Array:
-    """`cheapest(...).gpu_hours`, for where the rest is not asked for."""
+    """Returns `cheapest(...).gpu_hours` alone, which is faster."""
     return _stream(model, machine, work, _in_front(model, counts))[3].min(axis=0)
 
 
@@ -115,7 +115,7 @@ def _in_front(model: Footprint, counts: tuple[int, ...]) -> Array:
 
 
 def _quick_enough(model: Footprint, machine: Machine, work: Workload, n_gpus: ArrayLike, batch: Array) -> Array:
-    """The largest batch up to `batch` whose step takes at most `work.max_step`; 0 where a single sequence takes longer."""
+    """Returns the largest batch up to `batch` whose step takes at most `work.max_step`; 0 where one sequence takes longer."""
     if not np.isfinite(work.max_step):
         return batch
 

@@ -1,4 +1,4 @@
-"""GPUs as their vendors' data sheets state them, or as the user does. Prices are never in here: they are the user's input."""
+"""GPUs by their vendors' data sheets or by the user's figures; prices are always the user's input."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class GPU:
     sheet: str = "the user's own figures"
 
     def flops(self, precision: str) -> float:
-        """Dense FLOP/s of matrix products in a number format.
+        """Returns dense FLOP/s of matrix products in a number format.
 
         Raises ValueError where the format is unknown or the GPU has no units for it.
         """
@@ -47,7 +47,7 @@ class GPU:
 
 
 def gpus() -> dict[str, GPU]:
-    """The GPUs of the table `gpus`, by name."""
+    """Returns the GPUs of the table `gpus`, by name."""
     return dict(_gpus())
 
 
@@ -59,7 +59,7 @@ def _gpus() -> dict[str, GPU]:
 
 
 def gpu(name: str) -> GPU:
-    """The GPU of this name. Raises ValueError with the known names."""
+    """Returns the GPU of this name. Raises ValueError with the known names."""
     known = gpus()
     if name not in known:
         raise ValueError(f"There is no GPU {name!r} in the table; known are {', '.join(known)}.")

@@ -1,4 +1,4 @@
-"""Training and serving together: the model that reaches a loss at the lowest total, and where two configurations break even.
+"""Training and serving cost together: the model that reaches a loss at the lowest total, and where two configurations break even.
 
 Sardana et al. 2024 (arXiv:2401.00448): min over N of train(6 N D) + serve(N) · tokens, with L(N, D) fixed. There both are
 FLOPs (2 N a token served); with a `Server` they are GPU-hours. Tokens served are prompt and answer tokens together.
@@ -29,7 +29,7 @@ _SIZES = (np.log(1e2), np.log(1e14))
 
 @dataclass(frozen=True)
 class Lifetime:
-    """Configurations that reach one loss. Arrays of one shape.
+    """Configurations that reach one loss, with their costs of training and serving; arrays of one shape.
 
     n_active in the law's count; tokens: training tokens; flops: training FLOPs; train: what training costs, serve: what a
     million served tokens cost, in the same unit; served: tokens served.
@@ -51,14 +51,14 @@ class Lifetime:
 
 
 def training_rate(machine: Machine, utilisation: float) -> float:
-    """GPU-hours a training FLOP at a share `utilisation` (MFU) of the GPU's dense bf16 peak."""
+    """Returns GPU-hours a training FLOP at a share `utilisation` (MFU) of the GPU's dense bf16 peak."""
     if not 0 < utilisation <= 1:
         raise ValueError(f"The utilisation in training (MFU) is a share between 0 and 1; got {utilisation:g}.")
     return 1 / (machine.gpu.flops("bf16") * utilisation * 3600)
 
 
 def inference_flops(u: Array, e: Array, g: Array) -> Array:
-    """2 N_active FLOPs a token served, for a million of them: Sardana's price, with `train_rate=1`."""
+    """Returns 2 N_active FLOPs a token served, for a million of them: Sardana's price, with `train_rate=1`."""
     return np.broadcast_to(2e6 * np.exp(u), np.broadcast_shapes(np.shape(u), np.shape(e), np.shape(g)))
 
 
@@ -72,7 +72,7 @@ def lifetime_optimal(
     granularity: float | None = None,
     fewest: Array | None = None,
 ) -> Lifetime:
-    """For every (E, tokens served) the size that reaches `loss` at the lowest total cost; shape `(n_expansions, n_served)`.
+    """Returns for every (E, tokens served) the size that reaches `loss` at the lowest total; shape `(n_expansions, n_served)`.
 
     train_rate: cost of a training FLOP; price: cost of a million tokens served (GPU-hours, or FLOPs as by default). A grid of
     sizes below the loss-optimal one, refined twice round its best point, in steps of 2e-4: prices have kinks. NaN where E cannot reach
@@ -111,14 +111,14 @@ def at_loss(
     train_rate: float = 1.0,
     granularity: float | None = None,
 ) -> Lifetime:
-    """Configurations of these sizes trained until they reach `loss`, before anything is served; infinite where they never do."""
+    """Returns configurations of these sizes trained until they reach `loss`, nothing served yet; infinite where they never do."""
     u, e = np.broadcast_arrays(np.log(np.asarray(n_active, dtype=float)), np.asarray(expansions, dtype=float))
     g = np.full(e.shape, np.nan if granularity is None else granularity)
     return _lifetime(law, u, loss, e, g, price, train_rate, np.zeros(u.shape))
 
 
 def break_even(train: ArrayLike, serve: ArrayLike) -> Array:
-    """Tokens served from which configuration i (row) is cheaper in total than j (column); shape `(n, n)`.
+    """Returns tokens served from which configuration i (row) is cheaper in total than j (column); shape `(n, n)`.
 
     train: cost of training, serve: cost of a million tokens, both `(n,)`. 0 where i is cheaper from the start and stays so,
     infinite where it never is (or only below j's number: then row j, column i has it), NaN on the diagonal.
@@ -132,7 +132,7 @@ def break_even(train: ArrayLike, serve: ArrayLike) -> Array:
 
 
 def fewest_flops(law: FittedLaw, loss: float, expansions: ArrayLike, granularity: float | None) -> Array:
-    """ln N of the model of each E that reaches the loss with the fewest FLOPs, of the shape of E; NaN where none does.
+    """Returns ln N of the model of each E that reaches the loss with the fewest FLOPs, of the shape of E; NaN where none does.
 
     Along sizes these FLOPs have one minimum (they are convex in ln N where the loss is reached): a grid, refined round its best.
     """
@@ -149,7 +149,7 @@ def fewest_flops(law: FittedLaw, loss: float, expansions: ArrayLike, granularity
 
 
 def _training(law: FittedLaw, loss: float, e: Array, g: Array) -> Callable[[Array], tuple[Array, Array]]:
-    """(FLOPs, tokens) that bring models to the loss, as a function of u = ln N_active with as many axes as E."""
+    """Returns (FLOPs, tokens) that bring models to the loss, as a function of u = ln N_active with as many axes as E."""
     log_tokens, log_loss, log_ratio = log_tokens_of_loss(law, e, g, e.ndim), np.log(loss), log_ratio_of(law, e, g)
 
     def flops_and_tokens(u: Array) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""What a model takes up when it is served: weights and KV cache, of a shape or of any array of sizes."""
+"""Computes the memory that a served model takes: weights and KV cache, of a shape or of any array of sizes."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ class Footprint:
         return _array(self.common) + _array(self.n_experts) * self.expert + self.head + self.lookup
 
     def distinct_experts(self, tokens: ArrayLike) -> Array:
-        """Experts of a block that a batch of so many tokens touches: n (1 - (1 - k/n)^tokens), expected for even routing."""
+        """Returns the experts of a block that a batch of tokens uses: n (1 - (1 - k/n)^tokens), for even routing."""
         n, k = _array(self.n_experts), _array(self.top_k)
         with np.errstate(divide="ignore"):
             return -n * np.expm1(_array(tokens) * np.log1p(-np.minimum(k / n, 1.0)))
 
     def weights_touched(self, tokens: ArrayLike) -> Array:
-        """Parameters read from memory for a batch of so many tokens: common ones, unembedding, distinct experts."""
+        """Returns parameters read from memory for a batch of tokens: common ones, unembedding, distinct experts."""
         return _array(self.common) + self.head + self.distinct_experts(tokens) * self.expert
 
 
 def footprint(shape: Transformer) -> Footprint:
-    """Footprint of a transformer as it is."""
+    """Returns the footprint of a transformer."""
     attention, d = shape.attention, shape.d_model
     kv = 2 * d if attention is None else attention.cached_values
     flops = 4 * d if attention is None else attention.flops_per_context_token
@@ -83,17 +83,17 @@ def footprint(shape: Transformer) -> Footprint:
 
 
 def weight_bytes(model: Footprint, precision: str = "bf16") -> Array:
-    """Bytes of all weights, embeddings included."""
+    """Returns bytes of all weights, embeddings included."""
     return model.total * PRECISIONS[precision]
 
 
 def kv_bytes(model: Footprint, context: ArrayLike, sequences: ArrayLike = 1, value_bytes: float = 2.0) -> Array:
-    """Bytes of the KV cache of so many sequences of `context` tokens each; 2 bytes a value for a 16-bit cache."""
+    """Returns bytes of the KV cache of so many sequences of `context` tokens each; 2 bytes a value for a 16-bit cache."""
     return _array(sequences) * _array(context) * model.kv_values * value_bytes
 
 
 def mean_context(prompt: ArrayLike, output: ArrayLike) -> Array:
-    """Tokens in the cache of a sequence, on average over its generation: prompt + output / 2 (Yun 2024's 2p + n, halved)."""
+    """Returns tokens in the cache of a sequence, averaged over its generation: prompt + output / 2 (Yun 2024's 2p + n, halved)."""
     return _array(prompt) + _array(output) / 2
 
 
@@ -106,7 +106,7 @@ def largest_batch(
     value_bytes: float = 2.0,
     usable: float = USABLE,
 ) -> Array:
-    """Sequences of `context` cached tokens that fit beside the weights on `n_gpus`, a real number; 0 where not one does.
+    """Returns how many sequences of `context` cached tokens fit beside the weights on `n_gpus`, a real number; 0 for none.
 
     b = (n_gpus M usable - weights) / (context kv_values value_bytes), Yun 2024 (arXiv:2404.02852), section 4.
     """

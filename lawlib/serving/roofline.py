@@ -1,4 +1,4 @@
-"""How long a forward pass takes: the longer of computing and of reading memory, plus the sums between GPUs.
+"""Estimates the time of a forward pass: the longer of computing and of reading memory, plus the sums between GPUs.
 
 Prefill and decode at the rates of a data sheet times the shares of them that are reached (1 is the roofline itself, a lower
 bound of the time; `calibration` finds one's own).
@@ -21,7 +21,7 @@ STREAM_BYTES = 2.0
 
 @dataclass(frozen=True)
 class Machine:
-    """A GPU and how it is used.
+    """A GPU with the number format and the shares of its peak rates that are reached.
 
     precision: of weights and matrix products. value_bytes: of a value in the KV cache. usable: share of the memory for
     weights and cache. compute, bandwidth: shares of the data sheet's rates that are reached.
@@ -47,7 +47,7 @@ class Machine:
 
 
 def decode_work(model: Footprint, machine: Machine, batch: ArrayLike, context: ArrayLike) -> tuple[Array, Array]:
-    """(FLOPs, bytes read) of one decode step: a token for each of `batch` sequences with `context` cached tokens each.
+    """Returns (FLOPs, bytes read) of one decode step: a token for each of `batch` sequences with `context` cached tokens each.
 
     FLOPs: 2 N_active and the attention of one token to its context. Bytes: the weights touched, once, and the whole cache.
     """
@@ -58,7 +58,7 @@ def decode_work(model: Footprint, machine: Machine, batch: ArrayLike, context: A
 
 
 def prefill_work(model: Footprint, machine: Machine, sequences: ArrayLike, prompt: ArrayLike) -> tuple[Array, Array]:
-    """(FLOPs, bytes moved) of reading `sequences` prompts of `prompt` tokens together.
+    """Returns (FLOPs, bytes moved) of reading `sequences` prompts of `prompt` tokens together.
 
     Attention is causal (half of the square); the unembedding is needed for the last token only.
     """
@@ -71,20 +71,20 @@ def prefill_work(model: Footprint, machine: Machine, sequences: ArrayLike, promp
 
 
 def decode_time(model: Footprint, machine: Machine, n_gpus: ArrayLike, batch: ArrayLike, context: ArrayLike) -> Array:
-    """Seconds of one decode step; arguments broadcast."""
+    """Returns seconds of one decode step; arguments broadcast."""
     work = decode_work(model, machine, batch, context)
     return _seconds(machine, n_gpus, *work) + exchange_time(model, machine, n_gpus, batch)
 
 
 def prefill_time(model: Footprint, machine: Machine, n_gpus: ArrayLike, sequences: ArrayLike, prompt: ArrayLike) -> Array:
-    """Seconds until the first token of `sequences` prompts that are read together; arguments broadcast."""
+    """Returns seconds until the first token of `sequences` prompts that are read together; arguments broadcast."""
     work = prefill_work(model, machine, sequences, prompt)
     tokens = np.asarray(sequences, dtype=float) * prompt
     return _seconds(machine, n_gpus, *work) + exchange_time(model, machine, n_gpus, tokens)
 
 
 def exchange_time(model: Footprint, machine: Machine, n_gpus: ArrayLike, tokens: ArrayLike) -> Array:
-    """Seconds of tensor parallelism's two sums a block: each GPU sends 2 (n - 1) / n of them, at half of the two-way rate.
+    """Returns seconds of tensor parallelism's two sums a block: each GPU sends 2 (n - 1) / n of them, at half the two-way rate.
 
     Latencies of single messages are left out. Zero where the data sheet gives no rate between GPUs.
     """

@@ -1,4 +1,4 @@
-"""From the sizes that laws speak of to footprints: a law knows N, E and G; serving needs widths, heads and an expert's size."""
+"""Turns the N, E and G of a law into footprints, by choosing the widths, heads and experts' size that serving needs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def law_footprint(
     queries_per_key: float = QUERIES_PER_KEY,
     vocabulary: int = LUDZIEJEWSKI_VOCABULARY,
 ) -> Footprint:
-    """Footprint of models of these sizes, arrays that broadcast. `n_active` is counted as the law counts it.
+    """Returns the footprint of models of these sizes, arrays that broadcast. `n_active` is counted as the law counts it.
 
     Shapes are those of the papers: d_model = 64 n_blocks, every block with experts, a token routed to G of E·G (one of E for
     a law without G). The expert part of a model is the law's own: N_total = N_active (1 - s + s E).
@@ -58,7 +58,7 @@ def _footprint(
 
 
 def at_widths(blocks: ArrayLike, queries_per_key: float, vocabulary: int = LUDZIEJEWSKI_VOCABULARY) -> Footprint:
-    """Attention, embeddings and sums of models of d_model = 64 n_blocks; their blocks' parameters are left at zero."""
+    """Returns attention, embeddings and sums of models of d_model = 64 n_blocks; their blocks' parameters are left at zero."""
     blocks = np.asarray(blocks, dtype=float)
     d = KRAJEWSKI_ASPECT * blocks
     return Footprint(

@@ -1,4 +1,4 @@
-"""The numbers behind the Serving page, as frames. Costs are GPU-hours a million served tokens, prompt and answer together.
+"""The tables of the Serving page. Costs are GPU-hours a million served tokens, prompt and answer together.
 
 Columns ending in _low and _high bound the central 95 % of the ensemble, those of prices the price at the ends of the sizes'; without
 an ensemble they are missing.
@@ -18,7 +18,7 @@ from ..laws import Ensemble, FittedLaw
 from ..numerics.arrays import Array
 from ..numerics.percentiles import intervals
 from ..optimum import check_optimum, log_tokens_of_budget, within
-from .algorithms import EXPANSIONS, Optimal, Price, Server, Sized, bounded_cost, bounded_loss, optima, over_training
+from .algorithms import EXPANSIONS, Optimal, Price, Server, SizedModel, bounded_cost, bounded_loss, optima, over_training
 from .lifetime import Lifetime, at_loss, fewest_flops, lifetime_optimal, training_rate
 
 LEVEL = 0.95
@@ -32,7 +32,7 @@ SERVED = np.geomspace(1e8, 1e15, 29)
 
 @dataclass(frozen=True)
 class Question:
-    """What the page asks: a law, where it is served, a training budget, E, the reference E, and G where the law has one."""
+    """The question of the page: a law, a server, a training budget, E, the reference E, and G where the law has one."""
 
     law: FittedLaw
     server: Server
@@ -52,7 +52,7 @@ class Question:
         return []
 
     def optima(self, law: FittedLaw) -> Optimal:
-        """The loss-optimal models of all its E by its law, or by samples of it; worked out once."""
+        """Returns the loss-optimal models of all its E by its law, or by samples of it; computed once."""
         for known, found in self._found:
             if known is law:
                 return found
@@ -61,7 +61,7 @@ class Question:
 
 
 def optima_table(q: Question, samples: Ensemble | None = None, expansions: ArrayLike | None = None) -> pd.DataFrame:
-    """The loss-optimal model of each E at the budget and what it costs to serve: a row an E.
+    """Returns the loss-optimal model of each E at the budget and what it costs to serve: a row an E.
 
     expansions: some of the question's, by default all; ValueError for others.
     """
@@ -69,7 +69,7 @@ def optima_table(q: Question, samples: Ensemble | None = None, expansions: Array
 
 
 def algorithm_table(q: Question, kind: str, samples: Ensemble | None = None, expansions: ArrayLike | None = None) -> pd.DataFrame:
-    """Yun 2024's algorithms at the budget against the reference E's loss-optimal model, a row an E.
+    """Returns the models of Yun 2024's algorithms at the budget against the reference E's optimum, a row an E.
 
     expansions: some of the question's, by default all; ValueError for others.
     kind: "equal loss" (Algorithm 1) or "equal cost" (Algorithm 2). shrink: size over the loss-optimal one of that E.
@@ -80,7 +80,7 @@ def algorithm_table(q: Question, kind: str, samples: Ensemble | None = None, exp
 
 
 def size_curves(q: Question, samples: Ensemble | None = None) -> pd.DataFrame:
-    """Loss and serving cost against size at the budget, for every E (the chosen one with intervals): a row an (E, share).
+    """Returns loss and serving cost against size at the budget, for every E (the chosen one with intervals): a row an (E, share).
 
     better: whether the loss is below the reference's optimum, cheaper: whether serving costs less than it does.
     """
@@ -103,12 +103,12 @@ def size_curves(q: Question, samples: Ensemble | None = None) -> pd.DataFrame:
 
 
 def fewest_flops_of(q: Question, loss: float) -> Array:
-    """ln N of the model of each E that reaches `loss` with the fewest FLOPs: what the three tables below start from."""
+    """Returns ln N of the model of each E that reaches `loss` with the fewest FLOPs, where the three tables below start."""
     return fewest_flops(q.law, loss, q.expansions, q.granularity)
 
 
 def equal_loss_curves(q: Question, loss: float, fewest: Array | None = None) -> pd.DataFrame:
-    """Training FLOPs against serving cost for models that all reach `loss`: a row an (E, size), `optimal` marks the fewest FLOPs.
+    """Returns training FLOPs against serving cost for models that all reach `loss`: a row an (E, size), `optimal` marks fewest.
 
     fewest: `fewest_flops_of` the question, where it is known.
     """
@@ -123,7 +123,7 @@ def equal_loss_curves(q: Question, loss: float, fewest: Array | None = None) -> 
 
 
 def lifetime_curves(q: Question, loss: float, served: ArrayLike = SERVED, fewest: Array | None = None) -> pd.DataFrame:
-    """The cheapest model of each E that reaches `loss`, by tokens served: GPU-hours of training and serving; a row an (E, served)."""
+    """Returns the cheapest model of each E that reaches `loss`, by tokens served: GPU-hours to train and serve, a row each."""
     found = lifetime_optimal(q.law, loss, served, q.expansions, *_prices(q), q.granularity, fewest)
     total = np.where(np.isfinite(found.total), found.total, np.nan)
     least = np.fmin.reduce(total, axis=0)
@@ -134,7 +134,7 @@ def lifetime_curves(q: Question, loss: float, served: ArrayLike = SERVED, fewest
 def configurations(
     q: Question, loss: float, served: float, fewest: Array | None = None, lifetimes: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """Models that reach `loss`, to be compared over their lifetime: of each E the one of fewest FLOPs and the cheapest at `served`.
+    """Returns models that reach `loss`, to be compared over their lifetime: of each E the fewest FLOPs, the cheapest at `served`.
 
     fewest: `fewest_flops_of` the question, lifetimes: `lifetime_curves` through `served`, where they are known.
     """
@@ -158,7 +158,7 @@ def _bounded(
     expansions: ArrayLike | None,
     bounded: tuple[str, ...],
 ) -> pd.DataFrame:
-    """What `compute` gives for the law, a row an E, with the intervals of some columns: law and samples in one computation."""
+    """Returns what `compute` gives for the law, a row an E, with intervals of some columns; law and samples computed together."""
     e = q.expansions if expansions is None else np.asarray(expansions, dtype=float)
     if samples is None:
         return pd.DataFrame(compute(q, q.law, e))
@@ -169,7 +169,7 @@ def _bounded(
 
 
 def _price_bounds(q: Question, bounds: dict[str, Array], e: Array) -> dict[str, Array]:
-    """The interval of serving prices from that of sizes: at one E a larger model costs more."""
+    """Returns the interval of serving prices from that of sizes: at one E a larger model costs more."""
     return {f"gpu_hours_{end}": _hours(q, np.log(bounds[f"n_active_{end}"]), e) for end in ("low", "high")}
 
 
@@ -207,7 +207,7 @@ def _served(q: Question, n_active: Array, e: Array, columns: tuple[str, ...]) ->
 def _sized(q: Question, law: FittedLaw, e: Array, kind: str) -> dict:
     optimal = q.optima(law)
     if kind == "equal loss":
-        found: Sized = bounded_loss(law, q.budget, e, q.reference, q.granularity, optimal)
+        found: SizedModel = bounded_loss(law, q.budget, e, q.reference, q.granularity, optimal)
         reference = _hours(q, np.log(found.reference_n_active), q.reference)[..., None]
         ratio = _hours(q, np.log(found.n_active), e) / np.where(np.isfinite(reference), reference, np.nan)
     elif kind == "equal cost":

@@ -1,4 +1,4 @@
-"""`python -m lawlib.store`: builds `runs.duckdb` from the text seeds, which is `make data`."""
+"""Builds `runs.duckdb` from the text seeds: `python -m lawlib.store`, which is `make data`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lawlib.store import shipped
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m lawlib.store` builds the shipped file if its content differs from the seeds; `--check` only compares."""
+    """Builds the shipped file if its content differs from the seeds; `--check` only compares."""
     parser = argparse.ArgumentParser(prog="python -m lawlib.store", description="Build runs.duckdb from the text seeds.")
     parser.add_argument("--check", action="store_true", help="build nothing; exit with 1 if the file is out of date")
     parser.add_argument("path", nargs="?", type=Path, default=shipped.DEFAULT, help="the file to build")

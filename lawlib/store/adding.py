@@ -1,4 +1,4 @@
-"""Writing runs, their curves, evaluations and derivations into the attached database `workspace`, inside a transaction."""
+"""Writes runs, their curves, evaluations and derivations into the attached database `workspace`, inside a transaction."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NUMBERS = {"step", "tokens", "flops", "loss", "hours", "value", "factor"}
 
 @dataclass(frozen=True, eq=False)
 class Addition:
-    """What `Store.add` takes, for several data sets at once."""
+    """The content of one data set to be added: the arguments of `Store.add`."""
 
     runs: pd.DataFrame
     dataset: str
@@ -39,7 +39,7 @@ class Addition:
 
 @dataclass(frozen=True)
 class Added:
-    """What `add` did: the data set's id, runs written, runs left out because they were there already, curve points written."""
+    """The result of `add`: the data set's id, runs written, runs left out as they were there already, curve points written."""
 
     dataset: str
     n_runs: int
@@ -48,7 +48,7 @@ class Added:
 
 
 def slug(dataset: str) -> str:
-    """The id of a data set: lower case, letters, digits, "_", "." and "-" only ("My runs!" becomes "my-runs").
+    """Returns the id of a data set: lower case, letters, digits, "_", "." and "-" only ("My runs!" becomes "my-runs").
 
     Raises:
         ValueError: nothing is left, or more than 80 characters are.
@@ -60,7 +60,7 @@ def slug(dataset: str) -> str:
 
 
 def insert_dataset(cursor: duckdb.DuckDBPyConnection, dataset: str, **texts: str) -> None:
-    """One row of `datasets`; `texts` are title, kind, source, licence, flops_rule, notes and created."""
+    """Writes one row of `datasets`; `texts` are title, kind, source, licence, flops_rule, notes and created."""
     if texts["kind"] not in KINDS:
         raise ValueError(f'A data set cannot be of kind "{texts["kind"]}". The kinds are {", ".join(KINDS)}.')
     cursor.execute(
@@ -73,7 +73,7 @@ def insert_dataset(cursor: duckdb.DuckDBPyConnection, dataset: str, **texts: str
 
 
 def insert_runs(cursor: duckdb.DuckDBPyConnection, dataset: str, runs: pd.DataFrame) -> int:
-    """Canonical runs that the data set does not have yet, in their order; how many they are."""
+    """Writes canonical runs that the data set does not have yet, in their order, and returns how many they are."""
     fresh = runs.loc[~runs["run_id"].duplicated(), [c for c in COLUMNS if c != "dataset"]].reset_index(drop=True)
     cursor.register("incoming", fresh.assign(row=np.arange(1, len(fresh) + 1)))
     count = cursor.execute(
@@ -92,7 +92,7 @@ def insert_runs(cursor: duckdb.DuckDBPyConnection, dataset: str, runs: pd.DataFr
 
 
 def insert_curves(cursor: duckdb.DuckDBPyConnection, dataset: str, curves: pd.DataFrame) -> int:
-    """Points of runs that have no curve yet, sorted by step within each curve; how many they are."""
+    """Writes points of runs that have no curve yet, sorted by step within each curve, and returns how many they are."""
     frame = _typed(curves, CURVE_COLUMNS, "curves").assign(row=np.arange(len(curves)))
     cursor.register("incoming", frame)
     _require_known(cursor, dataset, "curves")
@@ -125,7 +125,7 @@ def insert_curves(cursor: duckdb.DuckDBPyConnection, dataset: str, curves: pd.Da
 
 
 def insert_evaluations(cursor: duckdb.DuckDBPyConnection, dataset: str, evaluations: pd.DataFrame) -> None:
-    """Benchmark results; one that the run has already, by benchmark and metric, is left as it is."""
+    """Writes benchmark results; one that the run has already, by benchmark and metric, is left as it is."""
     frame = _typed(evaluations, EVALUATION_COLUMNS, "evaluations")
     cursor.register("incoming", frame.drop_duplicates(["run_id", "benchmark", "metric"]))
     _require_known(cursor, dataset, "evaluations")
@@ -140,7 +140,7 @@ def insert_evaluations(cursor: duckdb.DuckDBPyConnection, dataset: str, evaluati
 
 
 def replace_evaluations(cursor: duckdb.DuckDBPyConnection, place: str, dataset: str, evaluations: pd.DataFrame) -> int:
-    """Benchmark results of runs in the database `place`, kept in the workspace; how many took the place of another."""
+    """Writes benchmark results of runs in the database `place` to the workspace, and returns how many replaced another."""
     frame = _typed(evaluations, EVALUATION_COLUMNS, "evaluations")
     cursor.register("incoming", frame.drop_duplicates(["run_id", "benchmark", "metric"], keep="last"))
     _require_known(cursor, dataset, "evaluations", place)
@@ -155,7 +155,7 @@ def replace_evaluations(cursor: duckdb.DuckDBPyConnection, place: str, dataset: 
 
 
 def insert_derivations(cursor: duckdb.DuckDBPyConnection, dataset: str, derivations: pd.DataFrame) -> None:
-    """How each quantity of each run came about; an empty `run_id` means all runs. Repeated rows are written once."""
+    """Writes how each quantity of each run was derived; an empty `run_id` means all runs. Repeated rows are written once."""
     frame = _typed(derivations, DERIVATION_COLUMNS, "derivations").drop_duplicates()
     cursor.register("incoming", frame)
     cursor.execute(
@@ -169,7 +169,7 @@ def insert_derivations(cursor: duckdb.DuckDBPyConnection, dataset: str, derivati
 
 
 def _typed(frame: pd.DataFrame, columns: tuple[str, ...], what: str) -> pd.DataFrame:
-    """`frame` with exactly these columns: numbers float with NaN, texts with "" where missing."""
+    """Returns `frame` with exactly these columns: numbers float with NaN, texts with "" where missing."""
     if "run_id" not in frame and what != "derivations":
         raise ValueError(f'The {what} have no column "run_id"; their columns are {", ".join(map(str, frame.columns))}.')
     typed = pd.DataFrame(index=pd.RangeIndex(len(frame)))

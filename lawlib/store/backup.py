@@ -1,4 +1,4 @@
-"""Copying a whole workspace into one file, and taking its content from one."""
+"""Copies a whole workspace into one file, and restores it from one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def backup(database: Database, path: Path) -> None:
 
 
 def backup_bytes(database: Database) -> bytes:
-    """The backup file's bytes, for a download."""
+    """Returns the backup file's bytes, for a download."""
     with tempfile.TemporaryDirectory(prefix="lawlib-") as folder:
         path = Path(folder) / "backup.duckdb"
         backup(database, path)
@@ -47,7 +47,7 @@ def backup_bytes(database: Database) -> bytes:
 
 
 def restore(database: Database, data: bytes | str | Path) -> Path | None:
-    """Replaces the workspace's content by a backup's, in one transaction; where the content before was kept.
+    """Replaces the workspace's content by a backup's, in one transaction, and returns the file that keeps the content before.
 
     The backup is read completely first (its blocks carry checksums) and must have the tables of this program. It is worked
     on in a copy, which is brought to the present schema.
@@ -106,7 +106,7 @@ def _take(database: Database, copy: Path) -> Path | None:
 
 
 def _free(workspace: Path) -> Path:
-    """A file name beside the workspace that is not taken: x.before-restore, x.before-restore-2, ..."""
+    """Returns a file name beside the workspace that is not taken: x.before-restore, x.before-restore-2, ..."""
     number = 1
     while True:
         path = workspace.with_name(f"{workspace.name}.before-restore{'' if number == 1 else f'-{number}'}")

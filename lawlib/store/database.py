@@ -36,7 +36,7 @@ LARGE = 50_000_000
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """A new instance in memory that runs no extensions and sees no Python variables."""
+    """Returns a new instance in memory that runs no extensions and sees no Python variables."""
     con = duckdb.connect(
         ":memory:",
         config={
@@ -52,7 +52,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def quoted(text: str | Path) -> str:
-    """`text` as an SQL string literal: ATTACH takes no parameters."""
+    """Returns `text` as an SQL string literal: ATTACH takes no parameters."""
     return "'" + str(text).replace("'", "''") + "'"
 
 
@@ -63,7 +63,7 @@ TOO_MUCH = (
 
 
 def sentence(path: Path, error: Exception) -> str:
-    """What a DuckDB error on opening `path` means to a user, and how to go on."""
+    """Returns what a DuckDB error on opening `path` means to a user, and how to go on."""
     text = str(error)
     if "Could not set lock" in text or "already attached" in text:
         holder = re.search(r"\(PID (\d+)\)", text)
@@ -155,7 +155,7 @@ class Database:
         schema.migrate(self._con, "workspace")
 
     def attach_shipped(self, path: Path) -> str:
-        """The name under which the shipped file is attached, read-only. A rebuilt file counts as another one."""
+        """Attaches the shipped file read-only and returns its name. A rebuilt file counts as another one."""
         try:
             stat = path.stat()
         except OSError as error:
@@ -175,11 +175,11 @@ class Database:
             return self._shipped[key]
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection of its own to the same instance, for one call: sharing one between threads mixes up answers."""
+        """Returns a connection of its own to the same instance, for one call: sharing one between threads mixes up answers."""
         return self._con.cursor()
 
     def read(self, sql: str, params: dict[str, Any] | None = None, **tables: pd.DataFrame) -> pd.DataFrame:
-        """The rows of a query; `tables` are frames it can name."""
+        """Returns the rows of a query; `tables` are frames it can name."""
         with self.cursor() as cursor:
             for name, frame in tables.items():
                 cursor.register(name, frame)
@@ -225,7 +225,7 @@ class Database:
             raise StoreError(f"Nothing was saved. {' '.join(self.warnings)}")
 
     def close(self) -> None:
-        """One user less; the last one closes the files."""
+        """Releases the database; its last user closes the files."""
         with _OPENING:
             self.users -= 1
             if self.users > 0:
@@ -241,7 +241,7 @@ class Database:
 
 
 def share(workspace: Path | None) -> Database:
-    """The open database of this workspace, or a new one; one that could not get its file is not shared, to try again."""
+    """Returns the open database of this workspace, or a new one; one that could not open its file is not shared, so as to try again."""
     with _OPENING:
         path = None if workspace is None else workspace.expanduser().resolve()
         database = _OPEN.get(path) if path is not None else None
@@ -254,5 +254,5 @@ def share(workspace: Path | None) -> Database:
 
 
 def now() -> str:
-    """The time in UTC as ISO text."""
+    """Returns the time in UTC as ISO text."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

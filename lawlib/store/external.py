@@ -1,4 +1,4 @@
-"""A user's own DuckDB file, read without letting it do anything: read-only, in an instance of its own that is locked."""
+"""Reads a user's own DuckDB file without letting it do anything: read-only, in an instance of its own that is locked."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class External:
             self._folder.cleanup()
 
     def tables(self) -> pd.DataFrame:
-        """DataFrame of table, rows and columns (their names, joined by ", "), in the order of names."""
+        """Returns a DataFrame of table, rows and columns (their names, joined by ", "), in the order of names."""
         found = []
         for table, columns in self._columns.groupby("table", sort=False):
             rows = self._query(str(table), "select count(*) as n", None)["n"].iloc[0]
@@ -77,7 +77,7 @@ class External:
         return pd.DataFrame(found, columns=["table", "rows", "columns"])
 
     def read(self, table: str, limit: int | None = None) -> pd.DataFrame:
-        """The first `limit` rows of a table, or all.
+        """Returns the first `limit` rows of a table, or all.
 
         Raises:
             StoreError: there is no such table (the message names those there are), or it cannot be read.

@@ -1,4 +1,4 @@
-"""What was imported, and whether the program ended in the midst of it: the table `imports` and a file beside the workspace.
+"""Records imports, and whether the program ended during one: the table `imports` and a file beside the workspace.
 
 An import is announced in a transaction of its own and completed in the one that stores its rows. So after a crash the
 workspace itself tells which imports are whole (those completed) and which was under way (announced only: none of its rows
@@ -18,26 +18,26 @@ from lawlib.store.adding import Added
 
 
 def announce(cursor: duckdb.DuckDBPyConnection, datasets: list[str], began: str) -> int:
-    """Notes that an import into these data sets begins; its number."""
+    """Records that an import into these data sets begins, and returns its number."""
     ((number,),) = cursor.execute("select coalesce(max(number), 0) + 1 from workspace.imports").fetchall()
     cursor.executemany("insert into workspace.imports values (?, ?, ?, '', 0, 0)", [[number, d, began] for d in datasets])
     return int(number)
 
 
 def complete(cursor: duckdb.DuckDBPyConnection, number: int, added: list[Added], began: str, ended: str) -> None:
-    """Notes what the import stored, in the transaction that stores it."""
+    """Records what the import stored, in the transaction that stores it."""
     withdraw(cursor, number)
     rows = [[number, a.dataset, began, ended, a.n_runs, a.n_curve_points] for a in added]
     cursor.executemany("insert into workspace.imports values (?, ?, ?, ?, ?, ?)", rows)
 
 
 def withdraw(cursor: duckdb.DuckDBPyConnection, number: int) -> None:
-    """Forgets an import."""
+    """Deletes the record of an import."""
     cursor.execute("delete from workspace.imports where number = ?", [number])
 
 
 def recover(con: duckdb.DuckDBPyConnection) -> tuple[list[str], list[str]]:
-    """After an end without closing: (what to tell the user, what is wrong); forgets the imports that were under way.
+    """Returns, after an end without closing, (what to tell the user, what is wrong), and forgets imports that were under way.
 
     Every completed import is counted against the rows that are there.
     """
@@ -77,7 +77,7 @@ def recover(con: duckdb.DuckDBPyConnection) -> tuple[list[str], list[str]]:
 
 
 class Mark:
-    """The file `<workspace>.open`: there while this process holds the workspace, left behind by one that was killed."""
+    """The file `<workspace>.open`: present while this process holds the workspace, left behind by one that was killed."""
 
     def __init__(self, workspace: Path) -> None:
         self.path = workspace.with_name(f"{workspace.name}.open")
@@ -87,7 +87,7 @@ class Mark:
         atexit.register(self.remove)
 
     def remove(self) -> None:
-        """The workspace was closed."""
+        """Removes the file when the workspace is closed."""
         atexit.unregister(self.remove)
         if os.getpid() == self._process:
             with suppress(OSError):

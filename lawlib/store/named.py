@@ -1,4 +1,4 @@
-"""What a user keeps under a name: saved analyses (a page and its address; numbers are computed anew) and presets (mappings of columns)."""
+"""Stores what a user saves under a name: analyses (a page and its address; numbers are computed anew) and presets (mappings)."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Named:
     order: str
 
     def saved(self, database: Database) -> pd.DataFrame:
-        """All that is saved, in the table's order."""
+        """Returns all that is saved, in the table's order."""
         if database.schema_version < self.since:
             return pd.DataFrame({c: pd.Series(dtype="str") for c in self.columns})
         return database.read(f"select {', '.join(self.columns)} from workspace.{self.table} order by {self.order}")
 
     def save(self, database: Database, name: str, *values: str, replace: bool) -> None:
-        """Keeps `values` under a name. Raises ValueError for a wrong name, StoreError where it is taken and not replaced."""
+        """Saves `values` under a name. Raises ValueError for a wrong name, StoreError where it is taken and not replaced."""
         name = " ".join(name.split())
         if not 1 <= len(name) <= MAX_NAME:
             raise ValueError(f"A {self.noun} needs a name of 1 to {MAX_NAME} characters; this one has {len(name)}.")
@@ -52,7 +52,7 @@ class Named:
         database.write(change, runs=False)
 
     def delete(self, database: Database, name: str) -> None:
-        """Forgets what has this name. Raises StoreError where there is none."""
+        """Deletes what has this name. Raises StoreError where there is none."""
 
         def change(cursor: duckdb.DuckDBPyConnection) -> None:
             if not cursor.execute(f"delete from workspace.{self.table} where name = ? returning name", [name]).fetchall():

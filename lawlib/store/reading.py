@@ -1,4 +1,4 @@
-"""Queries: data sets, runs and curves of the attached databases. `place` is the database that holds the data set."""
+"""Reads data sets, runs and curves from the attached databases. `place` is the database that holds the data set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PART = 1_000_000
 
 
 def datasets(database: Database, shipped: str) -> pd.DataFrame:
-    """One row a data set: those of the file `shipped` first; of two with one name, the workspace's."""
+    """Returns one row a data set: those of the file `shipped` first; of two with one name, the workspace's."""
     return database.read(
         f"""with known as (
             select 1 as place, * from workspace.datasets where deleted = ''
@@ -39,7 +39,7 @@ def datasets(database: Database, shipped: str) -> pd.DataFrame:
 
 
 def runs(database: Database, place: str, dataset: str, wanted: Iterable[str] = COLUMNS) -> pd.DataFrame:
-    """These canonical columns in the order of adding; the workspace's exclusions lie over those of the rows."""
+    """Returns these canonical columns in the order of adding; the workspace's exclusions replace those of the rows."""
     columns = ", ".join(
         {
             "excluded": "coalesce(x.excluded, r.excluded) as excluded",
@@ -62,7 +62,7 @@ def runs(database: Database, place: str, dataset: str, wanted: Iterable[str] = C
 def curves(
     database: Database, place: str, dataset: str, run_ids: Iterable[str] | None, split: str | None, max_points: int | None
 ) -> pd.DataFrame:
-    """See `Store.curves`. Thinning groups the points of a curve by their number, so that it needs no sorting.
+    """Returns what `Store.curves` describes. Thinning groups points by their number, so that it needs no sorting.
 
     The curves are chosen first, from the small tables, and then read from where that is quickest: a plan for one kind of
     them alone skips the blocks of other runs, one for all kinds does not.
@@ -102,7 +102,7 @@ def curves(
 def curve_parts(
     database: Database, place: str, dataset: str, split: str, max_points: int
 ) -> Iterator[tuple[float, pd.DataFrame]]:
-    """See `Store.curve_parts`. Without texts and in the order of storing, thirty million points are read in seconds."""
+    """Yields what `Store.curve_parts` describes. Without texts, in storage order, thirty million points take seconds."""
     chosen = database.read(
         f"""select r.place, z.run, z.split, z.n_points from {place}.curve_sizes z join
             (select seq, row_number() over (order by seq) - 1 as place from {place}.runs where dataset = $dataset) r on z.run = r.seq
@@ -131,7 +131,7 @@ def curve_parts(
 
 
 def curve_ends(database: Database, place: str, dataset: str, run_ids: Iterable[str] | None) -> pd.DataFrame:
-    """See `Store.curve_ends`. The thinned copies of long curves keep what is asked for."""
+    """Returns what `Store.curve_ends` describes. The thinned copies of long curves keep what is needed."""
     old = place == "workspace" and database.schema_version < CURVES_VERSION
     wanted, frames = "", {}
     if run_ids is not None:
@@ -159,7 +159,7 @@ def curve_ends(database: Database, place: str, dataset: str, run_ids: Iterable[s
 
 
 def _sources(place: str, chosen: pd.DataFrame, max_points: int | None, old: bool) -> list[tuple[str, pd.DataFrame]]:
-    """Queries over a table `kind` of curves, each with those it is for: whole ones, ones to thin, ones with a thinned copy."""
+    """Returns queries over a table `kind` of curves, each with its curves: whole ones, ones to thin, ones with a thinned copy."""
     points, n = f"{place}.curves", chosen["n_points"]
     if max_points is None:
         kinds = [(f"select * from {points}", chosen)]
@@ -174,6 +174,6 @@ def _sources(place: str, chosen: pd.DataFrame, max_points: int | None, old: bool
 
 
 def ids(run_ids: Iterable[str]) -> pd.DataFrame:
-    """Run ids as a table that queries can name; one id alone is taken as a list of one."""
+    """Returns run ids as a table that queries can name; one id alone is taken as a list of one."""
     listed = [run_ids] if isinstance(run_ids, str) else list(dict.fromkeys(run_ids))
     return pd.DataFrame({"run_id": pd.Series(listed, dtype="str")})

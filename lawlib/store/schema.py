@@ -1,4 +1,4 @@
-"""The tables of a lawlib database, as a list of migrations, and the check that a file has them.
+"""The tables of a lawlib database as a list of migrations, and the check that a file has them.
 
 Plain columnar tables without indexes: DuckDB skips blocks by their minimum and maximum, and runs and curves lie in the order
 of `seq`, the running number of a run within its file. Curves refer to it, so that 100 million points carry one integer
@@ -71,8 +71,7 @@ TABLES = (
 
 
 def migrate(con: duckdb.DuckDBPyConnection, db: str, *, version: int | None = None, upto: int | None = None) -> None:
-    """Brings the attached, writable database `db` to the present schema (or to step `upto`), one transaction a step, then a
-    CHECKPOINT.
+    """Brings the attached, writable database `db` to the present schema (or to step `upto`), a transaction a step, then CHECKPOINT.
 
     `version` is the first value of the write counter; by default the time in microseconds, so that counters of
     different workspaces do not meet and a cache keyed by one never serves the other.
@@ -129,7 +128,7 @@ def check(con: duckdb.DuckDBPyConnection, db: str, what: str) -> None:
 
 
 def schema_version(con: duckdb.DuckDBPyConnection, db: str) -> int:
-    """The schema version the database says it has; 0 where it says nothing usable."""
+    """Returns the schema version that the database records; 0 where it records nothing usable."""
     try:
         ((version,),) = con.execute(f"select coalesce(max(schema_version), 0) from {db}.meta").fetchall()
         return int(version)
@@ -138,7 +137,7 @@ def schema_version(con: duckdb.DuckDBPyConnection, db: str) -> int:
 
 
 def write_counter(con: duckdb.DuckDBPyConnection, db: str) -> int:
-    """The number that changes with every write."""
+    """Returns the number that changes with every write."""
     ((version,),) = con.execute(f"select max(version) from {db}.meta").fetchall()
     return int(version)
 

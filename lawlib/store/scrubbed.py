@@ -1,4 +1,4 @@
-"""What imports left out of a data set's logs because it tells of people and machines: kinds and counts, never the values."""
+"""Stores what imports removed from a data set's logs as private: kinds and counts, never the values."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _TYPES = {"field": "str", "kind": "str", "n": "int64", "whole": "bool", "added":
 
 
 def none() -> pd.DataFrame:
-    """No row at all."""
+    """Returns a table without rows."""
     return pd.DataFrame({c: pd.Series(dtype=t) for c, t in _TYPES.items()})
 
 
 def saved(database: Database, dataset: str) -> pd.DataFrame:
-    """What was left out of a data set of the workspace, import after import."""
+    """Returns what was removed from a data set of the workspace, import after import."""
     if database.schema_version < SINCE:
         return none()
     sql = f"select {', '.join(COLUMNS)} from workspace.scrubbed where dataset = $dataset order by rowid"
@@ -27,7 +27,7 @@ def saved(database: Database, dataset: str) -> pd.DataFrame:
 
 
 def insert(cursor: duckdb.DuckDBPyConnection, dataset: str, found: pd.DataFrame, added: str) -> None:
-    """Notes what one import left out: a frame with the columns field, kind, n and whole."""
+    """Records what one import removed: a frame with the columns field, kind, n and whole."""
     missing = [c for c in COLUMNS[:4] if c not in found]
     if missing:
         raise ValueError(f'What was scrubbed has no column "{missing[0]}"; its columns are {", ".join(map(str, found.columns))}.')

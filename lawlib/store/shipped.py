@@ -1,4 +1,4 @@
-"""`runs.duckdb`: built from the text seeds, and compared with them by content (its bytes differ from build to build)."""
+"""Builds `runs.duckdb` from the text seeds, and compares them by content (its bytes differ from build to build)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from uuid import uuid4
 
 import duckdb
 import pandas as pd
+from platformdirs import user_data_path
 
 from lawlib import seeds
 from lawlib.store import adding, schema
 from lawlib.store.database import STORAGE, connect, quoted
 
-DEFAULT = Path(__file__).parents[2] / "runs.duckdb"
+_CHECKOUT = Path(__file__).parents[2]
+_IN_CHECKOUT = (_CHECKOUT / "pyproject.toml").is_file()
+DEFAULT = (_CHECKOUT if _IN_CHECKOUT else Path(__file__).parents[1] / "data") / "runs.duckdb"
+"""The bundled data: at the top of a checkout, among the package's data where the library is installed."""
 REFERENCES = tuple(name for name in seeds.NAMES if name not in ("catalogue", "datasets", "runs_marin"))
 
 
@@ -69,3 +73,12 @@ def _fill(con: duckdb.DuckDBPyConnection) -> None:
 def _content(con: duckdb.DuckDBPyConnection, db: str) -> dict[str, pd.DataFrame]:
     tables = con.execute("select table_name from duckdb_tables() where database_name = ?", [db]).fetchall()
     return {name: con.execute(f"select * from {db}.{name} order by rowid").df() for (name,) in sorted(tables)}
+
+
+def workspace() -> Path:
+    """Where uploads are kept unless LAWLIB_WORKSPACE names a file: beside a checkout's bundled data, else in the user's data folder."""
+    if named := os.environ.get("LAWLIB_WORKSPACE"):
+        return Path(named)
+    if _IN_CHECKOUT:
+        return DEFAULT.with_name("workspace.duckdb")
+    return user_data_path("lawlib", appauthor=False) / "workspace.duckdb"

@@ -1,4 +1,4 @@
-"""The store: the bundled data sets and the user's own, seen as one.
+"""The store: the bundled data sets and the user's own, presented as one.
 
 The bundled file is read-only and never written; uploads, exclusions and remembered mappings go to the workspace file.
 Where both have a data set of one name, the user's is shown.
@@ -6,7 +6,6 @@ Where both have a data set of one name, the user's is shown.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,12 +23,12 @@ from lawlib.store.named import ANALYSES, PRESETS
 
 
 def open_store(shipped: str | Path | None = None, workspace: str | Path | None = None) -> Store:
-    """The store of these two files; a context manager.
+    """Returns the store of these two files; a context manager.
 
     Args:
-        shipped: the bundled data; by default `runs.duckdb` beside the package.
-        workspace: where uploads are kept; by default what LAWLIB_WORKSPACE names, else `workspace.duckdb` beside the
-            bundled data. ":memory:" keeps nothing.
+        shipped: the bundled data; by default the checkout's or the installed package's own.
+        workspace: where uploads are kept; by default what LAWLIB_WORKSPACE names, else `workspace.duckdb` beside a checkout's
+            bundled data, else the same in the user's data folder. ":memory:" keeps nothing.
     Raises:
         StoreError: the bundled data are missing, or a file is damaged, of another kind or of a newer program. A workspace
             that another program holds open, or that cannot be created, is no error: see `Store.warnings`.
@@ -42,7 +41,7 @@ class Store:
 
     def __init__(self, shipped_path: str | Path | None = None, workspace: str | Path | None = None) -> None:
         path = Path(shipped_path or shipped.DEFAULT).expanduser().resolve()
-        chosen = workspace or os.environ.get("LAWLIB_WORKSPACE") or shipped.DEFAULT.with_name("workspace.duckdb")
+        chosen = workspace or shipped.workspace()
         self._database = share(None if str(chosen) == ":memory:" else Path(chosen))
         try:
             self._shipped = self._database.attach_shipped(path)
@@ -59,7 +58,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Gives the files up; the last store of a process on a workspace closes it."""
+        """Releases the files; the last store of a process on a workspace closes it."""
         if not self._closed:
             self._closed = True
             self._database.close()
@@ -72,22 +71,22 @@ class Store:
 
     @property
     def version(self) -> int:
-        """A number that changes with every write: the key of every cache."""
+        """Changes with every write; use it as cache key for data that depend on exclusions too."""
         return self._db.version
 
     @property
     def runs_version(self) -> int:
-        """The `version` of the last write that may have changed more than exclusions: the key of what they have no part in."""
+        """Changes with every write except exclusions; use it as cache key for data that do not depend on exclusions."""
         return self._db.runs_version
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences on what the user should know, such as that the workspace is held by another program."""
+        """Sentences about problems that the user should know, such as that another program holds the workspace."""
         return list(self._db.warnings)
 
     @property
     def notices(self) -> list[str]:
-        """Sentences on how the workspace was found, such as that it is whole although the program had been killed."""
+        """Sentences about the state of the workspace, such as that it is whole although the program had been killed."""
         return list(self._db.notices)
 
     @property
@@ -98,18 +97,18 @@ class Store:
     # Reading
 
     def datasets(self) -> pd.DataFrame:
-        """One row a data set, the bundled ones first, each in the order of adding; deleted ones are left out.
+        """Returns one row a data set, the bundled ones first, each in the order of adding; deleted ones are left out.
 
         Columns: dataset, title, kind, source, licence, flops_rule, notes, n_runs, n_curve_points, created.
         """
         return reading.datasets(self._db, self._shipped)
 
     def runs(self, dataset: str) -> pd.DataFrame:
-        """The runs of a data set in canonical columns and in the order of adding, with the user's exclusions."""
+        """Returns the runs of a data set in canonical columns and in the order of adding, with the user's exclusions."""
         return reading.runs(self._db, *self._find(dataset))
 
     def exclusions(self, dataset: str) -> pd.DataFrame:
-        """The columns excluded and exclude_reason of `runs` alone."""
+        """Returns the columns excluded and exclude_reason of `runs` alone."""
         return reading.runs(self._db, *self._find(dataset), ("excluded", "exclude_reason"))
 
     def curves(
@@ -119,7 +118,7 @@ class Store:
         split: str | None = None,
         max_points: int | None = None,
     ) -> pd.DataFrame:
-        """Training curves, run after run and by step: columns run_id, step, tokens, flops, split, loss, hours.
+        """Returns training curves, run after run and by step: columns run_id, step, tokens, flops, split, loss, hours.
 
         Args:
             run_ids: of these runs only; by default of all.
@@ -133,26 +132,27 @@ class Store:
         return reading.curves(self._db, *self._find(dataset), run_ids, split, max_points)
 
     def curve_parts(self, dataset: str, split: str, max_points: int) -> Iterator[tuple[float, pd.DataFrame]]:
-        """The curves of one split, all of them, some millions of points at a time: (share of them done with it, points).
+        """Yields all curves of one split, some millions of points at a time: (share of them done with it, points).
 
         Whole curves, one after the other and thinned as by `curves`; columns place (of the run among `runs`), tokens, loss.
         """
         return reading.curve_parts(self._db, *self._find(dataset), split, max_points)
 
     def curve_ends(self, dataset: str, run_ids: Iterable[str] | None = None) -> pd.DataFrame:
-        """Where every curve (of these runs) begins and ends: run_id, split, n_points, first_step, last_step, first_loss, last_loss,
-        lowest_loss.
+        """Returns the ends of every curve (of these runs), a row each.
+
+        Columns run_id, split, n_points, first_step, last_step, first_loss, last_loss, lowest_loss.
         """
         return reading.curve_ends(self._db, *self._find(dataset), run_ids)
 
     def splits(self, dataset: str) -> list[str]:
-        """The names of the curves' splits, sorted."""
+        """Returns the names of the curves' splits, sorted."""
         place, dataset = self._find(dataset)
         sql = f"select distinct split from {place}.curve_sizes where dataset = $dataset order by split"
         return self._db.read(sql, {"dataset": dataset})["split"].tolist()
 
     def evaluations(self, dataset: str) -> pd.DataFrame:
-        """Benchmark results: columns run_id, benchmark, metric, value, in the order of adding."""
+        """Returns benchmark results: columns run_id, benchmark, metric, value, in the order of adding."""
         bundled = self._rows("evaluations", adding.EVALUATION_COLUMNS, dataset)
         place, name = self._find(dataset)
         if place == "workspace":
@@ -162,11 +162,11 @@ class Store:
         return both.drop_duplicates(["run_id", "benchmark", "metric"], keep="last", ignore_index=True)
 
     def derivations(self, dataset: str) -> pd.DataFrame:
-        """How each quantity came about: columns run_id ("" for all runs), quantity, source, factor, rule."""
+        """Returns how each quantity was derived: columns run_id ("" for all runs), quantity, source, factor, rule."""
         return self._rows("derivations", adding.DERIVATION_COLUMNS, dataset)
 
     def scrubbed(self, dataset: str) -> pd.DataFrame:
-        """What was left out of the logs on import, as it tells of people and machines; never the values themselves.
+        """Returns what imports removed from the logs as private: kinds and counts, never the values themselves.
 
         Columns: field (the log's column), kind ("host name", "path", ...), n (different values), whole (the column is not
         kept at all), added (the time of the import). Nothing is known of data sets stored before this was noted.
@@ -180,7 +180,7 @@ class Store:
         return self._db.read(sql, {"dataset": dataset})
 
     def reference(self, name: str) -> pd.DataFrame:
-        """A table of published figures, such as "released_models", "krajewski_table2" or "published_laws".
+        """Returns a table of published figures, such as "released_models", "krajewski_table2" or "published_laws".
 
         Raises:
             StoreError: there is no such table; the message names those there are.
@@ -269,7 +269,7 @@ class Store:
         return Added(name, n_runs, len(runs) - n_runs, n_points)
 
     def set_evaluations(self, dataset: str, evaluations: pd.DataFrame) -> tuple[int, int]:
-        """Keeps benchmark results of a data set's runs, of bundled ones too: (how many, how many of them replace another).
+        """Stores benchmark results of a data set's runs, bundled ones too: (how many, how many of them replace another).
 
         evaluations: columns run_id, benchmark, metric, value.
         Raises StoreError where they name runs that the data set does not have: nothing is kept then.
@@ -280,7 +280,7 @@ class Store:
         return len(evaluations), replaced[-1]
 
     def remove_evaluations(self, dataset: str) -> None:
-        """Forgets the benchmark results that were added to a data set."""
+        """Deletes the benchmark results that were added to a data set."""
         _, name = self._find(dataset)
         self._db.write(lambda c: c.execute("delete from workspace.evaluations where dataset = ?", [name]), runs=False)
 
@@ -295,7 +295,7 @@ class Store:
         self._mark(dataset, run_ids, True, reasons)
 
     def include(self, dataset: str, run_ids: Iterable[str]) -> None:
-        """Takes runs into fits again."""
+        """Includes runs in fits again."""
         self._mark(dataset, run_ids, False, "")
 
     def _mark(self, dataset: str, run_ids: Iterable[str], excluded: bool, reason: str | list[str]) -> None:
@@ -327,7 +327,7 @@ class Store:
         self._set(dataset, "title", title.strip(), deleted=False)
 
     def delete(self, dataset: str) -> None:
-        """Takes a data set of the user's out of sight; `restore_deleted` brings it back, `purge` frees its space."""
+        """Hides a data set of the user's; `restore_deleted` brings it back, `purge` frees its space."""
         self._set(dataset, "deleted", now(), deleted=False)
 
     def restore_deleted(self, dataset: str) -> None:
@@ -335,7 +335,7 @@ class Store:
         self._set(dataset, "deleted", "", deleted=True)
 
     def deleted(self) -> pd.DataFrame:
-        """The deleted data sets, last deleted first: columns dataset, title, kind, n_runs, deleted (a time)."""
+        """Returns the deleted data sets, last deleted first: columns dataset, title, kind, n_runs, deleted (a time)."""
         return self._db.read(
             """select dataset, title, kind, (select count(*) from workspace.runs r where r.dataset = d.dataset) as n_runs, deleted
             from workspace.datasets d where deleted <> '' order by deleted desc, seq desc"""
@@ -365,11 +365,11 @@ class Store:
         backup.backup(self._db, Path(path).expanduser().resolve())
 
     def backup_bytes(self) -> bytes:
-        """The whole workspace as the bytes of one file, for a download."""
+        """Returns the whole workspace as the bytes of one file, for a download."""
         return backup.backup_bytes(self._db)
 
     def restore(self, data: bytes | str | Path) -> Path | None:
-        """Replaces the workspace's content by that of a backup; the file in which the content before was kept.
+        """Replaces the workspace's content by that of a backup, and returns the file that keeps the content before.
 
         Raises:
             StoreError: the backup is damaged, of another kind or of a newer program; the workspace is as it was.
@@ -377,7 +377,7 @@ class Store:
         return backup.restore(self._db, data)
 
     def remember(self, signature: str, mapping_json: str) -> None:
-        """Keeps how a user mapped the columns of a file, by the signature of its columns."""
+        """Stores how a user mapped the columns of a file, by the signature of its columns."""
 
         def change(cursor: duckdb.DuckDBPyConnection) -> None:
             cursor.execute("delete from workspace.mappings where signature = ?", [signature])
@@ -386,13 +386,13 @@ class Store:
         self._db.write(change)
 
     def recall(self, signature: str) -> str | None:
-        """The mapping remembered for this signature, or None."""
+        """Returns the mapping remembered for this signature, or None."""
         sql = "select mapping from workspace.mappings where signature = $signature"
         found = self._db.read(sql, {"signature": signature})
         return None if found.empty else str(found["mapping"].iloc[0])
 
     def save_preset(self, name: str, mapping_json: str, *, replace: bool = False) -> None:
-        """Keeps a mapping of columns under a name, for files of any columns (`remember` is for those of the same).
+        """Stores a mapping of columns under a name, for files of any columns (`remember` is for files with the same).
 
         Raises:
             StoreError: the name is taken and `replace` is False, or nothing can be saved; ValueError: an empty or long name.
@@ -400,15 +400,15 @@ class Store:
         PRESETS.save(self._db, name, mapping_json, replace=replace)
 
     def presets(self) -> pd.DataFrame:
-        """Saved mappings by name: columns name, mapping (JSON), created (a time)."""
+        """Returns saved mappings by name: columns name, mapping (JSON), created (a time)."""
         return PRESETS.saved(self._db)
 
     def delete_preset(self, name: str) -> None:
-        """Forgets a saved mapping. Raises StoreError where there is none of this name."""
+        """Deletes a saved mapping. Raises StoreError where there is none of this name."""
         PRESETS.delete(self._db, name)
 
     def save_analysis(self, name: str, page: str, query: str, summary: str = "", *, replace: bool = False) -> None:
-        """Keeps a page's address under a name. `query` is the address's part after "?", `summary` the answer it gave.
+        """Stores a page's address under a name. `query` is the address's part after "?", `summary` the answer it gave.
 
         Raises:
             StoreError: the name is taken and `replace` is False, or nothing can be saved; ValueError: an empty or long name.
@@ -416,15 +416,15 @@ class Store:
         ANALYSES.save(self._db, name, page, query, summary, replace=replace)
 
     def analyses(self) -> pd.DataFrame:
-        """Saved analyses, the last first: columns name, page, query, summary, created (a time)."""
+        """Returns saved analyses, the last first: columns name, page, query, summary, created (a time)."""
         return ANALYSES.saved(self._db)
 
     def delete_analysis(self, name: str) -> None:
-        """Forgets a saved analysis. Raises StoreError where there is none of this name."""
+        """Deletes a saved analysis. Raises StoreError where there is none of this name."""
         ANALYSES.delete(self._db, name)
 
     def open_external(self, source: str | Path | bytes) -> External:
-        """A user's own DuckDB file, read-only and unable to reach anything else; a context manager.
+        """Opens a user's own DuckDB file, read-only and unable to reach anything else; a context manager.
 
         Raises:
             StoreError: it is no DuckDB file, damaged, of another version, or held open by a program.
@@ -443,7 +443,7 @@ class Store:
             return bool(cursor.execute(sql, [name]).fetchall())
 
     def _find(self, dataset: str) -> tuple[str, str]:
-        """The attached database that holds the data set, and its id."""
+        """Returns the attached database that holds the data set, and its id."""
         name = adding.slug(dataset)
         with self._db.cursor() as cursor:
             sql = "select 1 from workspace.datasets where dataset = ? and deleted = ''"

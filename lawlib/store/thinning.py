@@ -1,4 +1,4 @@
-"""Few points of long curves, chosen in SQL so that spikes stay: of equal stretches those of lowest and highest loss.
+"""Chooses few points of long curves in SQL, keeping spikes: of equal stretches those of lowest and highest loss.
 
 Long curves are thinned once more when they are added, to `LEVEL` points in the table `curves_thin`: a chart of a thousand
 curves then reads a few hundred thousand points instead of ten million. Both tables number points alike, so thinning
@@ -13,7 +13,7 @@ LEVEL = 514
 LONG = 4 * LEVEL
 """Points above which a curve is thinned when it is added, which costs at most a quarter of its space."""
 BATCH = 4_000_000
-"""Points thinned at once: the store's memory is bounded."""
+"""Points thinned at once, which bounds the store's memory."""
 
 
 def thin_all(con: duckdb.DuckDBPyConnection, db: str) -> None:
@@ -32,7 +32,7 @@ def thin_all(con: duckdb.DuckDBPyConnection, db: str) -> None:
 
 
 def thinned(points: str, curves: str, max_points: int) -> str:
-    """A query for at most `max_points` points of each curve.
+    """Returns a query for at most `max_points` points of each curve.
 
     Args:
         points: the table (or subquery) with columns run, split, point, loss and others.

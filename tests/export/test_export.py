@@ -67,7 +67,7 @@ def drawn(trace: dict, axis: str) -> np.ndarray:
 
 def shown(at) -> Analysis:
     """What the page's Export would take away."""
-    return at.session_state["collected"].exported
+    return at.session_state["shown"].exported
 
 
 STATES = [

@@ -66,7 +66,7 @@ SWEPT.loc[SWEPT["granularity"] == 8, "name"] = NAUGHTY
 PAIRS = lawlib.pair_runs(
     as_runs(SWEPT), *(SWEPT.loc[(SWEPT["granularity"] == g) & (SWEPT["expansion"] == 8), "run_id"] for g in (1, 8)), HELD["G"]
 )
-VERSUS = lawlib.speedups(PAIRS, SWEPT_CURVES)
+SPEEDUPS = lawlib.speedups(PAIRS, SWEPT_CURVES)
 E16 = lawlib.published("krajewski2024-moe-e16")
 SIDES = [SWEPT.set_index("run_id").loc[PAIRS[side]].reset_index() for side in "ab"]
 PREDICTED = pd.DataFrame({"gain": predicted_gain(E16, *SIDES)}).assign(gain_low=0.1, gain_high=0.2)
@@ -118,10 +118,10 @@ BUILDERS = {
     "backtest": lambda s: figures.backtest_figure(BACKTEST.points, BACKTEST.cut, s),
     "runs": lambda s: figures.runs_figure(RUNS, "flops", "n_active", s),
     "curves": lambda s: figures.curves_figure(CURVES, {"a": NAUGHTY}, "tokens", s),
-    "speedup": lambda s: figures.speedup_figure(VERSUS.points, VERSUS.pairs, s, "tokens", "G = 1", NAUGHTY),
-    "progress": lambda s: figures.progress_figure(along_training(VERSUS), s, "flops", "G = 1", NAUGHTY, "95 %"),
+    "speedup": lambda s: figures.speedup_figure(SPEEDUPS.points, SPEEDUPS.pairs, s, "tokens", "G = 1", NAUGHTY),
+    "progress": lambda s: figures.progress_figure(along_training(SPEEDUPS), s, "flops", "G = 1", NAUGHTY, "95 %"),
     "pair": lambda s: figures.pair_figure(
-        SWEPT_CURVES, VERSUS.pairs.iloc[0], VERSUS.points.query("pair == 0"), CROSSED, s, "tokens", "G = 1", NAUGHTY
+        SWEPT_CURVES, SPEEDUPS.pairs.iloc[0], SPEEDUPS.points.query("pair == 0"), CROSSED, s, "tokens", "G = 1", NAUGHTY
     ),
     "gain": lambda s: figures.gain_figure(PAIRS, s, "G = 1", NAUGHTY, 0.001, {"a law": PREDICTED}),
     "benchmarks": lambda s: figures.benchmark_figure(COMPARED, s, "G = 1", NAUGHTY),
@@ -656,7 +656,7 @@ class TestCoarseAgainstFine:
     def test_speed_ups_are_those_of_the_table_a_line_a_pair_smallest_size_first(self):
         fig = BUILDERS["speedup"](figures.LIGHT)
         assert len(fig.data) == len(PAIRS)
-        first = VERSUS.points[VERSUS.points["pair"] == PAIRS["n_active"].argmin()]
+        first = SPEEDUPS.points[SPEEDUPS.points["pair"] == PAIRS["n_active"].argmin()]
         assert fig.data[0].y.tolist() == first["tokens"].tolist()
         assert [t.name for t in fig.data if t.showlegend] == ["N 1M", "N 3M", "N 10M"]
         assert fig.layout.xaxis.autorange == "reversed"
@@ -664,7 +664,7 @@ class TestCoarseAgainstFine:
     def test_the_pair_s_bar_runs_between_the_two_at_the_lowest_common_loss(self):
         fig = BUILDERS["pair"](figures.LIGHT)
         bar = next(t for t in fig.data if "x at loss" in t.name)
-        last = VERSUS.points[VERSUS.points["pair"] == 0].iloc[-1]
+        last = SPEEDUPS.points[SPEEDUPS.points["pair"] == 0].iloc[-1]
         assert bar.x == (last["tokens_b"], last["tokens_a"])
         assert bar.y == (last["loss"],) * 2
 

@@ -423,13 +423,13 @@ def test_the_uploader_takes_files_of_any_ending():
     """So that the content decides, and all endings are tried here."""
     calls = [
         node
-        for source in (ROOT / "ui").glob("*.py")
+        for source in (ROOT / "ui").rglob("*.py")
         for node in ast.walk(ast.parse(source.read_text("utf-8")))
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "file_uploader"
     ]
     assert len(calls) == 3
     assert not any(keyword.arg == "type" for call in calls for keyword in call.keywords)
-    names = re.findall(r'"(\.\w+)",\n', (ROOT / "ui" / "uploading.py").read_text("utf-8"))
+    names = re.findall(r'"(\.\w+)",\n', (ROOT / "ui" / "data" / "upload" / "at_hand.py").read_text("utf-8"))
     assert set(names) <= set(ENDINGS)
 
 
@@ -608,7 +608,7 @@ def test_no_csv_is_written_but_by_safe_csv():
         for source in (ROOT / folder).rglob("*.py"):
             found = [line for line in source.read_text("utf-8").splitlines() if re.search(writers, line)]
             assert len(found) == (source == ROOT / "lawlib" / "export" / "csv.py"), (source, found)
-    for source in [*(ROOT / "ui").glob("*.py"), *(ROOT / "pages").glob("*.py")]:
+    for source in [*(ROOT / "ui").rglob("*.py"), *(ROOT / "pages").glob("*.py")]:
         for call in re.findall(r"download_button\((?:[^()]|\([^()]*\))*\)", source.read_text("utf-8")):
             assert "csv" not in call.lower() or "safe_csv(" in call, (source, call)
 
@@ -616,7 +616,7 @@ def test_no_csv_is_written_but_by_safe_csv():
 def test_streamlit_s_own_csv_of_a_table_is_not_offered():
     """It is written in the browser, as the cells are: tests/in_browser/test_importers_browser.py looks for the button."""
     rule = '[data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) {display: none;}'
-    assert rule in (ROOT / "ui" / "look.py").read_text("utf-8")
+    assert rule in (ROOT / "ui" / "frame" / "look.py").read_text("utf-8")
 
 
 # A failed import

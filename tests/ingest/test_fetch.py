@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lawlib.ingest.detect.releases import _SIGNATURES
+from lawlib.ingest.detection.releases import _SIGNATURES
 from lawlib.ingest.remote.download import FetchError, catalogue, fetch
 from tests.support.http_server import CONTENT
 

@@ -22,12 +22,12 @@ import lawlib
 from lawlib import ingest
 from lawlib.ingest import Table
 from lawlib.ingest.guarded import parcel, process
-from lawlib.ingest.guarded.process import Limits
+from lawlib.ingest.guarded.process import ReadingLimits
 from tests.support.processes import readers
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
-SMALL = Limits(memory=2**30, cpu=2, wall=20)
+SMALL = ReadingLimits(memory=2**30, cpu=2, wall=20)
 RESULTS = b"run,benchmark,metric,value\nr1,arc,acc,0.5\nr2,arc,acc,much\nr2,boolq,acc,0.25\nnobody,arc,acc,1\n"
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limits differ elsewhere")
@@ -63,7 +63,7 @@ def assert_same_frame(a: pd.DataFrame, b: pd.DataFrame) -> None:
             assert [(type(x), repr(x)) for x in a.iloc[:, i]] == [(type(x), repr(x)) for x in b.iloc[:, i]]
 
 
-def task(name: str, limits: Limits = SMALL, progress=None):
+def task(name: str, limits: ReadingLimits = SMALL, progress=None):
     """What the call with this task of `tests.support.hostile` gives."""
     return process._guarded(
         f"tests.support.hostile:{name}", [("bad.csv", b"a,b\n1,2\n")], parcel.load_table, "", progress, limits
@@ -204,7 +204,7 @@ def test_every_end_is_a_sentence(name, sentence):
 
 def test_a_reading_that_waits_ends_by_the_clock():
     with pytest.raises(lawlib.ReadError, match=r"bad\.csv takes more than 2 s to be read: give fewer or smaller files"):
-        task("sleep", Limits(wall=2))
+        task("sleep", ReadingLimits(wall=2))
 
 
 def test_what_progress_raises_cancels_the_reading(tmp_path):
@@ -312,5 +312,5 @@ def test_a_file_that_unpacks_to_more_than_the_memory_ends_in_a_sentence():
             "lawlib.ingest.guarded.child:read_table",
             [("wide.csv.gz", content)],
             parcel.load_table,
-            limits=Limits(memory=3 * 2**28),
+            limits=ReadingLimits(memory=3 * 2**28),
         )

@@ -9,7 +9,7 @@ import pytest
 
 from lawlib import ingest
 from lawlib.errors import ReadError
-from lawlib.ingest.detect import columns
+from lawlib.ingest.detection import columns
 from lawlib.ingest.formats import body
 from lawlib.ingest.many import small
 

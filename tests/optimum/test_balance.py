@@ -54,7 +54,7 @@ def test_the_loss_is_the_law_s_and_its_slopes_are_differences_of_it(name, rule):
     log_c = rng.uniform(np.log(1e17), np.log(1e25), 40)
     u = rng.uniform(np.log(1e6), np.log(1e11), 40)
     balance = Balance(law, E, G, 1)
-    log_loss, tilt, _ = balance(u, log_c)
+    log_loss, log_balance, _ = balance(u, log_c)
     slopes = balance.slopes(u, log_c)
     np.testing.assert_allclose(log_loss, said(law, u, log_c), rtol=1e-13, atol=1e-13)
     in_u = (said(law, u + h, log_c) - said(law, u - h, log_c)) / (2 * h)
@@ -62,7 +62,7 @@ def test_the_loss_is_the_law_s_and_its_slopes_are_differences_of_it(name, rule):
     np.testing.assert_allclose(slopes.loss_u, in_u, atol=1e-9)
     np.testing.assert_allclose(balance.along(u, log_c)[1], in_u, atol=1e-9)
     np.testing.assert_allclose(slopes.loss_c, in_c, atol=1e-9)
-    assert (np.sign(tilt[np.abs(in_u) > 1e-6]) == np.sign(in_u[np.abs(in_u) > 1e-6])).all()
+    assert (np.sign(log_balance[np.abs(in_u) > 1e-6]) == np.sign(in_u[np.abs(in_u) > 1e-6])).all()
     ahead, behind = balance(u + h, log_c)[1], balance(u - h, log_c)[1]
     np.testing.assert_allclose(balance(u, log_c)[2], (ahead - behind) / (2 * h), rtol=1e-4, atol=1e-7)
 
@@ -88,8 +88,8 @@ def test_terms_that_move_alike_are_one():
 def test_an_irreducible_loss_of_zero_is_no_trouble():
     law = law_of("chinchilla")
     none = replace(law, theta=law.law.theta(PARAMS["chinchilla"] | {"L_inf": 0.0}))
-    log_loss, tilt, slope = Balance(none, E, G, 0)(np.asarray(20.0), np.asarray(50.0))
-    assert np.isfinite([log_loss, tilt, slope]).all()
+    log_loss, log_balance, slope = Balance(none, E, G, 0)(np.asarray(20.0), np.asarray(50.0))
+    assert np.isfinite([log_loss, log_balance, slope]).all()
     assert log_loss == pytest.approx(said(none, np.asarray(20.0), np.asarray(50.0)), abs=1e-13)
 
 

@@ -1,4 +1,4 @@
-"""Every test of a page: navigation as on a server, and few refits."""
+"""Fixtures of every test of a page: navigation as on a server, and few bootstrap refits."""
 
 import pytest
 from streamlit.runtime.pages_manager import PagesManager
@@ -20,7 +20,7 @@ def navigation(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def few_resamples(request, monkeypatch):
-    """Bands of 30 refits instead of 300, except where a test reads their number: refits are most of these tests' time."""
+    """Bands of 30 refits instead of 300, except where a test reads their number: refits take most of these tests' time."""
     if "all_resamples" not in request.fixturenames:
         monkeypatch.setattr("ui.cached.fits.N_RESAMPLES", 30)
 

@@ -1,4 +1,4 @@
-"""Page 10 run from app.py: two groups of runs compared, by training curves and by finished runs, with laws and benchmarks beside."""
+"""The Fine-grained at scale page run from app.py: two groups of runs compared, with laws and benchmarks beside."""
 
 import re
 

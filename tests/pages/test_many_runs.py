@@ -310,7 +310,7 @@ def test_pages_of_laws_say_up_to_how_many_runs_they_are_fitted(page):
 
 
 def test_filters_bring_many_runs_within_what_laws_are_fitted_to(many, monkeypatch):
-    monkeypatch.setattr("ui.cached.runs.MANY", 1000)
+    monkeypatch.setattr("ui.cached.selections.MANY", 1000)
     low = float(many["flops"].nlargest(200).min())
     at = open_page("fit", dataset="mine", cmin=f"{low:.17g}")
     n = int((many["flops"] >= low / 1.001).sum())

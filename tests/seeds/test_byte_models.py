@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 import lawlib
-from lawlib import seeds
 from lawlib.architecture import Transformer
 from lawlib.runs.canonical import CURVE_COLUMNS
 from lawlib.seeds import byte_models as trained
@@ -98,9 +97,9 @@ def test_the_pooled_deviation_is_that_of_numpy():
 
 
 def test_a_diverged_run_is_kept_without_a_loss_and_says_why(monkeypatch):
-    first, *rest = seeds.sweep.records()[:3]
-    monkeypatch.setattr(seeds.sweep, "records", lambda: ({**first, "status": "diverged", "loss": None}, *rest))
-    runs = seeds.sweep.runs()
+    first, *rest = trained.records()[:3]
+    monkeypatch.setattr(trained, "records", lambda: ({**first, "status": "diverged", "loss": None}, *rest))
+    runs = trained.runs()
     assert runs["excluded"].tolist() == [True, False, False]
     assert np.isnan(runs["loss"].iloc[0])
     assert runs["exclude_reason"].iloc[0] == "diverged"

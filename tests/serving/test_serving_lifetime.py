@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 import lawlib
 from lawlib import serving
 from lawlib.laws.saturation import log_ehat
-from lawlib.serving.constrained import Limits, best_under
+from lawlib.serving.constrained import ServingLimits, best_under
 from lawlib.serving.lifetime import at_loss, break_even, lifetime_optimal, training_rate
 
 JOINT = lawlib.published("ludziejewski2025")
@@ -108,7 +108,7 @@ def test_training_takes_the_hours_of_its_utilisation():
 def random_limits(rng):
     """Limits that bind in some sets and not in others, any of them left out."""
     keep = rng.random(3) < 0.6
-    return Limits(
+    return ServingLimits(
         gpu_hours=float(10 ** rng.uniform(-4, -0.5)) if keep[0] else None,
         memory_gb=float(rng.choice([24, 48, 80, 141, 192, 640])) if keep[1] else None,
         context=float(rng.choice([1024, 16384, 65536])),
@@ -155,5 +155,5 @@ def test_optima_under_serving_limits_are_those_of_a_dense_grid():
 
 
 def test_impossible_limits_leave_no_size():
-    found = best_under(JOINT, 1e22, [1, 8], SERVER, Limits(gpu_hours=1e-12))
+    found = best_under(JOINT, 1e22, [1, 8], SERVER, ServingLimits(gpu_hours=1e-12))
     assert np.isnan(found.loss).all()

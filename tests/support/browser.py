@@ -229,7 +229,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def context(browser, server) -> Iterator[BrowserContext]:
-    """One for all pages of the shared server: in a fresh one, Streamlit's scripts are loaded and compiled anew, half of an opened page's time."""
+    """One browser context for all pages of the shared server: a fresh one loads Streamlit's scripts anew, half of a page's time."""
     context = browser.new_context(base_url=server.url, locale="en-US")
     context.set_default_timeout(1000 * PAGE_SECONDS)
     yield context

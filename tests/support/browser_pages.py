@@ -1,4 +1,4 @@
-"""The pages as a browser shows them, and what is read off them there."""
+"""Helpers that open pages in a real browser and read values off them."""
 
 import re
 
@@ -36,7 +36,7 @@ def answer(page: Page) -> str:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe-core finds grave, as sentences."""
+    """Returns the grave accessibility violations that axe-core finds, as sentences."""
     found = Axe().run(page).response["violations"]
     return [
         f"{v['impact']} {v['id']}: {n['html'][:120]} {[c['message'] for c in n['any']][:1]}"
@@ -58,19 +58,19 @@ def press(page: Page, field: str, key: str = "ArrowRight") -> str:
 
 
 def go(page: Page, title: str) -> None:
-    """To another page, by the sidebar."""
+    """Opens another page, by the sidebar."""
     page.locator(".st-key-menu a").filter(has_text=title).click()
     expect(page.get_by_test_id("stHeading").locator("h1")).to_have_text(title)
     settle(page)
 
 
 def data_set_name(page: Page) -> Locator:
-    """The field for the name under which the runs are stored."""
+    """Returns the field for the name under which the runs are stored."""
     return page.get_by_test_id("stForm").get_by_label("Data set", exact=True)
 
 
 def rows(page: Page, header: str) -> list[list[str]]:
-    """The cells of the table on the page that has this column; a table below is drawn when it comes into sight."""
+    """Returns the cells of the table on the page that has this column; a table below is drawn when it comes into sight."""
     tables = page.get_by_test_id("stDataFrame")
     for i in range(tables.count()):
         tables.nth(i).scroll_into_view_if_needed()
@@ -82,5 +82,5 @@ def rows(page: Page, header: str) -> list[list[str]]:
 
 
 def by_quantity(page: Page) -> dict[str, list[str]]:
-    """What was understood: quantity -> column, unit, rule."""
+    """Returns what was understood: quantity -> column, unit, rule."""
     return {row[0]: row[1:] for row in rows(page, "quantity")}

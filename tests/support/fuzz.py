@@ -1,4 +1,4 @@
-"""Random damage to real log files, the same for the same number: what a fuzz case is made of."""
+"""Damages real log files at random, reproducibly by number: the cases of the fuzz test."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ TOKENS = (
 
 @cache
 def samples() -> list[tuple[str, bytes]]:
-    """(name, content) of every sample file, and some packed ones."""
+    """Returns (name, content) of every sample file, and some packed ones."""
     files = [(p.name, p.read_bytes()) for p in sorted(DATA.rglob("*")) if p.is_file()]
     return [*files, *((f"{name}.gz", gzip.compress(content, mtime=0)) for name, content in files[::5])]
 
 
 def case(number: int) -> tuple[str, bytes]:
-    """(name, content) of a fuzz case: a sample damaged in one to six places, cut, repeated, crossed with another, or plain noise."""
+    """Returns (name, content) of a fuzz case: a sample damaged in one to six places, cut, repeated, crossed with another, or noise."""
     rng = random.Random(number)
     name, content = rng.choice(samples())
     if rng.random() < 0.05:
@@ -61,7 +61,7 @@ def case(number: int) -> tuple[str, bytes]:
 
 
 def read(name: str, content: bytes) -> str:
-    """What the Upload page would make of it: "runs", or the sentence that refuses it. Anything else is a fault and raises."""
+    """Returns what the Upload page would make of it: "runs", or the sentence that refuses it. Anything else raises."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a reader may warn of what it then tells in words
         try:

@@ -1,4 +1,4 @@
-"""Tasks for the reading process that do what damaged and hostile files may do: `test_ingest_guarded` gives them by name."""
+"""Tasks for the reading subprocess that behave as damaged and hostile files may; `test_ingest_guarded` names them."""
 
 import ctypes
 import os

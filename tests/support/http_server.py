@@ -1,4 +1,4 @@
-"""A server on this machine that answers well, oddly, or not at all."""
+"""A server on this machine that answers correctly, oddly, or not at all."""
 
 import http.server
 import threading

@@ -1,4 +1,4 @@
-"""A page opened without a browser, and what is read off it."""
+"""Helpers that open a page without a browser and read values off it."""
 
 import json
 import re
@@ -33,7 +33,7 @@ PAGES = (
 
 
 def open_page(page="overview", **query) -> AppTest:
-    """The page as a link with this query opens it; no exception may be on it. Without a data set, on the published Marin runs."""
+    """Returns the page as a link with this query opens it, without exceptions. Without a data set, the published Marin runs."""
     query.setdefault("dataset", "marin-moe-v16")
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     unfold(at)
@@ -56,7 +56,7 @@ def clean(at: AppTest) -> AppTest:
 
 
 def answer(at: AppTest) -> str:
-    """The answer line: the first markdown of the container keyed "answer"."""
+    """Returns the answer line: the first markdown of the container keyed "answer"."""
 
     def find(block):
         for child in block.children.values():
@@ -75,7 +75,7 @@ def captions(at: AppTest) -> str:
 
 
 def charts(at: AppTest) -> dict[str, dict]:
-    """Every chart of the page by its key, as plotly's JSON."""
+    """Returns every chart of the page by its key, as plotly's JSON."""
     drawn = [
         (c.proto.id, json.loads(c.proto.json)["figure"]) for c in at.get("bidi_component") if c.proto.component_name == "chart"
     ]
@@ -84,19 +84,19 @@ def charts(at: AppTest) -> dict[str, dict]:
 
 
 def figure(at: AppTest, key: str) -> dict:
-    """The chart of this key as plotly's JSON."""
+    """Returns the chart of this key as plotly's JSON."""
     return charts(at)[key]
 
 
 def number_after(pattern: str, text: str) -> float:
-    """The number that the group of `pattern` matches: 14.4B, 1e22, 2.467."""
+    """Returns the number that the group of `pattern` matches: 14.4B, 1e22, 2.467."""
     found = re.search(pattern.replace("#", r"\*{0,2}([\d.,e+-]+[KMBTQ]?)\*{0,2}"), text)
     assert found, f"{pattern} is not in: {text}"
     return lawlib.runs.parse_number(found[1])
 
 
 def dense_and_moe(noise=0.002) -> pd.DataFrame:
-    """112 runs of the joint fine-grained law: dense ones, and MoE ones with E = 4, 16 and G = 1, 2, 8."""
+    """Returns 112 runs of the joint fine-grained law: dense ones, and MoE ones with E = 4, 16 and G = 1, 2, 8."""
     axes = {"sizes": np.geomspace(1e7, 1e9, 4), "tokens": np.geomspace(2e9, 1e11, 4), "noise": noise}
     dense = planted.grid("joint_granular", granularities=(1.0,), expansions=(1.0,), **axes)
     moe = planted.grid("joint_granular", granularities=(1.0, 2.0, 8.0), expansions=(4.0, 16.0), seed=1, **axes)

@@ -87,7 +87,7 @@ AXES = {"G": (1.0, 2.0, 4.0, 8.0, 16.0), "E": (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)}
 
 
 def grid(law, params=None, sizes=SIZES, tokens=TOKENS, granularities=None, expansions=None, noise=0.0, seed=0):
-    """A full factorial of runs that follow `law` (by name) with these parameters and log-normal noise."""
+    """Returns a full factorial of runs that follow `law` (by name) with these parameters and log-normal noise."""
     params = PARAMS[law] if params is None else params
     has_g = law in ("fine_grained", "joint_granular")
     has_e = law in ("joint", "joint_granular", "routed", "inference_optimal", "sparsity")
@@ -113,7 +113,7 @@ def grid(law, params=None, sizes=SIZES, tokens=TOKENS, granularities=None, expan
 
 
 def sweep(seed=0, noise=0.001):
-    """A SIMULATED sweep like the bundled one: (runs, curves) of dense and MoE runs, each with its own D and cosine schedule.
+    """Returns a SIMULATED sweep like the bundled one: (runs, curves) of dense and MoE runs, each with its own D and cosine schedule.
 
     Final losses follow `joint_granular` (E and G of dense runs are 1); before its end a run lies above the law at its tokens
     so far by what its learning rate has not decayed yet.

@@ -1,11 +1,11 @@
-"""What tests ask of processes."""
+"""Helpers that look at processes: which are running, and how much memory they have taken."""
 
 import resource
 from pathlib import Path
 
 
 def readers(folder: Path) -> list[int]:
-    """The processes that have a folder of this place among their arguments."""
+    """Returns the processes that have a folder of this place among their arguments."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -18,5 +18,5 @@ def readers(folder: Path) -> list[int]:
 
 
 def peak() -> int:
-    """Bytes of memory this process has held at most."""
+    """Returns the most bytes of memory that this process has held."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

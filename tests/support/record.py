@@ -1,4 +1,4 @@
-"""A record: what pages and the library say, as compact JSON, and what of it differs later.
+"""Records what pages and the library return, as compact JSON, and finds what differs later.
 
 Texts are kept in full, numbers as numbers; long arrays of numbers as some that pin them (`_numbers`), long columns of texts as their
 digest. One compressed file a case. Numbers agree to `CLOSE` of their size or to `FLOOR`; numbers inside of sentences are text.
@@ -24,7 +24,7 @@ from google.protobuf.json_format import MessageToDict
 from streamlit.testing.v1 import AppTest
 from threadpoolctl import threadpool_info
 
-FOLDER = next(p for p in Path(__file__).resolve().parents if (p / "pyproject.toml").exists()) / "tests" / "data" / "record"
+FOLDER = next(p for p in Path(__file__).resolve().parents if (p / "pyproject.toml").exists()) / "tests" / "pages" / "record"
 CLOSE = 1e-9
 """Relative: of a number, of the sum of an array's absolute values, of every entry of an array."""
 FLOOR = 1e-12
@@ -47,7 +47,7 @@ SKIPPED = {
 
 
 def compact(value: Any) -> Any:
-    """Anything that pages and the library give, as what JSON can hold."""
+    """Returns anything that pages and the library give, in a form that JSON can hold."""
     match value:
         case None | bool() | str():
             return value
@@ -96,7 +96,7 @@ def _list(values: list) -> Any:
 
 
 def _numbers(x: np.ndarray) -> dict:
-    """Numbers that pin an array: `sum` and `tilted` see any entry, `logs` also the small ones beside large ones."""
+    """Returns numbers that pin an array: `sum` and `tilted` see any entry, `logs` also the small ones beside large ones."""
     known = x[np.isfinite(x)]
     at = np.arange(len(known))
     ends = known if len(known) else np.array([0.0])
@@ -126,7 +126,7 @@ def _table(table: pd.DataFrame) -> dict:
 
 
 def outcome(ask: Callable[[], Any], errors: type[Exception] | tuple[type[Exception], ...]) -> Any:
-    """What comes out, or the sentence of the error that does."""
+    """Returns the result, or the sentence of the error."""
     try:
         return compact(ask())
     except errors as error:
@@ -137,7 +137,7 @@ def outcome(ask: Callable[[], Any], errors: type[Exception] | tuple[type[Excepti
 
 
 def page(at: AppTest, answer: str) -> dict:
-    """All that a page shows: its answer, its words in order (menus with their options too), tables, charts and the live explorer."""
+    """Returns all that a page shows: its answer, its words in order (menus with their options too), tables, charts, live explorer."""
     found: dict[str, Any] = {"answer": answer, "words": [], "tables": [], "charts": {}, "scripts": {}}
     for element in _elements(at._tree):
         proto = getattr(element, "proto", None)
@@ -177,14 +177,14 @@ def _show(element: Any, proto: Any, found: dict[str, Any]) -> None:
 
 
 def _chart(spec: str) -> Any:
-    """A figure, however it reached the page."""
+    """Returns a figure, however it reached the page."""
     figure = json.loads(spec)
     figure["layout"].pop("uirevision", None)
     return compact(figure)
 
 
 def script(source: str) -> list[str]:
-    """An exported script's lines, whichever module its names come from."""
+    """Returns an exported script's lines, whichever module its names come from."""
     imported = re.findall(r"^from lawlib[\w.]* import (.+)$", source, flags=re.M)
     names = sorted({name.strip() for line in imported for name in line.split(",")})
     return [
@@ -197,7 +197,7 @@ def script(source: str) -> list[str]:
 
 
 def processor() -> str:
-    """What the last digits of a fit hang on: which instructions numpy and the BLAS use here."""
+    """Returns what the last digits of a fit depend on: which instructions numpy and the BLAS use here."""
     return json.dumps(
         [np.show_config(mode="dicts")["SIMD Extensions"], sorted({str(i.get("architecture")) for i in threadpool_info()})]
     )
@@ -212,7 +212,7 @@ def write(case: str, value: dict) -> None:
 
 
 def read(case: str) -> tuple[str, dict]:
-    """The processor it was recorded on and what was recorded; nothing where nothing was."""
+    """Returns the processor it was recorded on and what was recorded; nothing where nothing was."""
     if not _file(case).exists():
         return "", {}
     whole = json.loads(lzma.decompress(_file(case).read_bytes()))
@@ -224,7 +224,7 @@ def _file(case: str) -> Path:
 
 
 def differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
-    """A line for everything that differs: where, what was recorded, what is now."""
+    """Returns a line for everything that differs: where, what was recorded, what is now."""
     if _is_number(old) and _is_number(new):
         if abs(old - new) > max(FLOOR, CLOSE * max(abs(old), abs(new))):
             yield f"{where}: recorded {old!r}, now {new!r}"

@@ -1,4 +1,4 @@
-"""An MLflow tracking server on this machine, by its REST protocol: answers that a real one gave, in pages, and its failures.
+"""An MLflow tracking server on this machine, by its REST protocol: answers recorded from a real one, in pages, and its failures.
 
 MLflow's own client asks it. The whole `mlflow` server would take 850 MB and 100 s to install; what it answered to the same
 questions about tests/data/trackers/mlflow.db is in mlflow_answers.json (tools/samples.py).

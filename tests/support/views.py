@@ -1,4 +1,4 @@
-"""Random views of the pages: what is chosen on each, as an address says it."""
+"""Random views of the pages: what is chosen on each, as an address gives it."""
 
 import random
 
@@ -43,7 +43,7 @@ PLANNED = {
 
 
 def random_view(rng: random.Random, hashes: dict[str, list[str]]) -> tuple[str, dict]:
-    """A page and what is chosen on it; every field is drawn in some of the views."""
+    """Returns a page and what is chosen on it; every field is drawn in some of the views."""
     page = rng.choice(PAGES)
     dataset = rng.choice(("marin-moe-v16", "marin-moe-v16", "marin-moe-may", "mine"))
     law = rng.choice(("chinchilla", *PUBLISHED)) if rng.random() < 0.7 else ""

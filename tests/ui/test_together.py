@@ -1,4 +1,4 @@
-"""Several elements in one go (ui/session/together.py): nothing is lost, doubled or held for long."""
+"""Elements sent together (ui/session/together.py): nothing is lost, doubled or held for long."""
 
 import time
 from types import SimpleNamespace

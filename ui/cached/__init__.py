@@ -1,7 +1,7 @@
-"""Runs, fits and intervals, each worked out once and shared between sessions."""
+"""Cached calls: runs, fits and intervals, each computed once and shared between sessions."""
 
 from .fits import N_RESAMPLES, UNITS, ensemble, fit, health, measured_gap, origin, progress, reasons, reasons_of, remember
-from .runs import (
+from .selections import (
     analyses,
     budgets,
     datasets,

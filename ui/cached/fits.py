@@ -1,4 +1,4 @@
-"""Laws fitted to the selected runs, their intervals and findings, each worked out once."""
+"""Cached fits of laws to the selected runs, with their intervals and findings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lawlib.optimum import GRANULARITIES, slice_labels
 from lawlib.runs import content_hashes
 
 from ..session import on_page, state
-from .runs import chosen, datasets, filter_arguments, selected, selection, selection_of, too_many_of
+from .selections import chosen, datasets, filter_arguments, selected, selection, selection_of, too_many_of
 
 N_RESAMPLES = 300
 """Bootstrap replicates behind the bands of the pages."""
@@ -29,19 +29,19 @@ _MEMORY_LOCK = threading.Lock()
 
 
 def reasons() -> dict[str, str | None]:
-    """Every family -> why the selection cannot identify it, None where it can."""
+    """Returns every family -> why the selection cannot identify it, None where it can."""
     return reasons_of(*selected())
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def reasons_of(dataset: str, version: int, chosen: tuple) -> dict[str, str | None]:
-    """`reasons` for any key of `selected`."""
+    """Returns `reasons` for any key of `selected`."""
     too_many, runs = too_many_of(dataset, version, chosen), selection_of(dataset, version, chosen)
     return {name: too_many or lawlib.why_not(runs, name) for name in lawlib.FAMILIES}
 
 
 def measured_gap() -> pd.DataFrame:
-    """Efficiency gaps between the runs of the selection."""
+    """Returns efficiency gaps between the runs of the selection."""
     return _measured_gap(*selected()).copy(deep=False)
 
 
@@ -51,7 +51,7 @@ def _measured_gap(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
 
 
 def fit(family: str, arch: str = "") -> lawlib.FittedLaw | str:
-    """The law fitted to the selection (of one arch only, if given), or the sentence that says why it cannot be."""
+    """Returns the law fitted to the selection (of one arch only, if given), or the sentence that says why it cannot be."""
     key = (*selected(), family, arch, state.get("objective"), state.get("delta"))
     return _fit(*key, state.get("rule"), state.get("weights"))
 
@@ -76,7 +76,7 @@ def _fit(
 
 
 def origin(name: str, arch: str = "") -> Origin:
-    """How `fit(name, arch)`, or the published law of this name, comes about."""
+    """Returns how `fit(name, arch)`, or the published law of this name, was obtained, for exports."""
     if name not in lawlib.FAMILIES:
         return Origin(name)
     dataset = state.get("dataset")
@@ -96,7 +96,7 @@ def origin(name: str, arch: str = "") -> Origin:
 
 
 def ensemble(law: lawlib.FittedLaw, seed: int = 0) -> lawlib.Ensemble | None:
-    """The law's bootstrap (fits) or print rounding (published); None where there is neither. Shows its progress."""
+    """Returns the law's bootstrap (fits) or print rounding (published), None where there is neither; shows its progress."""
     if not isinstance(law, Fit):
         return _rounding(law.name, seed)
 
@@ -111,7 +111,7 @@ def ensemble(law: lawlib.FittedLaw, seed: int = 0) -> lawlib.Ensemble | None:
 
 
 def _groups(runs: pd.DataFrame, unit: str) -> Any:
-    """What the bootstrap draws: None for single runs, else a label a run; single runs where there are fewer than two groups."""
+    """Returns what the bootstrap draws: None for single runs, else a label a run; single runs where there are fewer than two groups."""
     labels = None
     if unit == "slices" and runs["flops"].notna().all():
         labels = slice_labels(runs)
@@ -121,7 +121,7 @@ def _groups(runs: pd.DataFrame, unit: str) -> Any:
 
 
 def remember(law: lawlib.FittedLaw, key: tuple, make: Callable[[], Any]) -> Any:
-    """What `make` gives for this law and key, computed once: laws are cached objects that never change."""
+    """Returns what `make` gives for this law and key, computed once; laws are cached objects that never change."""
     memory = _memory()
     full = (id(law), key)
     found = memory.get(full)
@@ -135,7 +135,7 @@ def remember(law: lawlib.FittedLaw, key: tuple, make: Callable[[], Any]) -> Any:
 
 
 def health(law: lawlib.FittedLaw) -> list[lawlib.Finding]:
-    """The law's findings, computed once."""
+    """Returns the law's findings, computed once."""
     return remember(law, ("health",), law.health)
 
 

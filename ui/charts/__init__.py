@@ -1,4 +1,4 @@
-"""Charts of a page and their buttons."""
+"""Charts of a page, and the buttons that save them."""
 
 from .component import chart, style
 from .images import image_buttons

@@ -1,4 +1,4 @@
-"""One way to show a chart: in the page's theme, with its data as CSV and words for those who cannot see it."""
+"""Shows a chart in the page's theme, with its data as CSV and a description for those who cannot see it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CHART = component(
 
 
 def style() -> figures.Style:
-    """The palette of the page as the reader sees it."""
+    """Returns the palette of the page's theme."""
     return figures.style(st.context.theme.type)
 
 
@@ -74,7 +74,7 @@ def chart(fig: figures.Figure, key: str, title: str, table: pd.DataFrame | None 
 
 
 def _spec(fig: figures.Figure) -> str:
-    """The figure as JSON, with a revision that keeps zoom and legend until the data set or an axis is another one.
+    """Returns the figure as JSON, with a revision that keeps zoom and legend until the data set or an axis changes.
 
     A twentieth of the time of plotly's `to_json`, which copies and walks all of the figure first. That writes what this
     cannot: missing values in lists, dates.
@@ -91,7 +91,7 @@ def _spec(fig: figures.Figure) -> str:
 
 
 def _plain(value: object) -> object:
-    """numpy's numbers as JSON, floats as plotly's base64."""
+    """Converts numpy's numbers for JSON, floats as plotly's base64."""
     if isinstance(value, np.ndarray):
         if value.dtype == np.float64 and value.ndim == 1:
             return {"dtype": "f8", "bdata": base64.b64encode(np.ascontiguousarray(value).data).decode()}

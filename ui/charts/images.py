@@ -1,4 +1,4 @@
-"""SVG and PNG of the charts, drawn by the browser that shows them: no second browser, no network."""
+"""Saves the charts as SVG and PNG, drawn by the browser that shows them: no second browser, no network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BUTTONS = component(
 
 
 def image_buttons(charts: list[tuple[str, str]], style: figures.Style) -> None:
-    """Two buttons a chart (its key, its title) that save it as SVG and as PNG, on the page's colour."""
+    """Shows two buttons a chart (its key, its title) that save it as SVG and as PNG, on the page's colour."""
     if charts:
         shown = [{"key": key, "title": title} for key, title in charts]
         size = {"width": WIDTH, "height": HEIGHT, "scale": SCALE}

@@ -1,1 +1,1 @@
-"""Pieces of the pages about runs: Runs, Byte models, Upload."""
+"""Parts of the pages about runs: Runs, Byte models, Upload."""

@@ -1,4 +1,4 @@
-"""Pieces of the Byte models page: what was trained, what repeats show, how rates were chosen, what it cannot tell."""
+"""Parts of the Byte models page: what was trained, how seeds differ, how learning rates were chosen, what the runs cannot show."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _runs() -> pd.DataFrame:
 
 
 def trained_sentence() -> tuple[str, str]:
-    """(the answer in numbers, what it took)."""
+    """Returns (the answer in numbers, what training took)."""
     runs = _runs()
     took = byte_models.effort(runs)
     repeated = byte_models.repeats(runs)
@@ -47,7 +47,7 @@ def trained_sentence() -> tuple[str, str]:
 
 
 def kinds_table() -> None:
-    """Runs by E and G, and what the models read."""
+    """Shows the number of runs by E and G, and what the models were trained on."""
     text = byte_models.text()
     st.markdown(
         f"Decoder-only transformers on bytes (vocabulary {byte_models.VOCABULARY}, context 128), feed-forward width 4 d, dense or E·G experts of width "
@@ -63,7 +63,7 @@ def kinds_table() -> None:
 
 
 def noise() -> None:
-    """Repeats with other seeds: the chart and its table."""
+    """Shows repeats with other seeds: the chart and its table."""
     runs = _runs()
     repeated = byte_models.repeats(runs)
     if repeated.empty:
@@ -77,13 +77,13 @@ def noise() -> None:
 
 
 def rates() -> None:
-    """The search for learning rates."""
+    """Shows the search for learning rates."""
     search = byte_models.rate_search()
     chart(figures.rates_figure(search, style()), "rates", "The search for learning rates (dense models)", search)
 
 
 def limits() -> None:
-    """How far these runs are from what is planned with them."""
+    """Shows how far these runs are from what is planned with them."""
     runs = _runs()
     took = byte_models.effort(runs)
     budget = state.get("budget") or TARGET

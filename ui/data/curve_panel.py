@@ -7,7 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from lawlib import figures, numbers
-from lawlib.runs import among, common_value, forecast, losses_at, run_marks, smooth
+from lawlib.runs import among, common_value, losses_at, run_marks, smooth
+from lawlib.runs.forecasts import forecast
 
 from .. import cached
 from ..charts import chart, style
@@ -24,7 +25,7 @@ MOST_FORECAST = 12
 
 
 def curves(runs: pd.DataFrame, chosen: list[str], marks: pd.DataFrame) -> None:
-    """Training curves of the chosen runs, or of the first ones."""
+    """Shows the training curves of the chosen runs, or of the first ones."""
     splits = cached.splits(state.get("dataset"))
     st.subheader("Training curves", anchor=False)
     if not splits:
@@ -71,7 +72,7 @@ def _own_split(dataset: str, version: int, chosen: tuple) -> str:
 
 
 def _forecasts(points: pd.DataFrame, runs: pd.DataFrame, marks: pd.DataFrame) -> pd.DataFrame | None:
-    """run_id, tokens, loss, low, high of the runs in flight among these curves; None without any."""
+    """Returns run_id, tokens, loss, low, high of the runs in flight among these curves; None without any."""
     in_flight = marks.loc[run_marks.has(marks, "in flight"), "run_id"]
     goals = runs.set_index("run_id")["tokens"]
     parts = []
@@ -88,7 +89,7 @@ def _forecasts(points: pd.DataFrame, runs: pd.DataFrame, marks: pd.DataFrame) ->
 
 
 def _equal(points: pd.DataFrame, names: dict[str, str], x: str) -> None:
-    """The losses where all of these curves can be compared: at the largest x that every one reaches."""
+    """Returns the losses where all of these curves can be compared: at the largest x that every one reaches."""
     if points["run_id"].nunique() < 2:
         return
     at = common_value(points, x)

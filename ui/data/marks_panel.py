@@ -1,4 +1,4 @@
-"""The run ledger on the Runs page: what each run is by its marks, restarts made one run, marked runs left out with a reason."""
+"""The marks on the Runs page: what each run is, restarts joined into one run, marked runs left out with a reason."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_PULLS = 2_000
 
 
 def marks() -> pd.DataFrame:
-    """The runs of the selection that have a mark, in their order, with the columns mark and why of `ledger.ledger`."""
+    """Returns the runs of the selection that have a mark, in their order, with the columns mark and why of `ledger`."""
     dataset, version, chosen = cached.selected()
     return _marks(dataset, version, chosen, _marked(dataset, version, state.get("out"), *_reasons())).copy(deep=False)
 
@@ -49,7 +49,7 @@ def _marked(dataset: str, version: int, out: tuple | None, _found: pd.DataFrame,
 
 
 def _reasons() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(`ledger.reasons`, the curves' ends of the runs that may be restarts), looked for once: no exclusion changes them."""
+    """Returns (`reasons`, the curves' ends of runs that may be restarts), computed once, as no exclusion changes them."""
     kept = _kept(state.get("dataset"), cached.store().runs_version)
     if not kept:
         kept.append(_look())
@@ -58,7 +58,7 @@ def _reasons() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _kept(dataset: str, runs_version: int) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
-    """The place of a result, empty until it is there: a cached function could not show how far it is."""
+    """Returns the place of a result, empty until it is there, because a cached function could not show its progress."""
     return []
 
 
@@ -81,7 +81,7 @@ def _look() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def summary(marked: pd.DataFrame) -> str:
-    """How many runs have which mark and which logged status, and that all of them count unless they are excluded."""
+    """Says how many runs have which mark and which logged status, and that all of them count unless they are excluded."""
     return _summary(*cached.selected(), marked)
 
 
@@ -95,11 +95,11 @@ def _summary(dataset: str, version: int, chosen: tuple, _marked: pd.DataFrame) -
 
 
 def pulls(runs: pd.DataFrame) -> pd.Series | None:
-    """run_id -> change of the optimal size at the chosen budget without that run; None where no law is fitted to the runs."""
+    """Returns run_id -> change of the optimal size at the chosen budget without that run; None where no law is fitted."""
     if len(runs) > MAX_PULLS:
         st.caption(f"What the optimum would be without each run is worked out for up to {MAX_PULLS:,} runs: filter them.")
         return None
-    law = law_choice.standing("D").law
+    law = law_choice.resolved("D").law
     if not isinstance(law, Fit) or "run_id" not in law.fit.runs:
         return None
     budget, expansion = chosen_budget(law), chosen_expansion(law)
@@ -115,7 +115,7 @@ def pulls(runs: pd.DataFrame) -> pd.Series | None:
 
 
 def show(runs: pd.DataFrame, marked: pd.DataFrame) -> None:
-    """The marks' rules, the runs that have one, what can be done about them."""
+    """Shows the marks' rules, the marked runs, and what can be done about them."""
     words = f"Marks: {len(marked)} of {len(runs)} runs" if len(marked) else "Marks: none of these runs has one"
     with st.expander(words):
         for mark, rule in run_marks.MARKS.items():
@@ -193,7 +193,7 @@ def _stitch(runs: pd.DataFrame) -> None:
 
 
 def show_scrubbed() -> None:
-    """What imports left out of the logs of the chosen data set: kinds and counts by column; nothing where nothing is known."""
+    """Shows what imports removed from the logs of the chosen data set: kinds and counts by column; nothing where none is known."""
     found = _scrubbed(state.get("dataset"), cached.store().version)
     if found.empty:
         return

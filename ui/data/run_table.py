@@ -1,4 +1,4 @@
-"""Pieces of the Runs page: facts, axes, table, exclusion, training curves, released models."""
+"""Parts of the Runs page: facts, axes, table, exclusion, released models."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _WORDS = {
 
 
 def dataset_facts() -> str:
-    """Kind, source, licence and notes of the data set, as plain words."""
+    """Returns kind, source, licence and notes of the data set, as plain words."""
     row = cached.datasets().set_index("dataset").loc[state.get("dataset")]
     parts = [f"Kind: {row['kind']}"]
     parts += [f"{word}: {plain(row[c])}" for c, word in (("source", "source"), ("licence", "licence")) if row[c]]
@@ -63,7 +63,7 @@ def dataset_facts() -> str:
 
 
 def counted() -> str:
-    """How many of the selected runs count, and what they span; what they do not say is left out."""
+    """Says how many of the selected runs count, and what ranges they span."""
     return _counted(*cached.selected())
 
 
@@ -80,17 +80,17 @@ def _counted(dataset: str, version: int, chosen: tuple) -> str:
 
 
 def _span(values: pd.Series, write: Callable[[float], str], unit: str) -> str:
-    """ "**1e18** to **1e21 FLOPs**", "" where there are none."""
+    """Returns a range, "**1e18** to **1e21 FLOPs**", "" where there is none."""
     return f"**{write(values.min())}** to **{write(values.max())}{unit}**" if values.notna().any() else ""
 
 
 def loss_names(runs: pd.DataFrame) -> str:
-    """Which columns the losses came from."""
+    """Returns the columns that the losses came from."""
     return plain(", ".join(n for n in runs["loss_name"].unique() if n) or "loss")
 
 
 def run_axes() -> tuple[str, str]:
-    """The chart's x axis and colour, chosen among the quantities that vary."""
+    """Shows the menus of the chart's x axis and colour, and returns the choice among quantities that vary."""
     varying = _varying(*cached.selected())
     vary = [c for c in figures.AXES if c in varying] or ["flops"]
     colors = [c for c in url_fields.RUN_COLORS if c in varying] or ["arch"]
@@ -107,14 +107,14 @@ def run_axes() -> tuple[str, str]:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _varying(dataset: str, version: int, chosen: tuple) -> set[str]:
-    """The quantities that differ between runs which have them."""
+    """Returns the quantities that differ between runs which have them."""
     runs = cached.passing_of(dataset, version, chosen)
     known = {c: runs[c].dropna() for c in (*figures.AXES, *url_fields.RUN_COLORS)}
     return {c for c, values in known.items() if len(values) and (values != values.iloc[0]).any()}
 
 
 def runs_drawn(x: str) -> pd.DataFrame:
-    """The runs that the chart across this quantity draws."""
+    """Returns the runs that the chart across this quantity draws."""
     return _drawn(*cached.selected(), x).copy(deep=False)
 
 
@@ -124,14 +124,14 @@ def _drawn(dataset: str, version: int, chosen: tuple, x: str) -> pd.DataFrame:
 
 
 def runs_title(runs: pd.DataFrame, x: str) -> str:
-    """The chart's title across this quantity, with what it leaves out."""
+    """Returns the chart's title across this quantity, with what it leaves out."""
     n = int((runs[x].notna() & runs["loss"].notna()).sum())
     most = figures.MAX_DRAWN
     return "Loss of the runs" + (f", {most:,} of {n:,} drawn: only these can be chosen on the chart" if n > most else "")
 
 
 def run_table(runs: pd.DataFrame, event: Any, marks: pd.DataFrame, pulls: pd.Series | None) -> list[str]:
-    """The runs as a table with their marks and their pull on the optimum; returns the ids chosen there or on the chart.
+    """Shows the runs as a table with marks and their effect on the optimum; returns the ids chosen there or on the chart.
 
     marks: the runs that have one, in the same order.
     """
@@ -194,7 +194,7 @@ def _varies(column: pd.Series) -> bool:
 
 
 def exclusion(chosen: list[str]) -> None:
-    """Leaves the chosen runs out of fits, with a reason, or takes them back."""
+    """Shows the buttons that leave the chosen runs out of fits, with a reason, or include them again."""
     runs = cached.runs(state.get("dataset"))
     if not chosen:
         st.caption(
@@ -232,7 +232,7 @@ def _mark(change: Callable[[], None]) -> None:
 
 
 def released_models() -> None:
-    """The reference table of released MoE models, folded away."""
+    """Shows the reference table of released MoE models, folded away."""
     with st.expander("14 released MoE models for comparison"):
         table = cached.store().reference("released_models")
         table = table.assign(granularity=granularity_of(table["d_model"], table["d_expert"]))

@@ -1,1 +1,1 @@
-"""Pieces of the Serving and Planner pages."""
+"""Parts of the Serving and Planner pages."""

@@ -1,4 +1,4 @@
-"""Calibration on the Serving page: one's own measured throughput in, the shares of peak rate and bandwidth out."""
+"""Calibration on the Serving page: measured throughput in, the reached shares of peak rate and bandwidth out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WORDS = {
 
 
 def calibration() -> None:
-    """A table to fill in, the shares that fit it best, and a button that takes them over."""
+    """Shows a table to fill in, the shares that fit it best, and a button that applies them."""
     with st.expander("Calibrate with your own measurements"):
         st.caption(
             "One row a measurement: answer tokens a second of one whole copy at a batch, prefill of the prompts included. For a model that is "

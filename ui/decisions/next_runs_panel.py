@@ -1,4 +1,4 @@
-"""Which runs to do next: the cheapest ones that make the planned decision surest."""
+"""Next runs on the Planner page: the cheapest runs that make the planned decision most certain."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHARE = 0.1
 
 
 def next_runs(choice: Choice, found: planner.Plan) -> None:
-    """What may be spent, the runs, and how much surer they make the decision than a grid of the same cost."""
+    """Shows the compute to spend, the runs, and how much more certain they make the decision than a grid of the same cost."""
     law = choice.law
     if not isinstance(law, Fit):
         st.caption("A published law has no runs of its own to add to. Choose a law that is fitted to your runs.")
@@ -53,7 +53,7 @@ def next_runs(choice: Choice, found: planner.Plan) -> None:
 
 
 def _chosen(law: Fit, found: planner.Plan) -> planner.NextRuns | str:
-    """The runs for what may be spent, or the sentence that says why there are none; what plans share is worked out once."""
+    """Returns the runs for the compute to spend, or the sentence that says why there are none; shared work is done once."""
     spend, aim, target = float(state.get("spend") or _default(law)), state.get("aim"), found.limits.flops
     e, g = (None if np.isnan(v) else float(v) for v in (found.best.expansion, found.best.granularity))
 
@@ -90,7 +90,7 @@ def _percent(error: float) -> str:
 
 
 def _table(chosen: planner.NextRuns) -> pd.DataFrame:
-    """The runs, the most valuable first, as words."""
+    """Returns the runs, the most valuable first, as text."""
     machines, runs = plan_inputs.cluster(), chosen.runs
     columns = {
         "N active": [numbers.count(v) for v in runs["n_active"]],

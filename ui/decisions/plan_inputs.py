@@ -1,4 +1,4 @@
-"""The limits of a plan as inputs: what may be spent, what data and quality there are, how the model is served, which E and G."""
+"""Inputs of the Planner page: the limits on compute, data, quality and serving, and the allowed E and G."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ONE_GPU = 1.0
 
 
 def inputs(law: lawlib.FittedLaw) -> None:
-    """All inputs, in four groups; a blank one is no limit."""
+    """Shows all inputs, in four groups; a blank one means no limit."""
     compute, data, serve, shape = st.columns([4, 3, 4, 3], gap="medium")
     with compute:
         _group("Training")
@@ -79,7 +79,7 @@ def _options() -> None:
 
 
 def limits(law: lawlib.FittedLaw) -> planner.Limits:
-    """The limits as chosen. Without a number of GPUs the wall-clock is that of one, and memory is no limit."""
+    """Returns the chosen limits. Without a number of GPUs the wall-clock is that of one, and memory is no limit."""
     machines = cluster()
     flops = machines.flops(state.get("days")) if state.get("given") == "time" else chosen_budget(law)
     return planner.Limits(
@@ -95,7 +95,7 @@ def limits(law: lawlib.FittedLaw) -> planner.Limits:
 
 
 def cluster() -> planner.Cluster:
-    """The GPUs to train on, or one."""
+    """Returns the GPUs to train on, or one."""
     return planner.Cluster(serving_inputs.gpu(), int(state.get("trainers") or ONE_GPU), mfu=state.get("mfu"))
 
 
@@ -117,7 +117,7 @@ def _group(words: str) -> None:
 
 
 def number_input(words: str, field: str, write: Callable[[float], str], placeholder: str, help: str | None = None) -> None:
-    """A number that may be typed as 15T, 3e12 or 12,000; blank for its default."""
+    """Shows a field for a number that may be typed as 15T, 3e12 or 12,000; blank for its default."""
     value = state.get(field)
     default = url_fields.FIELDS[field].default
 

@@ -1,4 +1,4 @@
-"""What a plan says: its sentence, its neighbours, what would change it, starting points, and the files that launch it."""
+"""Results of the Planner page: its sentence, neighbours, what would change it, starting points, and launch files."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from .next_runs_panel import next_runs
 from .released import released_beside
 
 FEWEST = 0.9 * STEPS
-"""Steps below which a plan is hardly a training: those that a large batch leaves, less what rounding takes."""
+"""Below this number of optimiser steps the page warns; it is the minimum step count minus rounding."""
 SEEN = 5e-4
-"""Nats below which a lower loss is not told: three decimals do not show it."""
+"""Nats below which a lower loss is not mentioned: three decimals do not show it."""
 
 
 def plan(choice: Choice) -> planner.Plan:
-    """The plan under the limits, computed once for each. Raises OptimumError with the sentence that names what conflicts."""
+    """Returns the plan under the limits, computed once for each. Raises OptimumError with the sentence that names what conflicts."""
     limits, sequence = plan_inputs.limits(choice.law), int(state.get("sequence"))
     vocabulary = serving_inputs.vocabulary(choice.law)
     known = {} if vocabulary is None else {"vocabulary": vocabulary}
@@ -48,7 +48,7 @@ def plan(choice: Choice) -> planner.Plan:
 
 
 def sentence(found: planner.Plan) -> str:
-    """The page's answer: what to train, on what, how well, how long, and what limits it."""
+    """Returns the page's answer: what to train, on what, how well, how long, and what limits it."""
     c, shape = found.best, found.best.shape
     experts = (
         f"one feed-forward layer of width {c.d_expert:,}"
@@ -67,7 +67,7 @@ def sentence(found: planner.Plan) -> str:
 
 
 def time_words(flops: float) -> str:
-    """Wall-clock of a training at the stated utilisation."""
+    """Returns the wall-clock of a training at the stated utilisation, as words."""
     machines = plan_inputs.cluster()
     days, at = float(machines.days(flops)), f"{machines.gpu.name} at {machines.mfu:.0%} MFU"
     if state.get("trainers"):
@@ -85,7 +85,7 @@ def _duration(days: float) -> str:
 
 
 def notes(found: planner.Plan) -> list[str]:
-    """What the plan rests on, and where it is beyond the law's data."""
+    """Returns what the plan assumes, and where it is beyond the law's data."""
     c = found.best
     optimum = lawlib.Optimum(
         float(c.shape.n_active), float(c.shape.n_total), float(c.tokens), c.granularity, c.expansion, c.flops, c.loss,
@@ -120,7 +120,7 @@ def _kind(row) -> str:
 
 
 def parts(choice: Choice, found: planner.Plan) -> None:
-    """What else there is to a plan, a tab each; only the open one is worked out."""
+    """Shows the other parts of a plan, a tab each; only the open one is computed."""
     drawn = {
         "Neighbours": lambda: neighbours(found),
         "Launch it": lambda: launchers(found),
@@ -137,7 +137,7 @@ def parts(choice: Choice, found: planner.Plan) -> None:
 
 
 def neighbours(found: planner.Plan) -> None:
-    """The plan and what stands next to it under the same limits, a table in words: what each costs and breaks."""
+    """Shows the plan and its neighbours under the same limits, a table in words: what each costs and breaks."""
     table = cached.remember(found.law, ("neighbours", id(found)), lambda: (planner.neighbours(found), found))[0]
     machines = plan_inputs.cluster()
     columns = {
@@ -169,7 +169,7 @@ def _gigabytes(value: float) -> str:
 
 
 def changes(found: planner.Plan) -> list[str]:
-    """Which limit, moved how far, makes another E or G the best; a sentence each."""
+    """Shows which limit, moved how far, makes another E or G the best; a sentence each."""
     table = cached.remember(found.law, ("changes", id(found)), lambda: (planner.changes(found), found))[0]
     gain = found.wider[1]
     lines = [f"**E = {found.wider[0]:g}, were it allowed**: {gain:.3f} nats lower."] if gain >= SEEN else []
@@ -186,7 +186,7 @@ def changes(found: planner.Plan) -> list[str]:
 
 
 def starting_points(found: planner.Plan) -> list[str]:
-    """Learning rates and batch by published rules, each with its source, a line each; nothing of this is a result."""
+    """Shows learning rates and batch by published rules, each with its source; none of this is a result of the law."""
     c = found.best
     e = max(float(np.nan_to_num(c.expansion, nan=1.0)), 1.0)
     rates = (
@@ -204,7 +204,7 @@ def starting_points(found: planner.Plan) -> list[str]:
 
 
 def _beyond(value: float, known: tuple[float, float]) -> str:
-    """Says how far a value lies outside of the range that a rule was found in; "" inside."""
+    """Says how far a value lies outside the range in which a rule was found; "" inside."""
     low, high = known
     if low <= value <= high:
         return ""
@@ -213,7 +213,7 @@ def _beyond(value: float, known: tuple[float, float]) -> str:
 
 
 def launchers(found: planner.Plan) -> None:
-    """The configuration for Megatron-LM, Hugging Face and torchtitan, to read and to download."""
+    """Shows the configuration for Megatron-LM, Hugging Face and torchtitan, to read and to download."""
     megatron, hub, titan = st.tabs(["Megatron-LM", "Hugging Face", "torchtitan"])
     with megatron:
         _file(planner.megatron(found.best), "megatron_args.sh", "bash", "megatron")

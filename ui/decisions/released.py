@@ -1,4 +1,4 @@
-"""Released models beside a law: where they lie in E, G and tokens per parameter, and what it recommends at their compute."""
+"""Released models beside a law on the Planner page: their E, G and tokens per parameter, and what it recommends at their compute."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ QUANTITIES = {"flops": "training FLOPs", "n_active": "active parameters", "token
 
 
 def released_beside(choice: Choice) -> None:
-    """Two charts and a sentence."""
+    """Shows two charts and a sentence."""
     table = cached.remember(choice.law, ("released",), lambda: placed(choice.law))
     known = table[np.isfinite(table["over_training"])]
     if len(known):
@@ -43,7 +43,7 @@ def released_beside(choice: Choice) -> None:
 
 
 def _beyond(law: FittedLaw, models: pd.DataFrame) -> str:
-    """How many of the models lie beyond the law's data, and how far; "" where none do."""
+    """Says how many of the models lie beyond the law's data, and how far; "" where none do."""
     known = [(q, words) for q, words in QUANTITIES.items() if q in law.ranges]
     if not known:
         return "the range of this law's data is not on record here"

@@ -1,4 +1,4 @@
-"""Inputs of the Serving page, some of them the Planner's too: tokens to serve, GPU, price, lengths, shares, vocabulary."""
+"""Inputs of the Serving page, some shared with the Planner: tokens to serve, GPU, price, lengths, shares, vocabulary."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SERVED = tuple(float(f"{v:.2g}") for v in np.geomspace(1e9, 1e16, 43))
 
 
 def controls() -> None:
-    """The row of serving's own inputs: tokens to serve, GPU, price, lengths."""
+    """Shows the row of serving's own inputs: tokens to serve, GPU, price, lengths."""
     columns = st.columns([4.6, 2.5, 2.4, 2, 2, 2], vertical_alignment="bottom")
     with columns[0]:
         _slider("Tokens to serve, prompt and answer", "served", _SERVED, numbers.count)
@@ -42,7 +42,7 @@ def controls() -> None:
 
 
 def gpu_menu() -> None:
-    """The menu of GPUs."""
+    """Shows the menu of GPUs."""
     st.selectbox(
         "GPU",
         list(serving.gpus()),
@@ -52,7 +52,7 @@ def gpu_menu() -> None:
 
 
 def precision_menu() -> None:
-    """The menu of number formats that the GPU has a rate for."""
+    """Shows the menu of number formats that the GPU has a rate for."""
     formats = gpu().precisions
     shown = state.get("precision") if state.get("precision") in formats else formats[0]
     st.selectbox("Number format of weights", formats, help="The cache is kept in 16 bits.", **state.bound("precision", shown))
@@ -99,12 +99,12 @@ def _options() -> None:
 
 
 def share_slider(words: str, field: str, help: str) -> None:
-    """A slider of a share, from 1 % on."""
+    """Shows a slider of a share, from 1 % on."""
     st.slider(words, url_fields.LIMITS[field][0], 1.0, step=0.01, help=help, **state.bound(field, float(state.get(field))))
 
 
 def _number(words: str, field: str, **look: Any) -> None:
-    """A field for numbers that a link can carry. look: of `st.number_input`; with `value=None` it may be blank."""
+    """Shows a field for numbers that a link can carry. look: of `st.number_input`; with `value=None` it may be blank."""
     low, high = url_fields.LIMITS[field]
     st.number_input(words, low, high, **look, **state.bound(field, state.get(field)))
 
@@ -116,33 +116,33 @@ def _slider(words: str, field: str, values: tuple[float, ...], write) -> None:
 
 
 def gpu() -> serving.GPU:
-    """The chosen GPU."""
+    """Returns the chosen GPU."""
     return serving.gpu(state.get("gpu"))
 
 
 def machine() -> serving.Machine:
-    """The GPU and what of it is reached, as chosen."""
+    """Returns the GPU and the shares of its peak rates that are reached, as chosen."""
     chosen = gpu()
     precision = state.get("precision") if state.get("precision") in chosen.precisions else "bf16"
     return serving.Machine(chosen, precision, compute=state.get("peak"), bandwidth=state.get("reach"))
 
 
 def server(law: lawlib.FittedLaw) -> serving.Server:
-    """Where and for whom models are served, as chosen."""
+    """Returns where and for whom models are served, as chosen."""
     slowest = np.inf if state.get("pace") is None else 1 / state.get("pace")
     work = serving.Workload(state.get("prompt"), state.get("output"), state.get("most"), slowest)
     return serving.Server(machine(), work, vocabulary=vocabulary(law) or LUDZIEJEWSKI_VOCABULARY)
 
 
 def vocabulary(law: lawlib.FittedLaw) -> int | None:
-    """The vocabulary that was typed, else that of the bundled byte models for a law fitted to them, else None."""
+    """Returns the vocabulary that was typed, else that of the bundled byte models for a law fitted to them, else None."""
     if state.get("vocabulary") is not None:
         return int(state.get("vocabulary"))
     return byte_models.VOCABULARY if law.fit is not None and state.get("dataset") == byte_models.DATASET else None
 
 
 def vocabulary_input() -> None:
-    """The vocabulary, which embeddings and their memory go by."""
+    """Shows the field of the vocabulary, on which embeddings and their memory depend."""
     _number(
         "Vocabulary, tokens",
         "vocabulary",
@@ -155,5 +155,5 @@ def vocabulary_input() -> None:
 
 
 def price() -> float:
-    """USD per GPU-hour."""
+    """Returns USD per GPU-hour."""
     return float(state.get("price"))

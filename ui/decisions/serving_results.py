@@ -1,4 +1,4 @@
-"""Answers of the Serving page: the question that its inputs ask, its sentence, notes and tables."""
+"""Results of the Serving page: its question, sentence, notes and tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ANSWER = "serving_answer"
 
 
 def results(choice: Choice, point: Point, optimum: lawlib.Optimum) -> serving.Answer:
-    """Everything the page shows, computed once for each setting. Raises OptimumError where there is nothing.
+    """Returns everything the page shows, computed once for each setting. Raises OptimumError where there is nothing.
 
     What the moved slider does not change is taken from what this session was shown last.
     """
@@ -41,7 +41,7 @@ def results(choice: Choice, point: Point, optimum: lawlib.Optimum) -> serving.An
 
 
 def sentence(found: serving.Answer, price: float) -> str:
-    """The page's answer."""
+    """Returns the page's answer."""
     q = found.question
     same, cost = found.row(found.equal_loss), found.row(found.equal_cost)
     other = _named(q.reference)
@@ -83,13 +83,13 @@ def _lifetime_sentence(found: serving.Answer, price: float) -> str:
 
 
 def _cheapest(found: serving.Answer) -> pd.Series | None:
-    """The configuration of the loss that is cheapest to train and serve; None where none fits."""
+    """Returns the configuration of the loss that is cheapest to train and serve; None where none fits."""
     rows = np.flatnonzero(found.configurations["kind"].to_numpy() == "lifetime")
     return found.configurations.iloc[rows[0]] if len(rows) else None
 
 
 def notes(found: serving.Answer, choice: Choice) -> list[str]:
-    """What to know about the answer: assumptions, limits, extrapolation."""
+    """Returns what to know about the answer: assumptions, limits, extrapolation."""
     q, work, machine = found.question, found.question.server.work, found.question.server.machine
     pace = f", at least {1 / work.max_step:.3g} tokens a second a reader" if np.isfinite(work.max_step) else ""
     lines = [
@@ -118,7 +118,7 @@ def notes(found: serving.Answer, choice: Choice) -> list[str]:
 
 
 def expert_counts(found: serving.Answer, price: float) -> None:
-    """Every E in one table: its optimum, and both algorithms against the reference."""
+    """Shows every E in one table: its optimum, and both algorithms against the reference."""
     ladder = _ladder(found, price)
     st.markdown(f"**Every expert count at the budget**\n\n{markup.table(ladder, right=ladder)}")
 
@@ -153,12 +153,12 @@ def _ladder(found: serving.Answer, price: float) -> dict[str, list[str]]:
 
 
 def _where_served(optima: dict[str, list], name: str, write: Callable[[float], str]) -> list[str]:
-    """A column of `serving.answer`'s optima, "–" for models that do not fit."""
+    """Returns a column of `serving.answer`'s optima as text, "–" for models that do not fit."""
     return [write(v) if np.isfinite(hours) else "–" for v, hours in zip(optima[name], optima["gpu_hours"], strict=True)]
 
 
 def _brackets(table: dict[str, list], name: str, write: Callable[[float], str]) -> list[str]:
-    """A column's intervals, row by row."""
+    """Returns a column's intervals, row by row."""
     ends = {c: table[c] for c in (f"{name}_low", f"{name}_high") if c in table}
     return [
         bracket({c: values[row] for c, values in ends.items()}, name, write) if np.isfinite(value) else ""
@@ -167,7 +167,7 @@ def _brackets(table: dict[str, list], name: str, write: Callable[[float], str]) 
 
 
 def break_even_table(found: serving.Answer) -> None:
-    """Menu of configurations, and from how many tokens served each pays off against each other."""
+    """Shows a menu of configurations, and from how many tokens served each pays off against each other."""
     st.markdown("**Break-even: for how many tokens served the row is cheaper than the column**")
     table, q = (
         {c: found.configurations[c].to_numpy() for c in ("expansion", "kind", "n_active", "train", "serve")},
@@ -203,7 +203,7 @@ def break_even_table(found: serving.Answer) -> None:
 
 
 def _break_even(tokens: np.ndarray, i: int, j: int) -> str:
-    """For which numbers of tokens served row i is cheaper than column j."""
+    """Says for which numbers of tokens served row i is cheaper than column j."""
     if i == j:
         return ""
     if tokens[i, j] == 0:
@@ -214,7 +214,7 @@ def _break_even(tokens: np.ndarray, i: int, j: int) -> str:
 
 
 def _as_optimum(q: serving.Question, row: pd.Series) -> lawlib.Optimum:
-    """A row of the algorithms, or a configuration, as what `extrapolation` takes."""
+    """Returns a row of the algorithms, or a configuration, in the form that `extrapolation` takes."""
     n, loss = float(row["n_active"]), float(row.get("loss", np.nan))
     g = np.nan if q.granularity is None else q.granularity
     return lawlib.Optimum(n, np.nan, float(row["tokens"]), g, q.expansion, q.budget, loss, n, np.nan, q.law.count)

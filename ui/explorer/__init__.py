@@ -1,9 +1,9 @@
-"""What follows the sliders: law, sliders, results, words, and the live part in the page."""
+"""The explorer: choice of law, sliders, results of the law at them, phrases, and the live part in the page."""
 
 from .law_choice import Choice, choose, facts, has
 from .live import filled, quantities
 from .results import (
-    Duel,
+    LawPair,
     approaches,
     at_point,
     compared_paths,
@@ -17,12 +17,12 @@ from .results import (
     path,
     switches,
 )
-from .sliders import budget_range, budget_slider, chosen_budget, chosen_expansion, controls, standing
+from .sliders import budget_range, budget_slider, chosen_budget, chosen_expansion, controls, point_of
 from .words import active, at_expansion, at_granularity, beyond, bracket, experts, finest_note, meaning
 
 __all__ = [
     "Choice",
-    "Duel",
+    "LawPair",
     "active",
     "approaches",
     "at_expansion",
@@ -51,7 +51,7 @@ __all__ = [
     "meaning",
     "optimum",
     "path",
+    "point_of",
     "quantities",
-    "standing",
     "switches",
 ]

@@ -1,4 +1,4 @@
-"""Which law answers a page: fitted to the selection where the runs allow it, else published, and why."""
+"""Chooses the law of a page: fitted to the selection where the runs allow it, else published, with the reason."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Choice:
 
 
 def has(law: lawlib.FittedLaw | lawlib.Law, need: str) -> bool:
-    """Whether a law knows what a page needs: "D", "G" or "E"."""
+    """Whether a law has what a page needs: "D", "G" or "E"."""
     form = law.law if isinstance(law, lawlib.FittedLaw) else law
     return form.has_expansion if need == "E" else need in form.variables
 
 
 def label(name: str) -> str:
-    """How a law is called in menus."""
+    """Returns the name of a law in menus."""
     if name in lawlib.FAMILIES:
         return f"{lawlib.FAMILIES[name].title}, fitted"
     law = lawlib.published(name)
@@ -55,7 +55,7 @@ def label(name: str) -> str:
 
 
 def options(need: str) -> tuple[list[str], dict[str, str], list[str]]:
-    """(families the selection identifies, why the others are not offered, published laws), all with what is needed."""
+    """Returns (families the selection identifies, why the others are not offered, published laws) that have what is needed."""
     return _options(*cached.selected(), need)
 
 
@@ -71,7 +71,7 @@ def _options(dataset: str, version: int, chosen: tuple, need: str) -> tuple[list
 
 
 def _by_preference(runs: pd.DataFrame) -> list[str]:
-    """Families, the one that suits the data's E and G first."""
+    """Returns the families, the one that suits the data's E and G first."""
     varies = {c: runs.loc[included(runs), c].nunique() > 1 for c in ("expansion", "granularity")}
     first = {
         (True, True): "joint_granular",
@@ -83,8 +83,8 @@ def _by_preference(runs: pd.DataFrame) -> list[str]:
     return [first, *(name for name in rest if name != first)]
 
 
-def standing(need: str = "", field: str = "law") -> Choice:
-    """The law that `choose` would take, without its menu."""
+def resolved(need: str = "", field: str = "law") -> Choice:
+    """Returns the law that `choose` would take, without showing its menu."""
     fits, _, printed = options(need)
     chosen = _taken(fits, printed, need, field)
     return Choice(resolve(chosen), label(chosen), missing(need) if chosen in printed and not fits else "")
@@ -98,7 +98,7 @@ def _taken(fits: list[str], printed: list[str], need: str, field: str) -> str:
 
 
 def choose(need: str = "", field: str = "law") -> Choice:
-    """The page's law, with its menu in the sidebar. `need`: letters of what the law must have, among "D", "G", "E".
+    """Returns the page's law and shows its menu in the sidebar. `need`: what the law must have, letters among "D", "G", "E".
 
     Stops the page with the reason where the chosen law cannot be fitted.
     """
@@ -129,7 +129,7 @@ def choose(need: str = "", field: str = "law") -> Choice:
 
 
 def _called(name: str) -> str:
-    """A law as an address names it, which may be none."""
+    """Returns the name of a law as an address gives it, which may be none."""
     try:
         return label(name)
     except (KeyError, ValueError):
@@ -137,7 +137,7 @@ def _called(name: str) -> str:
 
 
 def resolve(name: str, arch: str = "") -> lawlib.FittedLaw:
-    """The published law of this name, or the family fitted to the selection; stops the page with the reason where it cannot be."""
+    """Returns the published law of this name, or the family fitted to the selection; stops the page with the reason where it cannot."""
     law = cached.fit(name, arch) if name in lawlib.FAMILIES else lawlib.published(name)
     if isinstance(law, str):
         st.warning(plain(law))
@@ -147,7 +147,7 @@ def resolve(name: str, arch: str = "") -> lawlib.FittedLaw:
 
 
 def missing(need: str) -> str:
-    """Why no law is fitted to the selection, and what would change that."""
+    """Says why no law is fitted to the selection, and what would change that."""
     shown = "Shown is a published law."
     if why := cached.too_many():
         return f"{why} {shown}"
@@ -192,7 +192,7 @@ def _fit_options() -> None:
 
 
 def facts(law: lawlib.FittedLaw) -> str:
-    """One line: where the law comes from, which N it takes, how FLOPs are counted."""
+    """Returns one line: where the law comes from, which N it takes, how FLOPs are counted."""
     n = f"N: {COUNTS[law.count]}"
     if law.source is not None:
         mark = MARKS[law.source.mark]

@@ -1,4 +1,4 @@
-"""The live explorer: sentences with places for numbers, and what the page needs to fill them in while a slider moves.
+"""The live explorer on the server's side: sentences with places for numbers, and the data with which the page fills them in.
 
 A template has its numbers as `{quantity:writer}`, their intervals as `{quantity:writer~}`: the server fills in both, the page's
 JavaScript (js/live.js) the numbers alone, as intervals take all refits.
@@ -26,7 +26,7 @@ _JS = Path(__file__).parents[1] / "js"
 
 
 def _script() -> str:
-    """The contract's constants and the three files as one module."""
+    """Returns the contract's constants and the three JavaScript files as one module."""
     constants = f"const CONTRACT = {json.dumps(live_contract.constants())};"
     parts = ((_JS / name).read_text("utf-8").replace("export const", "const").replace("export function", "function")
              for name in ("law.js", "numbers.js"))  # fmt: skip
@@ -37,13 +37,13 @@ _LIVE = component("live", html='<p class="live-answer" aria-hidden="true"></p>',
 
 
 def quantities(optimum: lawlib.Optimum, **more: float) -> dict[str, Any]:
-    """What a template can name: the optimum's quantities and `more`."""
+    """Returns the values that a template can name: the optimum's quantities and `more`."""
     derived = {"tokens_per_parameter": optimum.tokens_per_parameter, "n_experts": optimum.n_experts}
     return vars(optimum) | {"n_active_bare": optimum.n_active_nonembedding} | derived | more
 
 
 def filled(template: str, values: Mapping[str, Any], intervals: Mapping[Any, Any]) -> str:
-    """The sentence with its numbers, and with the intervals whose ends `intervals` has as `quantity_low` and `quantity_high`.
+    """Returns the sentence with its numbers, and with the intervals whose ends `intervals` has as `quantity_low` and `quantity_high`.
 
     Raises ValueError for a template that the page could not follow.
     """

@@ -1,4 +1,4 @@
-"""What the pages ask of a law, with its errors shown as sentences instead of tracebacks."""
+"""Results of a law at the sliders, for pages; errors are shown as sentences instead of tracebacks."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ COMPARED = ("besiroglu2024", "krajewski2024-moe-e64", "ludziejewski2025")
 
 
 def optimum(law: lawlib.FittedLaw, point: Point) -> lawlib.Optimum:
-    """The compute-optimal model at the sliders. Raises OptimumError where there is none: `page.explore` says so."""
+    """Returns the compute-optimal model at the sliders. Raises OptimumError where there is none, which `explore` shows."""
     return lawlib.compute_optimal(law, point.budget, point.expansion, point.granularity)
 
 
 def path(choice: Choice, point: Point, budgets: list[float] | None = None, best_granularity: bool = False) -> pd.DataFrame:
-    """The optimum along the slider's range of budgets (or at `budgets`), with the law's intervals."""
+    """Returns the optimum along the slider's range of budgets (or at `budgets`), with the law's intervals."""
     g = None if best_granularity else point.granularity
     law, samples = choice.law, choice.samples
     if budgets is not None:
@@ -51,7 +51,7 @@ def _budgets(law: lawlib.FittedLaw, per_decade: int = PER_DECADE) -> np.ndarray:
 def at_point(
     law: lawlib.FittedLaw, own: pd.DataFrame | None, optimum: lawlib.Optimum
 ) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
-    """`lawlib.runs.selection.at_point` at an optimum, of the runs that the law was fitted to; None for no runs."""
+    """Returns `lawlib.at_point` at an optimum, of the runs that the law was fitted to; None for no runs."""
     if own is None:
         return None, None
     e, g = float(optimum.expansion), float(optimum.granularity)
@@ -60,7 +60,7 @@ def at_point(
 
 
 def isoflops(choice: Choice, point: Point, own: pd.DataFrame | None) -> pd.DataFrame:
-    """Iso-FLOP curves of the data's slices and of the chosen budget."""
+    """Returns iso-FLOP curves of the data's slices and of the chosen budget."""
     e, g, samples = point.expansion, point.granularity, choice.samples
 
     def curves(budgets: list[float]) -> pd.DataFrame:
@@ -83,7 +83,7 @@ def isoflops(choice: Choice, point: Point, own: pd.DataFrame | None) -> pd.DataF
 
 
 def compared_paths(choice: Choice, point: Point, own: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The chosen law's path and those of published laws at comparable settings, by label."""
+    """Returns the chosen law's path and those of published laws at comparable settings, by label."""
     found = {choice.label: own}
     for name in COMPARED:
         law = lawlib.published(name)
@@ -116,7 +116,7 @@ class Bounded:
 
 
 def exponents(choice: Choice, point: Point, optimum: lawlib.Optimum) -> dict[str, Bounded]:
-    """The exponents of N_opt and D_opt at the budget and the optimum's G, with the law's interval."""
+    """Returns the exponents of N_opt and D_opt at the budget and the optimum's G, with the law's interval."""
     g = optimum.granularity if np.isfinite(optimum.granularity) else None
 
     def both(law: lawlib.FittedLaw) -> np.ndarray:
@@ -127,7 +127,7 @@ def exponents(choice: Choice, point: Point, optimum: lawlib.Optimum) -> dict[str
 
 
 def _bounded(choice: Choice, of: Callable[[lawlib.FittedLaw], np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(value, low, high) of something worked out from a law: law and samples in one computation; NaN ends without samples."""
+    """Returns (value, low, high) of a quantity of a law, law and samples computed together; NaN ends without samples."""
     if choice.samples is None:
         value = of(choice.law)
         return value, np.full(value.shape, np.nan), np.full(value.shape, np.nan)
@@ -136,7 +136,7 @@ def _bounded(choice: Choice, of: Callable[[lawlib.FittedLaw], np.ndarray]) -> tu
 
 
 def approaches(choice: Choice, own: pd.DataFrame | None, fitted: dict[str, Bounded]) -> pd.DataFrame | None:
-    """The exponents of N_opt and D_opt by the three approaches of Hoffmann 2022, a row each; None without runs."""
+    """Returns the exponents of N_opt and D_opt by the three approaches of Hoffmann 2022, a row each; None without runs."""
     if own is None or choice.law.fit is None:
         return None
     rows = []
@@ -163,14 +163,14 @@ def approaches(choice: Choice, own: pd.DataFrame | None, fitted: dict[str, Bound
 
 
 def isoflop_optima(law: lawlib.FittedLaw, own: pd.DataFrame | None) -> lawlib.IsoflopOptima | None:
-    """Approach 2 on these runs."""
+    """Returns approach 2 on these runs."""
     if own is None:
         return None
     return cached.remember(law, ("approach 2", tuple(own["run_id"])), lambda: lawlib.isoflop_optima(own))
 
 
 def envelope_optima(law: lawlib.FittedLaw, own: pd.DataFrame) -> lawlib.IsoflopOptima | None:
-    """Approach 1 on these runs, along their training curves where there are any."""
+    """Returns approach 1 on these runs, along their training curves where there are any."""
     dataset = state.get("dataset")
 
     def make() -> lawlib.IsoflopOptima | None:
@@ -184,12 +184,12 @@ def envelope_optima(law: lawlib.FittedLaw, own: pd.DataFrame) -> lawlib.IsoflopO
 
 
 def decades(law: lawlib.FittedLaw, budget: float) -> list[float]:
-    """The budget and its neighbours two decades apart, for charts with a line a budget."""
+    """Returns the budget and its neighbours two decades apart, for charts with a line a budget."""
     return sorted({budget * 100.0**k for k in (-2, -1, 0, 1, 2)})
 
 
 @dataclass(frozen=True)
-class Duel:
+class LawPair:
     """A MoE law and the dense law it is compared with."""
 
     moe: lawlib.FittedLaw
@@ -212,7 +212,7 @@ class Duel:
         return f"Brackets: 95 % of the {words}{more}."
 
     def unknown(self, point: Point) -> str:
-        """Says so where the runs do not identify the gap."""
+        """Returns a warning where the runs do not identify the gap, "" elsewhere."""
         moe, dense = self.moe, self.dense
         if not isinstance(moe, Fit) or not isinstance(dense, Fit):
             return ""
@@ -233,21 +233,21 @@ def _arguments(point: Point) -> tuple[float, float | None, float | None]:
     return point.budget, point.expansion, point.granularity
 
 
-def gaps(duel: Duel, point: Point, budgets: list[float] | None = None) -> pd.DataFrame:
-    """Efficiency gaps for a ladder of E (or the law's one E), the chosen E with its interval."""
+def gaps(pair: LawPair, point: Point, budgets: list[float] | None = None) -> pd.DataFrame:
+    """Returns efficiency gaps for a ladder of E (or the law's one E), the chosen E with its interval."""
     assert point.expansion is not None
     ladder = {point.expansion}
-    if duel.dense is duel.moe and budgets is None:
-        high = duel.moe.ranges.get("expansion", (1, 32))[1]
+    if pair.dense is pair.moe and budgets is None:
+        high = pair.moe.ranges.get("expansion", (1, 32))[1]
         ladder |= {float(2**k) for k in range(1, 7) if 2**k <= max(high, 4)}
     if budgets is not None:
-        return _gap(duel.moe, duel.dense, point.expansion, point.granularity, np.asarray(budgets), duel.samples)
-    moe, dense, g, values = duel.moe, duel.dense, point.granularity, _budgets(duel.moe, 4)
+        return _gap(pair.moe, pair.dense, point.expansion, point.granularity, np.asarray(budgets), pair.samples)
+    moe, dense, g, values = pair.moe, pair.dense, point.granularity, _budgets(pair.moe, 4)
     curves = []
     for e in sorted(ladder):
         banded = e == point.expansion
         key = ("gap", e, g, values[0], values[-1], banded, id(dense), state.get("unit"))
-        of = duel.samples if banded else None
+        of = pair.samples if banded else None
         curves.append(cached.remember(moe, key, lambda e=e, of=of: _gap(moe, dense, e, g, values, of)))
     return pd.concat(curves, ignore_index=True)
 
@@ -260,12 +260,12 @@ def _gap(
     budgets: np.ndarray,
     both: tuple[lawlib.Ensemble, lawlib.Ensemble] | None,
 ) -> pd.DataFrame:
-    """The gaps at one E; both: refits of the two laws, for the interval."""
+    """Returns the gaps at one E; both: refits of the two laws, for the interval."""
     return tables.gap_curves({e: (moe, dense)}, budgets, {e: both} if both else None, granularity)
 
 
 def gain(choice: Choice, point: Point, coarse: float) -> Bounded:
-    """What the best granularity is worth in compute, with the law's interval."""
+    """Returns what the best granularity is worth in compute, with the law's interval."""
 
     def of(law: lawlib.FittedLaw) -> np.ndarray:
         return np.asarray(lawlib.granularity_gain(law, point.budget, point.expansion, coarse))
@@ -274,5 +274,5 @@ def gain(choice: Choice, point: Point, coarse: float) -> Bounded:
 
 
 def switches(law: lawlib.FittedLaw, expansion: float | None) -> pd.DataFrame:
-    """The budgets at which the best granularity doubles."""
+    """Returns the budgets at which the best granularity doubles."""
     return cached.remember(law, ("switches", expansion), lambda: lawlib.switching_budgets(law, expansion))

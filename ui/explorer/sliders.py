@@ -31,30 +31,30 @@ def controls(law: lawlib.FittedLaw) -> None:
         _granularity(law)
     with columns[-1]:
         _typed(law)
-    on_page.point(standing(law))
+    on_page.point(point_of(law))
 
 
 def budget_range(law: lawlib.FittedLaw) -> tuple[float, float]:
-    """Lowest and highest budget of the slider: the data's range and three decades beyond."""
+    """Returns the lowest and highest budget of the slider: the data's range and three decades beyond."""
     low, high = law.ranges.get("flops", (1e17, 1e23))
     low, high = 10 ** np.floor(np.log10(low) + 1e-9), 10 ** np.ceil(np.log10(high * 10**BEYOND) - 1e-9)
     chosen = state.get("budget")
     return (min(low, chosen), max(high, chosen)) if chosen else (low, high)
 
 
-def standing(law: lawlib.FittedLaw) -> Point:
-    """Where the sliders of a law stand, without drawing them."""
+def point_of(law: lawlib.FittedLaw) -> Point:
+    """Returns the values of a law's sliders, without drawing them."""
     return Point(chosen_budget(law), chosen_expansion(law), state.get("g") if law_choice.has(law, "G") else None)
 
 
 def chosen_budget(law: lawlib.FittedLaw) -> float:
-    """The chosen budget, or ten times the data's largest."""
+    """Returns the chosen budget, or ten times the data's largest."""
     default = float(f"{law.ranges['flops'][1] * 10:.1g}") if "flops" in law.ranges else 1e21
     return float(state.get("budget") or default)
 
 
 def chosen_expansion(law: lawlib.FittedLaw) -> float | None:
-    """The chosen E, by default the ladder's nearest to 8 within the data; for a law without E the one it holds at."""
+    """Returns the chosen E, by default the ladder's nearest to 8 within the data; for a law without E the one it holds at."""
     if not law_choice.has(law, "E"):
         return law.expansion
     _, high = law.ranges.get("expansion", (1.0, 64.0))
@@ -67,7 +67,7 @@ def _expansions(law: lawlib.FittedLaw) -> set[float]:
 
 
 def budget_slider(law: lawlib.FittedLaw) -> None:
-    """The slider of the training budget, over the data's range and three decades beyond."""
+    """Shows the slider of the training budget, over the data's range and three decades beyond."""
     low, high = budget_range(law)
     exponents = (
         np.arange(np.floor(np.log10(low) * PER_DECADE + 1e-9), np.ceil(np.log10(high) * PER_DECADE - 1e-9) + 1) / PER_DECADE

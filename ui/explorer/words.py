@@ -1,4 +1,4 @@
-"""Phrases that several pages build from numbers."""
+"""Phrases built from numbers, for the sentences of several pages."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .law_choice import Choice
 
 
 def bracket(row: Mapping[Any, Any] | pd.Series, column: str, write: Callable[[float], str]) -> str:
-    """ " [low, high]" of a table's column, "" where the table has no interval."""
+    """Returns " [low, high]" of a table's column, "" where the table has no interval."""
     low, high = row.get(f"{column}_low", np.nan), row.get(f"{column}_high", np.nan)
     return f" {numbers.span(low, high, write)}" if np.isfinite(low) else ""
 
 
 def meaning(choice: Choice) -> str:
-    """What the brackets of a page mean."""
+    """Says what the brackets of a page mean."""
     samples = choice.samples
     if samples is None:
         return "No interval: this set is not printed anywhere." if choice.law.source else ""
@@ -40,13 +40,13 @@ def meaning(choice: Choice) -> str:
 
 
 def beyond(law: lawlib.FittedLaw, optimum: lawlib.Optimum) -> str:
-    """The extrapolation line of an answer, "" inside the data."""
+    """Returns the extrapolation line of an answer, "" inside the data."""
     found = extrapolation.sentences(law, optimum)
     return f":orange[:material/warning: Extrapolated: {'; '.join(found)}.]" if found else ""
 
 
 def active(optimum: lawlib.Optimum) -> str:
-    """ "active parameters", with the other count where the law's has embeddings in it; a part of a template (`live`)."""
+    """Returns "active parameters", with the other count where the law's includes embeddings; a part of a template (`live`)."""
     if not optimum.count.endswith("with_embeddings"):
         return "active parameters"
     known = np.isfinite(optimum.n_active_nonembedding)
@@ -56,7 +56,7 @@ def active(optimum: lawlib.Optimum) -> str:
 
 
 def experts(optimum: lawlib.Optimum) -> str:
-    """The optimum's experts: ", with E = 64 and G = 16 (1,024 experts)"; a part of a template."""
+    """Returns the optimum's experts: ", with E = 64 and G = 16 (1,024 experts)"; a part of a template."""
     if not np.isfinite(optimum.expansion) or optimum.expansion <= 1:
         return ""
     g = "" if np.isnan(optimum.granularity) else " and G = **{granularity:plain}**"
@@ -64,7 +64,7 @@ def experts(optimum: lawlib.Optimum) -> str:
 
 
 def finest_note(law: lawlib.FittedLaw, best: float) -> str:
-    """Says so where the best granularity is the finest that the data have."""
+    """Returns a note where the best granularity is the finest that the data have, "" elsewhere."""
     if not law.granularities or best < max(law.granularities):
         return ""
     free = "" if law.flops_rule.has_router else "; its FLOPs rule has no router, so finer experts cost nothing there"
@@ -72,10 +72,10 @@ def finest_note(law: lawlib.FittedLaw, best: float) -> str:
 
 
 def at_expansion(point: Point) -> str:
-    """ " with E = 64", "" where the law has no E; a part of a template."""
+    """Returns " with E = 64", "" where the law has no E; a part of a template."""
     return " with E = {expansion:plain}" if point.expansion is not None else ""
 
 
 def at_granularity(optimum: lawlib.Optimum) -> str:
-    """ ", G = 16,", "" where the law has no G; a part of a template."""
+    """Returns ", G = 16,", "" where the law has no G; a part of a template."""
     return ", G = {granularity:plain}," if np.isfinite(optimum.granularity) else ""

@@ -1,4 +1,4 @@
-"""The frame of every page: title, sidebar, links, sharing, look."""
+"""The frame of every page: title, sidebar, links, sharing, styles."""
 
 from .navigation import menu
 from .page import ICON, answer, begin, explore, finish

@@ -1,4 +1,4 @@
-"""What an address says of the data: which runs are left out, by content, and a fingerprint, so that a link means the same elsewhere."""
+"""The data part of the URL: runs excluded by content hash, and a fingerprint of the data set, so that a link reproduces the view elsewhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NOTE = "link_note"
 
 
 def settle() -> None:
-    """Brings the address and the data here together, once the store is open and before anything is drawn."""
+    """Reconciles the address with the data here, once the store is open and before anything is drawn."""
     table = cached.datasets()
     asked, names = state.get("data"), table["dataset"].tolist()
     chosen = state.get("dataset")
@@ -71,7 +71,7 @@ def _workspace_out() -> tuple[str, ...]:
 
 
 def parameters(*, full: bool = False) -> dict[str, str]:
-    """What the data add to the address: nothing for bundled data that are used whole, unless it is to be `full`."""
+    """Returns what the data add to the address: nothing for bundled data that are used whole, unless it is to be `full`."""
     dataset, uploaded = state.get("dataset"), cached.uploaded()
     if dataset not in uploaded:
         return {}
@@ -88,7 +88,7 @@ def parameters(*, full: bool = False) -> dict[str, str]:
 
 
 def notices() -> None:
-    """Sentences on what differs between the address and the data here, with the ways on."""
+    """Shows what differs between the address and the data here, with what can be done."""
     if ignored := st.session_state.get(state.IGNORED):
         with st.container(horizontal=True, vertical_alignment="center"):
             shown = ", ".join(plain(words[:60]) for words in ignored[:5])
@@ -150,7 +150,7 @@ def _keep() -> None:
 
 
 def leave_out(run_ids: list[str], *, out: bool) -> None:
-    """Leaves these runs out in this view and its address alone, or takes them back: nothing is written."""
+    """Leaves these runs out in this view and its address alone, or includes them again: nothing is written."""
     runs = cached.runs(state.get("dataset"))
     these = among(runs["run_id"], run_ids)
     marks = runs["excluded"] | these if out else runs["excluded"] & ~these
@@ -158,7 +158,7 @@ def leave_out(run_ids: list[str], *, out: bool) -> None:
 
 
 def open_button(page: str, query: str, label: str, key: str) -> None:
-    """A button that opens a saved view on its page; where that page is gone, on the Overview."""
+    """Shows a button that opens a saved view on its page; where that page is gone, on the Overview."""
     file = f"pages/{page or 'overview'}.py"
     if st.button(label, key=key):
         state.load(dict(parse_qsl(query)))
@@ -166,7 +166,7 @@ def open_button(page: str, query: str, label: str, key: str) -> None:
 
 
 def saved_menu() -> None:
-    """The saved analyses in the sidebar, the last ones first."""
+    """Shows the saved analyses in the sidebar, the last ones first."""
     table = cached.analyses()
     if table.empty:
         return
@@ -178,6 +178,6 @@ def saved_menu() -> None:
 
 
 def view() -> str:
-    """The parameters of what is chosen now, complete and without the pins."""
+    """Returns the parameters of what is chosen now, complete and without the pins."""
     known = state.query() | parameters(full=True)
     return urlencode({k: v for k, v in known.items() if k not in url_fields.PINS})

@@ -1,4 +1,4 @@
-"""The page's own looks, where the theme cannot say them: measures, contrast of at least 4.5:1, narrow screens.
+"""Styles that the theme cannot express: sizes, contrast of at least 4.5:1, narrow screens.
 
 `.streamlit/config.toml` holds the theme. Streamlit fades captions, labels of disabled widgets and a slider's value below the
 contrast that WCAG AA asks of text; here they get the colours of `lawlib.figures.palette`, which are tested for it.
@@ -67,7 +67,7 @@ html[data-live] .st-key-below_answer {opacity: 0.4;}
 
 
 def apply() -> None:
-    """Puts the looks into the page, in the colours of its theme."""
+    """Puts the styles into the page, in the colours of its theme."""
     style = figures.style(st.context.theme.type)
     colors = {"MUTED": style.muted, "BORDER": style.grid, "TEXT": style.text, "WARN": ink(style.accent, style)}
     css = _CSS

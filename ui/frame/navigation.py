@@ -1,4 +1,4 @@
-"""The menu of pages. Our own: Streamlit's draws every link anew five times for a moved slider, a third of all that a page draws."""
+"""The menu of pages, our own because Streamlit redraws every link of its menu five times for a moved slider."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MENU = component(
 
 
 def menu(sections: Mapping[str, Sequence[StreamlitPage]]) -> StreamlitPage:
-    """Draws the pages under their sections' names in the sidebar; gives the page that is open."""
+    """Draws the pages under their sections' names in the sidebar, and returns the page that is open."""
     page = st.navigation(sections, position="hidden")
     if get_script_run_ctx(suppress_warning=True) is None:
         return page  # a process that a cluster starts loads app.py as its main module: nobody sees it

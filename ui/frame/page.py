@@ -26,13 +26,13 @@ ICON = str(Path(__file__).parents[1] / "icon.svg")
 
 @st.cache_resource(show_spinner=False)
 def _freeze() -> None:
-    """Imported modules never become garbage: without them in its lists the collector costs nothing."""
+    """Takes imported modules, which never become garbage, off the garbage collector's lists, so that collections are fast."""
     gc.collect()
     gc.freeze()
 
 
 def _through_app() -> None:
-    """Starts again through app.py where Streamlit ran the page alone.
+    """Reruns through app.py where Streamlit ran the page alone.
 
     Until the first `st.navigation` of a server, Streamlit takes a `pages/` folder for its old multipage form and runs the file
     that a deep link names without app.py: wrong menu, wrong title, half the width.
@@ -72,7 +72,7 @@ def begin(title: str, question: str, *, filters: bool = True) -> None:
 
 
 def _notices(notices: list[str]) -> None:
-    """How the workspace was found, until the reader has seen it."""
+    """Shows the state in which the workspace was found, until the reader has closed it."""
     if not notices or st.session_state.get("notices_read"):
         return
     with st.container(horizontal=True, vertical_alignment="center", key="notices"):
@@ -82,10 +82,10 @@ def _notices(notices: list[str]) -> None:
 
 
 def explore(sliders: Callable[[], None]) -> Callable[[Callable[[Callable[[], None]], None]], None]:
-    """Runs the part of a page that its sliders change. A moved slider runs it alone again, not the menus beside it.
+    """Runs the part of a page that its sliders change; a moved slider reruns this part alone, not the menus beside it.
 
-    sliders: draws them. The part is given it, to call it when its answer is worked out: the page is then drawn anew in one go.
-    Where there is no answer, they are drawn with the reason below them.
+    sliders: function that draws the sliders. The page part receives it and calls it once its results are computed; everything drawn
+    after that is sent in one go. Where there is no result, the sliders are drawn with the reason below them.
     """
     return lambda part: _explore(part, sliders)
 
@@ -127,7 +127,7 @@ def _explore(part: Callable[[Callable[[], None]], None], sliders: Callable[[], N
 
 
 def finish() -> None:
-    """Ends a page: saved analyses, and what it offers to take away or keep."""
+    """Ends a page: saved analyses, export and share."""
     link.saved_menu()
     sharing.toolbar()
     if not on_page.now().explored:
@@ -135,7 +135,7 @@ def finish() -> None:
 
 
 def answer(sentence: str, *notes: str, key: str = "answer", template: str = "") -> None:
-    """The page's first line: its answer in numbers; below it, small, what to know about it. template: of `live`, what follows the sliders."""
+    """Shows the page's first line, its answer in numbers, and small notes below. template: of `live`, what follows the sliders."""
     with st.container(key=key, gap=None):
         st.markdown(sentence)
         if template:

@@ -1,4 +1,4 @@
-"""Reading of files while the page waits: read once and kept, with the time it takes and Cancel where it takes long."""
+"""Reads files while the page waits: once, then kept, with the elapsed time and a Cancel button where it takes long."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from lawlib.ingest import guarded
 from ..session.markup import plain
 
 SOON = 1.0
-"""Seconds after which a reading shows itself."""
+"""Seconds after which a reading shows its time and Cancel."""
 
 Read = TypeVar("Read")
 
 
 def read(where: str, key: tuple[Any, ...], reading: Callable[[guarded.Progress], Read]) -> Read | None:
-    """What `reading` gives, kept for this key; None, with a sentence on the page, where it gives nothing or was cancelled.
+    """Returns what `reading` gives, kept for this key; None, with a sentence on the page, where it gives nothing or was cancelled.
 
-    A click on anything else ends the run and with it the reading, which the next run begins again; one on Cancel waits
-    for another click. `where` tells the places on a page apart.
+    Any other click reruns the script and restarts the reading; Cancel stops it until "Read again" is clicked. `where` names the
+    place on the page.
     """
     kept = _kept(where, key)
     if not kept:
@@ -46,7 +46,7 @@ def read(where: str, key: tuple[Any, ...], reading: Callable[[guarded.Progress],
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _kept(where: str, key: tuple[Any, ...]) -> list[Any]:
-    """The place of a result, empty until it is there: a cached function could not show how far it is."""
+    """Returns the place of a result, empty until it is there, because a cached function could not show its progress."""
     return []
 
 

@@ -1,4 +1,4 @@
-"""The buttons beside a page's title: what can be taken away (export), kept (saved analyses) and sent (the link)."""
+"""The buttons beside a page's title: Export (files), and Share (the link, and saved analyses)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ EXPORT, SHARE = "export_open", "share_open"
 
 
 def page_name() -> str:
-    """The open page as addresses call it: "" for the first one."""
+    """Returns the open page's name in addresses: "" for the first one."""
     return urlsplit(st.context.url or "").path.rpartition("/")[2]
 
 
 def address() -> str:
-    """The whole address of what is shown: with all that makes it mean the same elsewhere."""
+    """Returns the whole address of the view, with all that makes it mean the same elsewhere."""
     parts = urlsplit(st.context.url or "")
     host = f"{parts.scheme}://{parts.netloc}{parts.path.rpartition('/')[0]}" if parts.netloc else ""
     return host + state.link(page_name(), link.parameters(full=True))
@@ -55,7 +55,7 @@ def is_open() -> bool:
 
 
 def _export(analysis: export.Analysis) -> None:
-    """One file for everything, and each of its parts; of a page without laws its tables and pictures."""
+    """Shows one file for everything, and each of its parts; of a page without laws its tables and pictures."""
     look, name = style(), file_name(" ".join([analysis.title, *(p.label for p in analysis.parts[:1])]))
     uploaded = any(not p.origin.bundled for p in analysis.parts)
     of_laws = [
@@ -90,13 +90,13 @@ def _export(analysis: export.Analysis) -> None:
 
 
 def _pin(field: str, side: str, query: str) -> None:
-    """Keeps a view for one side of the Compare page."""
+    """Pins a view to one side of the Compare page."""
     state.put(field, query)
     st.toast(f"Pinned on the {side} of the Compare page.", icon=":material/push_pin:")
 
 
-def _share(shown: on_page.Collected, where: str) -> None:
-    """The link to copy, and a name to keep it under."""
+def _share(shown: on_page.Shown, where: str) -> None:
+    """Shows the link to copy, and a name to save it under."""
     seen = view()
     st.markdown("**Link to this view**")
     st.code(where, language=None, wrap_lines=True)

@@ -1,4 +1,4 @@
-"""The sidebar of every page: the data set, and which of its runs are looked at."""
+"""The sidebar of every page: the data set and the filters on its runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..session.markup import plain
 
 
 def dataset_menu(filters: bool) -> None:
-    """The menu of data sets and, where `filters`, the filters of its runs. A data set that is not here becomes the first one."""
+    """Shows the menu of data sets and, where `filters`, the filters. A data set that is not here becomes the first one."""
     table = cached.datasets()
     names = table["dataset"].tolist()
     chosen = state.get("dataset")
@@ -64,7 +64,7 @@ def _filters() -> None:
 
 
 def _extra_filter() -> None:
-    """Filters by one of the log's other columns, such as a router's type or a recipe."""
+    """Shows a filter by one of the log's other columns, such as a router's type or a recipe."""
     options = cached.extra_options(state.get("dataset"))
     if not options:
         return
@@ -90,7 +90,7 @@ def _extra_filter() -> None:
 
 
 def clear_filters() -> None:
-    """All runs of the data set are looked at again."""
+    """Removes all filters."""
     state.clear(*url_fields.FILTERS)
     st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
 

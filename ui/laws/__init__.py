@@ -1,1 +1,1 @@
-"""Pieces of the pages about laws: Fit, Dense vs MoE, Compare, Fine-grained."""
+"""Parts of the pages about laws: Fit, Dense vs MoE, Compare, Fine-grained."""

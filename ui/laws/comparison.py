@@ -1,4 +1,4 @@
-"""Two views side by side: this one, saved ones, or this one with one thing changed. A view is the parameters of its address."""
+"""Parts of the Compare page: two views side by side, this one, saved ones, or this one with one thing changed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Side:
 
 
 def choose_sides() -> tuple[Side, Side]:
-    """The two views, each with its menu. Stops the page with the reason where one cannot be computed."""
+    """Returns the two views, each with its menu. Stops the page with the reason where one cannot be computed."""
     here = link.view()
     options = {here: HERE} | _changed(here) | {row.query: row.name for row in cached.analyses().itertuples()}
     sides = []
@@ -82,9 +82,9 @@ def choose_sides() -> tuple[Side, Side]:
 
 
 def _changed(here: str) -> dict[str, str]:
-    """This view with one thing changed, by its parameters: what a first comparison may be."""
+    """Returns this view with one thing changed, by its parameters, as a first comparison."""
     known = dict(parse_qsl(here))
-    law = law_choice.standing("D").law
+    law = law_choice.resolved("D").law
     found = {urlencode(known | {"budget": f"{10 * sliders.chosen_budget(law):.12g}"}): TENFOLD}
     if law.name != OTHER_LAW:
         found[urlencode(known | {"law": OTHER_LAW})] = f"This view, law {OTHER_LAW}"
@@ -99,8 +99,8 @@ def _side(name: str, query: str) -> Side:
                 f"“{plain(name)}” is of the data set “{plain(dataset)}”, which is not here: upload its log, or choose another view."
             )
             st.stop()
-        choice = law_choice.standing("D", next((f for f in ("law", "law_g", "law_e") if state.get(f)), "law"))
-        point = sliders.standing(choice.law)
+        choice = law_choice.resolved("D", next((f for f in ("law", "law_g", "law_e") if state.get(f)), "law"))
+        point = sliders.point_of(choice.law)
         optimum = results.optimum(choice.law, point)
         at = results.path(choice, point, [point.budget]).iloc[0]
         at = pd.concat([at, pd.Series({"tokens_per_parameter": float(optimum.tokens_per_parameter)})])
@@ -125,7 +125,7 @@ def same_data(left: Side, right: Side) -> bool:
 
 
 def compared(left: Side, right: Side) -> pd.DataFrame:
-    """Quantity by quantity: both sides with their intervals, and right over left where that means something."""
+    """Returns a table, quantity by quantity: both sides with their intervals, and right over left where that means something."""
     rows = [
         ("data set", *(s.dataset or "none: a published law" for s in (left, right)), ""),
         ("law", *(s.choice.label for s in (left, right)), ""),
@@ -162,7 +162,7 @@ def _ratio(a: float, b: float) -> str:
 
 
 def coefficients(left: Side, right: Side) -> pd.DataFrame:
-    """Every coefficient of both laws with its interval; a letter means the same in both only where they are of one form."""
+    """Returns every coefficient of both laws with its interval; equal letters mean the same only in laws of one form."""
     letters = dict.fromkeys([*left.choice.law.params, *right.choice.law.params])
     columns = {name: [_coefficient(side, p) for p in letters] for name, side in (("left", left), ("right", right))}
     return pd.DataFrame({"coefficient": list(letters), **columns})
@@ -178,7 +178,7 @@ def _coefficient(side: Side, name: str) -> str:
 
 
 def sentence(left: Side, right: Side) -> str:
-    """The answer: what is different about the two optima."""
+    """Returns the answer: what is different about the two optima."""
     first, second = (
         f"**{numbers.count(s.at['n_active'])}**{bracket(s.at, 'n_active', numbers.count)} parameters on "
         f"**{numbers.count(s.at['tokens'])}** tokens"
@@ -193,7 +193,7 @@ def sentence(left: Side, right: Side) -> str:
 
 
 def notes(left: Side, right: Side) -> list[str]:
-    """What must be known before the two are compared."""
+    """Returns what must be known before the two are compared."""
     found = [cached.too_many()] if cached.too_many() else []
     if not same_data(left, right):
         found.append("The two laws come from different data: their losses are not compared.")
@@ -203,7 +203,7 @@ def notes(left: Side, right: Side) -> list[str]:
 
 
 def side_by_side(left: Side, right: Side) -> None:
-    """The two figures, on the same axes."""
+    """Shows the two figures, on the same axes."""
     figures.same_axes(left.figure, right.figure)
     for key, side, column in zip(url_fields.PINS, (left, right), st.columns(2), strict=True):
         with column:
@@ -213,7 +213,7 @@ def side_by_side(left: Side, right: Side) -> None:
 
 
 def saved_views() -> None:
-    """The saved analyses, each to be opened or deleted."""
+    """Shows the saved analyses, each to be opened or deleted."""
     store = cached.store()
     table = cached.analyses()
     st.subheader("Saved analyses", anchor=False, divider="gray")

@@ -1,4 +1,4 @@
-"""Page 7's pair of laws: one law with E taken at E = 1, or a MoE law and the dense law that belongs to it."""
+"""Parts of the Dense vs MoE page: one law with E compared with itself at E = 1, or a MoE law and its dense law."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lawlib.optimum import shared_rounding
 from lawlib.runs import included
 
 from .. import cached
-from ..explorer import Duel, law_choice
+from ..explorer import LawPair, law_choice
 from ..session import on_page, state
 from ..session.point import Point
 
@@ -25,18 +25,18 @@ DENSE_OF = {
 _PAIR = "pair"
 
 
-def choose_pair() -> Duel:
-    """The page's two laws, with their menu in the sidebar."""
-    duel, names = _choose_pair()
-    pair = (duel.moe, duel.dense) if duel.dense is not duel.moe else (duel.moe,)
+def choose_pair() -> LawPair:
+    """Returns the page's two laws and shows their menu in the sidebar."""
+    laws, names = _choose_pair()
+    pair = (laws.moe, laws.dense) if laws.dense is not laws.moe else (laws.moe,)
     for i, (law, (name, arch)) in enumerate(zip(pair, names, strict=False)):
-        samples = duel.samples[i] if duel.samples else None
+        samples = laws.samples[i] if laws.samples else None
         on_page.law(law, law_choice.label(name), cached.origin(name, arch), lambda s=samples: s, seed=i)
-    return duel
+    return laws
 
 
-def _choose_pair() -> tuple[Duel, list[tuple[str, str]]]:
-    """The duel, and of each of its laws the name and the arch that it was fitted to."""
+def _choose_pair() -> tuple[LawPair, list[tuple[str, str]]]:
+    """Returns the pair of laws, and of each its name and the arch that it was fitted to."""
     runs = cached.selection()
     counted = runs[included(runs)]
     has_dense = bool((counted["expansion"] == 1).any())
@@ -57,25 +57,25 @@ def _choose_pair() -> tuple[Duel, list[tuple[str, str]]]:
         family = "fine_grained" if lawlib.why_not(counted[counted["arch"] == "moe"], "fine_grained") is None else "chinchilla"
         moe, dense = law_choice.resolve(family, "moe"), law_choice.resolve("chinchilla", "dense")
         first, second = cached.ensemble(moe, 0), cached.ensemble(dense, 1)
-        duel = Duel(moe, dense, (first, second) if first and second else None, notice)
-        return duel, [(family, "moe"), ("chinchilla", "dense")]
+        laws = LawPair(moe, dense, (first, second) if first and second else None, notice)
+        return laws, [(family, "moe"), ("chinchilla", "dense")]
     law = law_choice.resolve(chosen)
     samples = cached.ensemble(law)
-    return Duel(law, law, (samples, samples) if samples else None, notice), [(chosen, "")]
+    return LawPair(law, law, (samples, samples) if samples else None, notice), [(chosen, "")]
 
 
-def _published_pair(first: str, second: str, notice: str) -> Duel:
+def _published_pair(first: str, second: str, notice: str) -> LawPair:
     moe, dense = lawlib.published(first), lawlib.published(second)
     assert isinstance(moe, PublishedLaw)
     assert isinstance(dense, PublishedLaw)
     samples = None
     if moe.source.half_units:
         samples = cached.remember(moe, ("shared", dense.name), lambda: shared_rounding(moe, dense, cached.N_RESAMPLES))
-    return Duel(moe, dense, samples, notice)
+    return LawPair(moe, dense, samples, notice)
 
 
 def _pair_fits(runs: pd.DataFrame) -> bool:
-    """Dense runs that fix a dense law, and MoE runs of one E that fix one of their own."""
+    """Whether dense runs identify a dense law, and MoE runs of one E a law of their own."""
     moe, dense = runs[runs["arch"] == "moe"], runs[runs["arch"] == "dense"]
     if moe["expansion"].nunique() != 1 or dense.empty:
         return False
@@ -93,18 +93,18 @@ def _label(name: str) -> str:
 
 
 def measured_gaps() -> pd.DataFrame | None:
-    """Gaps between runs of the selection, where there are dense and MoE runs; beside any law: they are ratios."""
+    """Returns gaps between runs of the selection, where there are dense and MoE runs; as ratios they go with any law."""
     found = cached.measured_gap()
     return None if found.empty else found
 
 
 def why_no_gaps() -> str:
-    """Why no gap is measured."""
+    """Says why no gap is measured."""
     return cached.too_many() or "Measured gaps need dense runs beside MoE runs with a known E; the selection has none."
 
 
 def leverage(point: Point, optimum: lawlib.Optimum) -> None:
-    """What Ling's efficiency law says at the same point, as a line; it is a law of ratios of its own."""
+    """Shows what Ling's efficiency law, a law of ratios, gives at the same point, as a line."""
     law = lawlib.published("ling2025")
     assert isinstance(law, lawlib.FormulaLaw)
     if not point.expansion or point.expansion <= 1:

@@ -1,4 +1,4 @@
-"""Pieces of the Fit page: coefficient table, health card, backtest."""
+"""Parts of the Fit page: coefficient table, health card, backtest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..session.markup import plain
 
 
 def coefficients(choice: Choice) -> pd.DataFrame:
-    """A row a coefficient: value, interval, how it was got, for published laws the printed standard error."""
+    """Returns a row a coefficient: value, interval, how it was obtained, for published laws the printed standard error."""
     law, samples = choice.law, choice.samples
     rows = []
     for name, value in law.params.items():
@@ -39,7 +39,7 @@ def coefficient_table(table: pd.DataFrame) -> None:
 
 
 def health_card(findings: list[lawlib.Finding]) -> None:
-    """What is held against the fit, each with its remedy."""
+    """Shows the findings against the fit, each with its remedy."""
     st.markdown("**Health**")
     if not findings:
         st.success("No finding: the parameters are identified, the residuals show no trend.", icon=":material/check:")
@@ -50,7 +50,7 @@ def health_card(findings: list[lawlib.Finding]) -> None:
 
 
 def pull_table(law: Fit) -> None:
-    """The runs that move the optimum most when left out, at the largest compute of the data."""
+    """Shows the runs that move the optimum most when left out, at the largest compute of the data."""
     where = largest_budget(law)
     if where is None:
         return
@@ -73,13 +73,13 @@ def pull_table(law: Fit) -> None:
 
 
 def seed_caption(runs: pd.DataFrame) -> str:
-    """What repeats say about noise, or that there are none."""
+    """Shows the noise that repeats measure, or that there are none."""
     noise = lawlib.seed_noise(runs)
     return noise.sentence if noise else "No repeats: the noise between seeds is not known for these runs."
 
 
 def axis_menu(runs: pd.DataFrame) -> str:
-    """The quantity that residuals are drawn against."""
+    """Returns the quantity that residuals are drawn against, and shows its menu."""
     words = {"flops": "compute", "n_active": "active size", "n_total": "total size", "tokens": "tokens"}
     options = [c for c in words if c in runs and runs[c].notna().all() and runs[c].nunique() > 1]
     return (
@@ -89,7 +89,7 @@ def axis_menu(runs: pd.DataFrame) -> str:
 
 
 def backtest(law: lawlib.FittedLaw) -> Backtest | None:
-    """Cuts the selection by compute, refits the chosen laws below and judges them above."""
+    """Fits the chosen laws to the runs below a compute cut and shows how well they predict the runs above it."""
     runs = cached.selection()
     budgets = sorted({float(f"{v:.3g}") for v in runs.loc[included(runs), "flops"].dropna()})
     if len(budgets) < 4:
@@ -126,7 +126,7 @@ def backtest(law: lawlib.FittedLaw) -> Backtest | None:
 
 
 def backtest_table(summary: pd.DataFrame) -> None:
-    """Laws side by side: error and bias above the cut, coverage of the 90 % band, AIC and BIC below it."""
+    """Returns laws side by side: error and bias above the cut, coverage of the 90 % band, AIC and BIC below it."""
     good = summary[summary["error"] == ""]
     if len(good):
         shown = pd.DataFrame(

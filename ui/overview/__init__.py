@@ -1,1 +1,1 @@
-"""Pieces of the Overview page."""
+"""Parts of the Overview page."""

@@ -1,4 +1,4 @@
-"""Pieces of the Overview and IsoFLOP pages: what to look at next, and what the runs themselves say."""
+"""Parts of the Overview and IsoFLOP pages: what to look at next, and approaches 1 to 3 side by side."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..session.markup import plain
 
 
 def next_steps(choice: Choice) -> None:
-    """The fit's health in a line each, and where to go on."""
+    """Shows the fit's health in a line each, and links to the pages that go on."""
     st.markdown("**What to look at next**")
     findings = cached.health(choice.law)
     for f in [f for f in findings if f.severity == "warning"][:3]:
@@ -29,7 +29,7 @@ def next_steps(choice: Choice) -> None:
 
 
 def optimum_menu() -> Literal["n_active", "tokens"]:
-    """The quantity whose optimum is compared with published laws."""
+    """Returns the quantity whose optimum is compared with published laws, "n_active" or "tokens", and shows its menu."""
     words = {"n_active": "size", "tokens": "tokens"}
     st.segmented_control(
         "Optimum of",
@@ -43,7 +43,7 @@ def optimum_menu() -> Literal["n_active", "tokens"]:
 
 
 def approaches_table(table: pd.DataFrame | None) -> None:
-    """The exponents by approaches 1, 2 and 3 side by side."""
+    """Shows the exponents by approaches 1, 2 and 3 side by side."""
     if table is None:
         return
     columns = {name: table[name].astype(str).tolist() for name in table}

@@ -1,4 +1,4 @@
-"""A first visit: the three best things, in a minute. Shown on the Overview until it is closed or one's own runs are there."""
+"""The welcome cards of the Overview, shown until they are closed or the user has runs of their own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _REMEMBER = component(
 
 
 def welcome(choice: Choice, point: Point) -> None:
-    """Three cards with computed numbers, each with its way on; nothing for those who have been here before."""
+    """Shows three cards with computed numbers, each with a link; nothing for those who have been here before."""
     if st.session_state.get(_COOKIE):
         with st.container(height=1, border=False, key="welcomed"):
             _REMEMBER(key="remember_welcome", data={"name": _COOKIE})
@@ -53,7 +53,7 @@ def welcome(choice: Choice, point: Point) -> None:
 
 
 def _tenfold(law: lawlib.FittedLaw, point: Point) -> str:
-    """What ten times the budget wants, by the page's law."""
+    """Returns what ten times the budget needs, by the page's law."""
 
     def both() -> list[lawlib.Optimum]:
         return [lawlib.compute_optimal(law, c, point.expansion, point.granularity) for c in (point.budget, 10 * point.budget)]
@@ -64,7 +64,7 @@ def _tenfold(law: lawlib.FittedLaw, point: Point) -> str:
 
 
 def _saving() -> str:
-    """The efficiency gap of a published law."""
+    """Returns the efficiency gap of a published law."""
     law = lawlib.published(_LAW)
     assert isinstance(law, lawlib.FittedLaw)
     gap = cached.remember(law, ("saving",), lambda: float(lawlib.efficiency_gap(law, law, _BUDGET, _EXPANSION)))

@@ -1,1 +1,1 @@
-"""What this session has chosen and shown: fields of the address, state, point, folded options."""
+"""The state of a session: fields of the address, chosen values, what the page has shown, folded options."""

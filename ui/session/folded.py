@@ -1,4 +1,4 @@
-"""Options that are folded away, and say how many of them were changed."""
+"""Collapsed option groups (expander, popover) whose label counts the changed options."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ OPENED = "opened "
 
 
 def expander(words: str, name: str, touched: bool) -> DeltaGenerator:
-    """An expander that is open once something in it was touched on this page: what is changed and comes back does not close it."""
+    """Returns an expander that stays open once something in it was touched on this page, even when options return to default."""
     key = f"{OPENED}{name} {on_page.now().title}"
     st.session_state[key] = touched or st.session_state.get(key, False)
     return st.expander(words, expanded=st.session_state[key])
 
 
 def popover(words: str, fields: Collection[str], draw: Callable[[], None]) -> None:
-    """A button that opens the widgets of these fields. They are sent while it is open only, so that no slider waits for them.
+    """Shows a button that opens the widgets of these fields. They are sent only while it is open, so that no slider waits for them.
 
     How many were changed is written on it when it is closed: Streamlit takes a button with other words for another one.
     """
@@ -36,5 +36,5 @@ def popover(words: str, fields: Collection[str], draw: Callable[[], None]) -> No
 
 
 def changed(fields: Collection[str]) -> int:
-    """How many of the fields are not at their default."""
+    """Returns how many of the fields are not at their default."""
     return sum(state.get(field) != url_fields.FIELDS[field].default for field in fields)

@@ -1,4 +1,4 @@
-"""Markdown: words from users inside it, tables of words."""
+"""Markdown helpers: user text escaped, and tables of words."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Collection, Mapping, Sequence
 
 
 def plain(text: object) -> str:
-    """A user's words as words: characters that markdown would read are escaped."""
+    """Returns a user's words with the characters escaped that markdown would read."""
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:])", r"\\\1", str(text))
 
 
 def unmarked(text: str) -> str:
-    """A page's sentence as plain words: without the markdown that marks its numbers, icons and colours."""
+    """Returns a page's sentence without the markdown that marks its numbers, icons and colours."""
     text = re.sub(r":material/\w+:|:orange\[|(?<=[.\s])\](?=$)", "", text.replace("**", ""))
     return re.sub(r"\\([\\`*_{}\[\]()<>#+\-.!|~$:])", r"\1", text).strip()
 
 
 def table(columns: Mapping[str, Sequence[str]], right: Collection[str] = ()) -> str:
-    """A table of the page's own words as markdown, by column; `right`: those of numbers, flush right.
+    """Returns a table of the page's own words as markdown, by column; `right`: those of numbers, flush right.
 
     For small tables that follow a slider: a table element costs a move ten times as long.
     """

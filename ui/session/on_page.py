@@ -1,4 +1,4 @@
-"""What a page has shown in this run, in the order of showing: its laws, sliders, answer and charts. Exports are made of it."""
+"""Record of what the current run of a page has shown (laws, sliders, answer, charts); exports are built from it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from lawlib.serving import Answer
 from .markup import unmarked
 from .point import Point
 
-_KEY = "collected"
+_KEY = "shown"
 
 
 @dataclass
-class Collected:
-    """One run of a page. toolbar: the place beside the title; sliders: the values of each, by its field.
+class Shown:
+    """What one run of a page has shown. toolbar: the place beside the title; sliders: the values of each, by its field.
 
     waiting: the place at the page's head for a progress bar; explored: whether a part of the page follows sliders of its own (`page.explore`).
     """
@@ -41,7 +41,7 @@ class Collected:
     explored: bool = False
 
     def analysis(self, link: str) -> Analysis:
-        """All of it, for `lawlib.export`; the laws' intervals come from the cache."""
+        """Returns all of it, for `lawlib.export`; the laws' intervals come from the cache."""
         parts = tuple(replace(part, samples=samples()) for part, samples in self.laws)
         at = self.point
         where = (at.budget, at.expansion, at.granularity) if at else (None, None, None)
@@ -50,23 +50,23 @@ class Collected:
 
 
 def begin(title: str, toolbar: Any) -> None:
-    """A new run of a page."""
-    st.session_state[_KEY] = Collected(title, toolbar)
+    """Starts the record of a new run of a page."""
+    st.session_state[_KEY] = Shown(title, toolbar)
 
 
 def wait_here() -> None:
-    """Progress bars of what follows stand here."""
+    """Marks the place where progress bars of what follows are shown."""
     now().waiting = st.empty()
 
 
-def restart(before: Collected) -> None:
-    """The part of the page that follows its sliders begins again: what was collected before it stays."""
+def restart(before: Shown) -> None:
+    """Starts the record of the part that follows the sliders again, keeping what was shown before it."""
     st.session_state[_KEY] = replace(before, laws=[*before.laws], sliders={}, charts=[], exported=None)
     wait_here()
 
 
-def now() -> Collected:
-    """What this run has shown so far."""
+def now() -> Shown:
+    """Returns what this run has shown so far."""
     if _KEY not in st.session_state:
         begin("", None)
     return st.session_state[_KEY]
@@ -75,30 +75,30 @@ def now() -> Collected:
 def law(
     law: lawlib.FittedLaw, label: str, origin: Origin, samples: Callable[[], lawlib.Ensemble | None], seed: int = 0, **more: Any
 ) -> None:
-    """A law that the page speaks of; `samples` gives the ensemble behind its intervals. more: of `lawlib.export.Part`."""
+    """Records a law that the page uses; `samples` gives the ensemble behind its intervals. more: of `lawlib.export.Part`."""
     now().laws.append((Part(law, origin, label, seed=seed, **more), samples))
 
 
 def point(point: Point) -> None:
-    """Where the sliders stand."""
+    """Records the sliders' values."""
     now().point = point
 
 
 def slider(field: Slider, values: list) -> None:
-    """A slider that the page's charts follow, with the values along it."""
+    """Records a slider that the page's charts follow, with the values along it."""
     now().sliders[field] = values
 
 
 def serving(found: Answer, price: float) -> None:
-    """What the page says about serving, at this price of a GPU-hour in USD."""
+    """Records what the page says about serving, at this price of a GPU-hour in USD."""
     now().serving = found, price
 
 
 def answer(sentence: str) -> None:
-    """The page's answer line."""
+    """Records the page's answer line."""
     now().answer = unmarked(sentence)
 
 
 def chart(key: str, title: str, figure: figures.Figure, table: pd.DataFrame | None) -> None:
-    """A figure and the table under it."""
+    """Records a figure and the table under it."""
     now().charts.append(Chart(key, unmarked(title), figure, table))

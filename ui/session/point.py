@@ -1,4 +1,4 @@
-"""Where the sliders stand: a budget, an expansion and a granularity."""
+"""The values of the three sliders: a budget, an expansion and a granularity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Point:
-    """Where the user stands: budget in FLOPs; expansion and granularity, None where the law has none or picks the best."""
+    """The sliders' values: budget in FLOPs; expansion and granularity, None where the law has none or picks the best."""
 
     budget: float
     expansion: float | None

@@ -1,4 +1,4 @@
-"""What the user has chosen: one dictionary a session, mirrored in the URL, alive across pages and reloads.
+"""The user's choices: one dictionary a session, mirrored in the URL, kept across pages and reloads.
 
 Widgets never own a value: they are given the state's before they are drawn and write back in their callback. So nothing is
 lost when a page is left, and a link opens the same view, also as the first request of a new server.
@@ -30,12 +30,12 @@ def _state() -> dict:
 
 
 def parse(parameters: Mapping[str, str]) -> dict[str, object]:
-    """Every field by an address's parameters; what is missing or cannot be is at its default."""
+    """Returns every field by an address's parameters; what is missing or cannot be read has its default."""
     return _read(parameters)[0]
 
 
 def _read(parameters: Mapping[str, str]) -> tuple[dict[str, object], list[str]]:
-    """(`parse`, the parameters that cannot be read, sorted, as they stand in the address)."""
+    """Returns (`parse`, the parameters that cannot be read, sorted, as they are in the address)."""
     values, unreadable = {name: field.default for name, field in FIELDS.items()}, []
     for name, field in FIELDS.items():
         if name in parameters:
@@ -54,7 +54,7 @@ def load(parameters: Mapping[str, str]) -> None:
 
 @contextmanager
 def viewed(parameters: Mapping[str, str]) -> Iterator[None]:
-    """Inside, everything is computed as in the view with this address; afterwards the session's own view is back."""
+    """Computes everything inside the context as in the view with this address; afterwards the session's own view is back."""
     own = _state()
     st.session_state[_STATE] = parse(parameters)
     try:
@@ -64,29 +64,29 @@ def viewed(parameters: Mapping[str, str]) -> Iterator[None]:
 
 
 def get(name: str) -> Any:
-    """The chosen value, or the field's default."""
+    """Returns the chosen value, or the field's default."""
     return _state()[name]
 
 
 def put(name: str, value: object) -> None:
-    """Chooses a value; the URL follows at the end of the run."""
+    """Stores a choice; the URL follows at the end of the run."""
     _state()[name] = value
 
 
 def clear(*names: str) -> None:
-    """Back to the defaults."""
+    """Returns fields to their defaults."""
     for name in names:
         put(name, FIELDS[name].default)
 
 
 def open_dataset(name: str) -> None:
-    """Chooses a data set, with all that belongs to the last one back at its default."""
+    """Chooses a data set, and returns all that belongs to the last one to its default."""
     put("dataset", name)
     clear(*OF_DATASET)
 
 
 def query() -> dict[str, str]:
-    """The state as URL parameters, without defaults."""
+    """Returns the state as URL parameters, without defaults."""
     chosen = _state()
     return {
         name: field.write(chosen[name])
@@ -103,12 +103,12 @@ def write_url(more: Mapping[str, str] | None = None) -> None:
 
 
 def link(page: str = "", more: Mapping[str, str] | None = None) -> str:
-    """The address of a page with this state (and `more` parameters), relative to the server."""
+    """Returns the address of a page with this state (and `more` parameters), relative to the server."""
     return f"/{page}?{urlencode(query() | dict(more or {}))}"
 
 
 def bound(name: str, value: object, then: Callable[[Any], object] | None = None) -> dict[str, Any]:
-    """Arguments that tie a widget to the field `name`: shows `value`, writes the user's choice back.
+    """Returns arguments that tie a widget to the field `name`: it shows `value` and writes the user's choice back.
 
     `then` is called with the new value instead of storing it as it is.
     """

@@ -1,4 +1,4 @@
-"""Several elements in one go: the browser draws a page anew for every few of them that come singly."""
+"""Buffers Streamlit's messages so that the browser renders a page once. It uses private Streamlit API; `test_together` guards it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PATIENCE = 0.2
 
 @contextmanager
 def together() -> Iterator[None]:
-    """What is drawn inside is sent when it ends, or with the first that is drawn after `PATIENCE`: a progress bar, mostly.
+    """Sends what is drawn inside when the context ends, or with the first message after `PATIENCE`, mostly a progress bar.
 
     The address goes first: for 5 ms after a message the server gathers what follows.
     """

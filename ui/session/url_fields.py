@@ -1,4 +1,4 @@
-"""The values that an address may carry: the default of each, how it is read and written, and its limits."""
+"""The fields of the URL: the default of each, how it is read and written, and its limits."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _within(name: str) -> Callable[[str], float]:
 
 
 def _compact(value: object) -> str:
-    """The shortest text that reads back as the same number, so that a link gives the same answer to the last digit."""
+    """Returns the shortest text that reads back as the same number, so that a link gives the same answer to the last digit."""
     text = next(t for d in (4, 6, 9, 12, 15, 16, 17) if float(t := f"{float(value):.{d}g}") == value)  # type: ignore[arg-type]
     return text.replace("e+", "e")
 

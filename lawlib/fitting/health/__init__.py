@@ -1,4 +1,4 @@
-"""What a careful reader would hold against a fit, each finding with its threshold and its remedy."""
+"""Diagnostics of a fit: each check returns findings, with a threshold and a remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the search and the curvature say about the parameters: status, starts, flat directions, what is not identified."""
+"""Diagnostics of the parameters: status of the fit, agreement of starts, flat directions, what is not identified."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def flat_directions(fitted: Fit) -> list[Finding]:
 
 
 def weak(fitted: Fit) -> list[Finding]:
-    """Parameters, and consequences far out, that the runs do not identify."""
+    """Returns a finding for each parameter, and each extrapolated consequence, that the runs do not identify."""
     out = []
     found = not_identified(fitted)
     if found:

@@ -1,4 +1,4 @@
-"""What single runs do: trends of the residuals, and runs that the optimum hangs on."""
+"""Diagnostics of the residuals: trends, misses at the largest compute, and single runs that move the optimum."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_PULL = 0.25
 
 
 def missed(fitted: Fit) -> list[Finding]:
-    """Whether the law passes the runs of largest compute by: what it says beyond them starts there."""
+    """Returns a finding where the law misses the runs of largest compute, from which every extrapolation starts."""
     runs, residuals = fitted.fit.runs, fitted.fit.residuals
     if "flops" not in runs or runs["flops"].nunique() < 2 or runs["flops"].isna().any():
         return []

@@ -1,4 +1,4 @@
-"""What the design of the runs leaves open: coverage, pooled E and G, isoFLOP slices, disagreement of the approaches."""
+"""Diagnostics of the experimental design: range of N, D, E and G, isoFLOP slices, agreement of approaches 1 to 3."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _disagreement(fitted: Fit, slices: pd.DataFrame, words: str) -> list[Finding
 
 
 def largest_budget(fitted: Fit) -> tuple[float, float | None] | None:
-    """The largest compute of the data, and the E to ask the law at; None for data or laws without a compute optimum."""
+    """Returns the data's largest compute and the E to evaluate the law at; None for data or laws without a compute optimum."""
     if "D" not in fitted.law.variables or "flops" not in fitted.ranges:
         return None
     expansion = None

@@ -1,4 +1,4 @@
-"""From a table and its mapping to canonical runs, curves, derivations and suggestions."""
+"""Builds canonical runs, curves, derivations and suggestions from a table and its mapping."""
 
 from .imports import Import, build
 from .suggestions import Suggestion

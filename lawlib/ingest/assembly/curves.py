@@ -1,4 +1,4 @@
-"""Files with several rows a run: the learning curves, and the state of each run at its last step with a loss."""
+"""Reads files with several rows a run: the learning curves, and each run's state at its last step with a loss."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ALONG = ("step", "tokens", "flops", "loss")  # everything else belongs to the r
 
 
 class Curves(NamedTuple):
-    """The points in long form with the run's number in `run`, and one state a run: `rows` of the table, `values` there."""
+    """The points of all curves in long form with the run's number in `run`, and one state a run: `rows` of the table, `values` there."""
 
     points: pd.DataFrame  # run, step, tokens, flops, split, loss
     rows: np.ndarray  # shape (n_runs,): the table's row that the state was taken from
@@ -26,7 +26,7 @@ class Curves(NamedTuple):
 
 
 def read_curves(table: Table, mapping: Mapping, values: Values) -> Curves:
-    """Curves and last states. Rows with faults are left out of both; runs without a usable state are faults themselves.
+    """Returns curves and last states. Rows with faults are left out of both; a run without a usable state is a fault itself.
 
     Raises:
         ReadError: a column that tells runs apart is not in the file.
@@ -71,7 +71,7 @@ def read_curves(table: Table, mapping: Mapping, values: Values) -> Curves:
 
 
 def _losses(table: Table, mapping: Mapping, values: Values, notes: list[str]) -> dict[str, np.ndarray]:
-    """Every loss column in nats where its unit is known: the chosen one by the mapping, others by their names."""
+    """Returns every loss column, in nats where its unit is known: the chosen one by the mapping, others by their names."""
     source = mapping.sources["loss"]
     losses = {mapping.loss: values.numbers["loss"]}
     for column in mapping.loss_columns:
@@ -91,7 +91,7 @@ def _losses(table: Table, mapping: Mapping, values: Values, notes: list[str]) ->
 
 
 def _one_row_a_step(long: pd.DataFrame, losses: list[str], notes: list[str]) -> pd.DataFrame:
-    """Rows in order of step; several rows of one step are joined, for each column the last one that has a value."""
+    """Returns the rows in order of step; several rows of one step become one, with the last value of each column."""
     long = long.sort_values(["run", "step", "row"], kind="stable").reset_index(drop=True)
     again = long.duplicated(["run", "step"], keep=False)
     if not again.any():
@@ -108,7 +108,7 @@ def _one_row_a_step(long: pd.DataFrame, losses: list[str], notes: list[str]) -> 
 
 
 def _between(long: pd.DataFrame, quantities: list[str], loss: str, notes: list[str]) -> None:
-    """Tokens and FLOPs of steps that log a loss without them: on the line between the steps around, beyond the last in proportion.
+    """Fills tokens and FLOPs at steps that log a loss without them: interpolated between steps, in proportion beyond the last.
 
     Trainers write validation losses on lines and steps of their own.
     """
@@ -137,7 +137,7 @@ def _between(long: pd.DataFrame, quantities: list[str], loss: str, notes: list[s
 
 
 def _states(long: pd.DataFrame, loss: str) -> tuple[pd.DataFrame, list[int]]:
-    """The last row after step 0 of each run that has the chosen loss, and the last rows of the runs that have none."""
+    """Returns the last row after step 0 of each run that has the chosen loss, and the last rows of the runs that have none."""
     usable = long[(long["step"] > 0) & long[loss].notna()]
     states = usable.groupby("run").tail(1).sort_values("run", ignore_index=True)
     last = long.groupby("run").tail(1)
@@ -177,7 +177,7 @@ def _note_changes(quantity: str, n_values: pd.Series, notes: list[str]) -> None:
 
 
 def _totals(long: pd.DataFrame, values: Values, notes: list[str]) -> None:
-    """Tokens or FLOPs that stand still while the steps go on are the whole run's: the points of the curve have none."""
+    """Removes tokens or FLOPs that stay constant along the steps from the points: they are totals of the whole run."""
     after = long[long["step"] > 0]
     many = after.groupby("run")["step"].transform("nunique") > 1
     for quantity in ("tokens", "flops"):
@@ -197,7 +197,7 @@ def _logged_nan(table: Table, losses: list[str], run: np.ndarray, step: np.ndarr
 
 
 def _points(long: pd.DataFrame, losses: list[str], nans: dict[str, pd.MultiIndex] | None, notes: list[str]) -> pd.DataFrame:
-    """One row a point and split. Blanks are points without a value, but for losses logged at fewer than half the steps.
+    """Returns one row a point and split. Blanks are points without a value, except for losses logged at fewer than half the steps.
 
     Where a blank says that nothing was logged (`nans` is given), only points logged as not-a-number have no value.
     """

@@ -1,4 +1,4 @@
-"""Where every number of every run comes from: column, factor and rule, in words for the user."""
+"""Records where every number of every run comes from: column, factor and rule, in words for the user."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Part = tuple[np.ndarray, str, str, Any, Any]
 def derivations(
     runs: pd.DataFrame, frame: pd.DataFrame, derived: list[tuple[str, Source, np.ndarray]], factors: dict[str, np.ndarray]
 ) -> pd.DataFrame:
-    """Where every number of every run comes from; what `as_runs` filled in is told as well.
+    """Returns where every number of every run comes from, including what `as_runs` filled in.
 
     `factors` are what sources multiply their column with besides the unit, by quantity, shape `(n_runs,)`.
     """
@@ -54,7 +54,7 @@ def derivations(
 
 
 def _joined(ids: np.ndarray, parts: list[_Part]) -> pd.DataFrame:
-    """One frame of all parts, column by column: a frame a part took a third of the time that a small file takes."""
+    """Joins all parts into one frame, column by column, as one frame a part took a third of the time of a small file."""
     columns = []
     for rows, quantity, column, scale, rule in parts:
         n = int(rows.sum())

@@ -1,4 +1,4 @@
-"""What a file says of a run beyond the canonical columns, as JSON."""
+"""Keeps what a file says about a run beyond the canonical columns, as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _INTEGER = re.compile(r"-?\d+", re.ASCII)
 def extra(
     table: Table, mapping: Mapping, values: Values, rows: np.ndarray, kept: np.ndarray, curves: Curves | None, notes: list[str]
 ) -> pd.Series:
-    """What the file says beyond the canonical columns, as JSON: for curves, what is constant along the run, and its step."""
+    """Returns what the file says beyond the canonical columns, as JSON: for curves what is constant along the run, and its step."""
     used = {s.column for s in values.sources.values()}
     if curves is not None:
         used |= set(mapping.loss_columns)
@@ -65,7 +65,7 @@ class _Runs:
         self._n_runs = n_runs
 
     def constant(self, codes: np.ndarray) -> tuple[np.ndarray, bool]:
-        """The one value of each run, -1 where it has several or none, and whether no run has several."""
+        """Returns the one value of each run, -1 where it has several or none, and whether no run has several."""
         found = np.full(self._n_runs, -1)
         if not len(self._order):
             return found, True
@@ -78,7 +78,7 @@ class _Runs:
 
 
 def _values(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[np.ndarray, list[str]]]:
-    """The different values of each column as JSON, and which of them each row has, -1 for blanks.
+    """Returns the distinct values of each column as JSON, and the index of each row's value, -1 for blanks.
 
     Numbers where all of a text are plain ones ("007" is none), else text.
     """
@@ -106,7 +106,7 @@ def _values(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[np.ndarra
 
 
 def _words(column: pd.Series) -> tuple[np.ndarray, list[str]]:
-    """Which of the different texts of a column each row has, -1 for blanks."""
+    """Returns the index of each row's text among a column's distinct texts, -1 for blanks."""
     codes, words = pd.factorize(column)
     texts: list[str] = words.tolist()
     filled = np.array([text.strip() != "" for text in texts], dtype=bool)
@@ -117,12 +117,12 @@ def _words(column: pd.Series) -> tuple[np.ndarray, list[str]]:
 
 
 def _are_numbers(words: list[str]) -> bool:
-    """Whether there are words, and all are numbers as JSON writes them."""
+    """Whether there are texts, and all of them are numbers as JSON writes them."""
     return bool(words) and all(map(_JSON_NUMBER.fullmatch, words))
 
 
 def _numbers(values: np.ndarray, codes: np.ndarray, words: list[str]) -> tuple[np.ndarray, list[str]]:
-    """The different numbers: integers where all are written as such and none is too large."""
+    """Returns the distinct numbers: integers where all are written as such and none is too large."""
     same, values = pd.factorize(values)
     if (np.abs(values) < 2**53).all() and all(map(_INTEGER.fullmatch, words)):
         values = values.astype(np.int64)

@@ -1,4 +1,4 @@
-"""`build`: a table and its mapping become canonical runs, their curves, and a record of how every value came about."""
+"""Turns a table and its mapping into canonical runs, their curves, and a record of how every value was derived (`build`)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FEW = 8  # columns
 
 @dataclass(frozen=True, eq=False)
 class Import:
-    """What a file holds: `runs` are canonical and without problems; nothing of `suggestions` has been applied."""
+    """What was read from a file: `runs` are canonical and without problems; nothing of `suggestions` has been applied."""
 
     runs: pd.DataFrame
     curves: pd.DataFrame  # run_id, step, tokens, flops, split, loss; empty where each row is a run
@@ -39,7 +39,7 @@ class Import:
 
 
 def build(table: Table, mapping: Mapping) -> Import:
-    """Runs, curves and their story by the mapping. A row with a problem is in `problems` and in nothing else.
+    """Returns runs, curves and how they were derived, by the mapping. A row with a problem appears in `problems` and nowhere else.
 
     Raises:
         ReadError: no column is mapped to the loss, or the mapping does not fit the table.
@@ -97,7 +97,7 @@ def _identical(table: Table, mapping: Mapping, notes: list[str]) -> int:
 
 
 def _required(values: Values, state: Values, rows: np.ndarray, mapping: Mapping) -> None:
-    """Faults where a run lacks what fits need: its loss, N or tokens, as far as they are mapped."""
+    """Adds faults where a run lacks what fits need: its loss, N or tokens, as far as they are mapped."""
     dense = np.zeros(len(rows), dtype=bool)
     if "arch" in state.texts:
         dense = state.texts["arch"] == "dense"
@@ -144,7 +144,7 @@ def _frame(state: Values, kept: np.ndarray, mapping: Mapping) -> tuple[pd.DataFr
 
 
 def _tell_apart(runs: pd.DataFrame) -> None:
-    """Runs that differ only in columns outside of the content hash get ids of their own."""
+    """Gives runs that differ only in columns outside the content hash ids of their own."""
     same = runs.duplicated("run_id", keep=False).to_numpy() & ~runs.duplicated(list(COLUMNS), keep=False).to_numpy()
     for row in np.flatnonzero(same):
         content = "\x1f".join(str(runs.at[row, c]) for c in COLUMNS)

@@ -1,4 +1,4 @@
-"""Suggestions: what looks wrong or missing, with the numbers that show it and the mapping that would mend it."""
+"""Suggests corrections where values look wrong or missing, each with its evidence and the mapping that would correct it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ..core import (
     numbers,
     shown,
 )
-from ..detect import WITH_AUX
+from ..detection import WITH_AUX
 from ..readers import D_EXPERT
 from .values import Values, numbers_in_names
 
@@ -40,7 +40,7 @@ _UNIT_OF_PLURAL = {"thousand": "thousands", "million": "millions", "billion": "b
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A correction on offer: `fix` is the whole mapping with it applied."""
+    """An offered correction; `fix` is the whole mapping with it applied."""
 
     code: str
     quantity: str
@@ -50,7 +50,7 @@ class Suggestion:
 
 @np.errstate(over="ignore", divide="ignore", invalid="ignore")
 def suggest(table: Table, mapping: Mapping, values: Values) -> list[Suggestion]:
-    """What the values look like beyond the mapping; nothing is applied.
+    """Returns the corrections that the values suggest beyond the mapping; nothing is applied.
 
     A fix changes one thing: after applying one, build again for what is left.
     """
@@ -85,7 +85,7 @@ def _n(values: Values) -> str:
 
 
 def _loss(mapping: Mapping, values: Values) -> list[Suggestion]:
-    """Perplexity and bits, told by the column's name or by values that no loss in nats has."""
+    """Suggests perplexity or bits as the unit, from the column's name or from values that no loss in nats has."""
     source, given = mapping.sources["loss"], _positive(values, "loss")
     if given is None or source.unit:
         return []
@@ -141,7 +141,7 @@ def _auxiliary(table: Table, mapping: Mapping) -> list[Suggestion]:
 
 
 def _overflow(mapping: Mapping, values: Values) -> list[Suggestion]:
-    """FLOPs that are 6ND after an integer overflow."""
+    """Suggests another source of FLOPs where they equal 6ND after an integer overflow."""
     source = mapping.sources.get("flops")
     if source is None or not source.column or source.rule == CLARK_C or not {"n_active", "tokens"} <= values.numbers.keys():
         return []
@@ -174,7 +174,7 @@ def _is_wrapped(n: int, d: int, c: float) -> bool:
 
 
 def _flops(mapping: Mapping, values: Values) -> list[Suggestion]:
-    """Another unit, or forward-only counts, where C/(6ND) says so."""
+    """Suggests another unit, or forward-only counts, where C/(6ND) shows it."""
     source, given = mapping.sources.get("flops"), _positive(values, "flops", _n(values), "tokens")
     if source is None or given is None or not source.column or source.rule == CLARK_C:
         return []
@@ -232,7 +232,7 @@ def _counts(mapping: Mapping, values: Values) -> list[Suggestion]:
 
 
 def _best_units(n_units: tuple[str, ...], d_units: tuple[str, ...], values: Values) -> tuple[str, str]:
-    """The units that bring C/(6ND) next to 1 where C is known, and D/N next to 20 otherwise or in a tie."""
+    """Returns the units that bring C/(6ND) closest to 1 where C is known, and D/N closest to 20 otherwise or in a tie."""
     given = _positive(values, "flops", _n(values), "tokens")
     ratio = None if given is None else float(np.median(given[0] / (6 * given[1] * given[2])))
     pair = _positive(values, _n(values), "tokens")
@@ -250,7 +250,7 @@ def _best_units(n_units: tuple[str, ...], d_units: tuple[str, ...], values: Valu
 
 
 def _missing(mapping: Mapping, values: Values) -> list[Suggestion]:
-    """N, D or C by the other two."""
+    """Suggests computing N, D or C from the other two."""
     if "tokens" not in mapping.sources and (given := _positive(values, "flops", "n_active")):
         return [_derive("derive-tokens", "tokens", "training tokens", D_FROM_C, given[0] / (6 * given[1]), mapping)]
     if "flops" not in mapping.sources and (given := _positive(values, "n_active", "tokens")):
@@ -270,7 +270,7 @@ def _derive(code: str, quantity: str, noun: str, rule: str, result: np.ndarray, 
 
 
 def _named(table: Table, mapping: Mapping, values: Values) -> list[Suggestion]:
-    """N, where only the runs' names tell it."""
+    """Suggests N from the runs' names, where nothing else gives it."""
     source = mapping.sources.get("name")
     if source is None or not source.column or _n(values) in values.numbers:
         return []
@@ -310,7 +310,7 @@ def _reference_width(table: Table, mapping: Mapping, values: Values) -> list[Sug
 
 
 def _dense(mapping: Mapping, values: Values) -> list[Suggestion]:
-    """All parameters are known and active ones are not: for dense runs they are the same."""
+    """Suggests all parameters as active ones for dense runs that give no active ones."""
     source, given = mapping.sources.get("n_total"), _positive(values, "n_total")
     experts = values.numbers.get("n_experts", np.ones(1))
     if source is None or given is None or "n_active" in values.numbers or (experts > 1).any() or "arch" in mapping.sources:
@@ -328,7 +328,7 @@ def _dense(mapping: Mapping, values: Values) -> list[Suggestion]:
 
 
 def _experts(mapping: Mapping, values: Values) -> list[Suggestion]:
-    """E read as the expansion may be the number of experts."""
+    """Suggests reading E, taken as the expansion, as the number of experts."""
     source = mapping.sources.get("expansion")
     given = _positive(values, "expansion", "granularity")
     if source is None or source.rule != E_AS_EXPANSION or given is None or (given[1] == 1).all():
@@ -348,5 +348,5 @@ def _experts(mapping: Mapping, values: Values) -> list[Suggestion]:
 
 
 def auxiliary_columns(table: Table) -> list[str]:
-    """Columns that hold an auxiliary loss by their names."""
+    """Returns the columns whose names say that they hold an auxiliary loss."""
     return [c for c in table.frame.columns if re.search(r"(aux|balanc|z.?loss|router.*loss)", c.lower())]

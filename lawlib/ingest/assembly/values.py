@@ -1,4 +1,4 @@
-"""A table's quantities row by row, in canonical units and float64, and what is wrong with them."""
+"""Evaluates a table's quantities row by row, in canonical units and float64, and collects faults."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ class Values:
     factors: dict[str, np.ndarray] = field(default_factory=dict)  # what a quantity's column was multiplied with, besides the unit
 
     def fault(self, rows: np.ndarray, quantity: str, column: str, reason: str) -> None:
-        """Notes a fault of a quantity in rows (indices or mask); one a quantity and row, the first stays."""
+        """Records a fault of a quantity in rows (indices or mask); of several for one quantity and row the first stays."""
         for row in np.flatnonzero(rows).tolist() if rows.dtype == bool else rows.tolist():
             found = self.faults.setdefault(row, [])
             if all(q != quantity for q, _, _ in found):
                 found.append((quantity, column, reason))
 
     def problems(self, table: Table) -> list[RowProblem]:
-        """The faults with the line and the cell of the file that they stand in."""
+        """Returns the faults with the line and the cell of the file that they were found in."""
         found = []
         for row, faults in sorted(self.faults.items()):
             for _, column, reason in faults:
@@ -77,7 +77,7 @@ class Values:
 
 
 def evaluate(table: Table, mapping: Mapping) -> Values:
-    """Every mapped quantity of every row; text in a number column and impossible values become faults.
+    """Returns every mapped quantity of every row; text in a number column and impossible values become faults.
 
     Blank cells are NaN and no fault here: which of them matter depends on whether rows are runs or points of curves.
 
@@ -118,7 +118,7 @@ def _texts(table: Table, source: Source) -> np.ndarray:
 
 
 def is_true(texts: np.ndarray) -> np.ndarray:
-    """Which of the texts say yes."""
+    """Whether each of the texts means yes."""
     return np.array([text.lower() in _TRUE for text in texts], dtype=bool)
 
 
@@ -144,7 +144,7 @@ def _numbers(table: Table, quantity: str, source: Source, values: Values) -> Non
 
 
 def numbers_in_names(names: pd.Series) -> Numbers:
-    """The one number with M or B in each name ("moe-350M-e8" is 3.5e8); text where a name has none, or two."""
+    """Returns the one number with M or B in each name ("moe-350M-e8" is 3.5e8); text where a name has none, or two."""
     names = names.astype("str").fillna("")
     size = r"(?<![A-Za-z0-9.])(\d{1,6}(?:\.\d{1,6})?)([mMbB])(?![A-Za-z0-9])"
     found = names.str.extract(size)
@@ -154,7 +154,7 @@ def numbers_in_names(names: pd.Series) -> Numbers:
 
 
 def _factors(table: Table, quantity: str, source: Source, values: Values) -> np.ndarray:
-    """What the column is multiplied with in each row: `times` and `factor` over `per`; NaN where one of them is missing."""
+    """Returns the factor of the column in each row: `times` and `factor` over `per`; NaN where one of them is missing."""
     product = np.full(len(table.frame), float(source.factor))
     for column in (*source.times, source.per):
         if not column:
@@ -169,7 +169,7 @@ def _factors(table: Table, quantity: str, source: Source, values: Values) -> np.
 
 
 def check_positive(values: Values, quantity: str, column: str, found: np.ndarray, rows: np.ndarray | None = None) -> None:
-    """A fault wherever a given value is zero, negative, infinite or beyond 1e300.
+    """Adds a fault wherever a given value is zero, negative, infinite or beyond 1e300.
 
     `rows` are the table's rows that `found` belongs to; without it there is a value a row.
     """
@@ -183,7 +183,7 @@ def words(quantity: str) -> str:
 
 
 def _experts(values: Values) -> None:
-    """Zero experts, as dense models are often logged, is one; and then a top-k or granularity of zero says nothing."""
+    """Reads zero experts, as dense models are often logged, as one; a top-k or granularity of zero is then ignored."""
     if "n_experts" not in values.numbers:
         return
     experts = values.numbers["n_experts"]

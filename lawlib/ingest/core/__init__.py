@@ -1,4 +1,4 @@
-"""What every reader speaks: tables, problems, units, mappings of columns, shapes, text."""
+"""The types that all readers share: tables, problems, units, mappings of columns, shapes, text."""
 
 from .mapping import (
     AS_LOGGED,
@@ -17,6 +17,7 @@ from .mapping import (
     WITH_EMBEDDINGS,
     Mapping,
     Source,
+    mapping_table,
 )
 from .problem import RowProblem, counted, shown
 from .scrubbed import Scrubbed, as_frame, told
@@ -71,6 +72,7 @@ __all__ = [
     "factor",
     "flop_unit",
     "loss_unit",
+    "mapping_table",
     "numbers",
     "scrub",
     "shape_columns",

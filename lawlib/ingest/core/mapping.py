@@ -1,4 +1,4 @@
-"""Which column of a file is which quantity, in which unit, by which rule: what detection proposes and users correct."""
+"""The mapping of a file: which column is which quantity, in which unit, by which rule."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import pandas as pd
+
 from lawlib.errors import ReadError
 from lawlib.runs import NUMBERS
 
 from .problem import shown
+from .units import UNITS
 
 QUANTITIES: dict[str, str] = {
     "name": "the run's name",
@@ -96,7 +99,7 @@ class Mapping:
         return self.sources["step"].column if "step" in self.sources else ""
 
     def with_source(self, quantity: str, source: Source | None) -> Mapping:
-        """The mapping with another source for `quantity`; None leaves the quantity out."""
+        """Returns the mapping with another source for `quantity`; None leaves the quantity out."""
         _known(quantity)
         sources = {q: s for q, s in self.sources.items() if q != quantity}
         if source is not None:
@@ -107,13 +110,13 @@ class Mapping:
         return replace(self, sources=sources, loss_columns=losses)
 
     def to_json(self) -> str:
-        """The mapping as JSON, quantities in the order of `QUANTITIES`."""
+        """Returns the mapping as JSON, quantities in the order of `QUANTITIES`."""
         sources = {q: asdict(self.sources[q]) for q in QUANTITIES if q in self.sources}
         return json.dumps(asdict(replace(self, sources={})) | {"sources": sources})
 
     @classmethod
     def from_json(cls, text: str) -> Mapping:
-        """The mapping that `to_json` wrote.
+        """Returns the mapping that `to_json` wrote.
 
         Raises:
             ReadError: the text is something else.
@@ -148,3 +151,12 @@ def _texts(given: list[Any]) -> tuple[str, ...]:
     if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
         raise TypeError(f"{given} is no list of texts")
     return tuple(given)
+
+
+def mapping_table(mapping: Mapping) -> pd.DataFrame:
+    """A mapping for people to read, a row a quantity: quantity, column (or formula, or constant), unit, how it was found."""
+    rows = [
+        (q, s.formula if s.columns else f"always {s.value}" if s.value else "–", s.unit or next(iter(UNITS.get(q, [""]))), s.rule)
+        for q, s in mapping.sources.items()
+    ]
+    return pd.DataFrame(rows, columns=["quantity", "column", "unit", "how"])

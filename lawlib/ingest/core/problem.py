@@ -1,4 +1,4 @@
-"""One reason why a row of a file is not among the runs."""
+"""The reason why a row of a file is not among the runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ WIDTH = 80  # characters of an offending value that are kept for showing
 
 @dataclass(frozen=True)
 class RowProblem:
-    """What keeps a row out: its line in the file (record number for JSON and Parquet), where, what, and why in a sentence."""
+    """Why a row is left out: its line in the file (record number for JSON and Parquet), column, value, and a sentence."""
 
     line: int
     column: str
@@ -19,11 +19,11 @@ class RowProblem:
 
 
 def shown(value: object, width: int = WIDTH) -> str:
-    """`value` as text on one line, cut to `width` characters."""
+    """Returns `value` as text on one line, cut to `width` characters."""
     text = " ".join(str(value).split())
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def counted(n: int, noun: str) -> str:
-    """ "1 row", "1,200 rows"."""
+    """Returns a count with its noun: "1 row", "1,200 rows"."""
     return f"{n:,} {noun}" + ("" if n == 1 else "s")

@@ -1,4 +1,4 @@
-"""What was taken out of a column because it tells of people and machines: which kind, how many, never the values."""
+"""The record of private text that was removed from a column: which kind and how many values, never the values themselves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEADER = "path in the column's name"
 
 @dataclass(frozen=True)
 class Scrubbed:
-    """One kind of private text in one column. n: how many different values had it; whole: the column is not kept at all."""
+    """One kind of private text in one column. n: how many distinct values had it; whole: the column was removed entirely."""
 
     field: str
     kind: str
@@ -23,7 +23,7 @@ class Scrubbed:
 
 
 def told(found: Iterable[Scrubbed]) -> str:
-    """All of it as one sentence, "" where nothing was taken out."""
+    """Returns all of it as one sentence, "" where nothing was removed."""
     found = list(found)
     if not found:
         return ""
@@ -40,5 +40,5 @@ def told(found: Iterable[Scrubbed]) -> str:
 
 
 def as_frame(found: Iterable[Scrubbed]) -> pd.DataFrame:
-    """One row each, with the columns field, kind, n and whole, as the store keeps them."""
+    """Returns one row each, with the columns field, kind, n and whole, as the store keeps them."""
     return pd.DataFrame([asdict(s) for s in found], columns=[f.name for f in fields(Scrubbed)])

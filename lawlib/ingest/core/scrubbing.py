@@ -1,4 +1,4 @@
-"""What a log says of people and machines is taken out before anything is shown or stored, and told."""
+"""Removes personal and machine-identifying values (host names, e-mails, paths) from a table and lists what was removed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _IN_HEADER = re.compile(r"(?<=/)/(?:[\w.@+-]{1,100}/)+")
 
 
 def scrub(table: Table) -> Table:
-    """The table without host names, e-mails, paths and addresses; what was dropped is in `dropped`.
+    """Returns the table without host names, e-mails, paths and addresses; what was removed is listed in `dropped`.
 
     Columns that hold nothing else go. In other texts e-mails go, and paths and addresses are cut to their last part.
     """
@@ -63,24 +63,24 @@ def scrub(table: Table) -> Table:
 
 
 def _name(column: str) -> str:
-    """A column's name as it may be shown."""
+    """Returns a column's name as it may be shown."""
     return shown(without_private(_IN_HEADER.sub("", column)), 120)
 
 
 def _n_filled(column: pd.Series) -> int:
-    """How many different values the cells hold."""
+    """Counts the distinct values of the cells."""
     texts = column.dropna().astype("str").str.strip()
     return int(texts[texts != ""].nunique())
 
 
 def _private_kind(column: str) -> str:
-    """What a column that holds nothing else holds, "" for other columns."""
+    """Returns the kind of private data that the whole column holds, "" for other columns."""
     leaf = re.sub(r"[^a-z]", "", re.split(r"[/.](?=[^/.]*$)", column)[-1].lower())
     return _KIND.get(leaf) or next((kind for kind, pattern in _BRANCHES.items() if re.search(pattern, column)), "")
 
 
 def _cells(column: pd.Series) -> tuple[pd.Series, dict[str, int]]:
-    """The column with private parts cut out, and how many different values had some, by their kind."""
+    """Returns the column with private parts cut out, and how many distinct values had some, by kind."""
     if isinstance(column.dtype, pd.StringDtype):
         if not pc.any(pc.match_substring_regex(pa.array(column.array), r"[@/\\]")).as_py():
             return column, {}
@@ -103,12 +103,12 @@ def _cells(column: pd.Series) -> tuple[pd.Series, dict[str, int]]:
 
 
 def without_private(text: str) -> str:
-    """`text` with e-mails taken out, and paths and addresses cut to their last part."""
+    """Returns `text` without e-mails, and with paths and addresses cut to their last part."""
     return _cut(text)[0]
 
 
 def _cut(text: str) -> tuple[str, set[str]]:
-    """The text without its private parts, and their kinds."""
+    """Returns the text without its private parts, and the kinds of these."""
     kinds: set[str] = set()
 
     def address(match: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""N from a model's shape as a configuration tells it, for logs that do not count parameters themselves."""
+"""Counts N from a model's shape in its configuration, for logs that give no parameter counts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ N_ACTIVE, N_TOTAL = "N active by shape", "N total by shape"
 
 
 def shape_columns(given: Mapping[str, Any]) -> dict[str, str]:
-    """The columns `N_ACTIVE` and `N_TOTAL` of a shape, as text; nothing where the shape is not known well enough.
+    """Returns the columns `N_ACTIVE` and `N_TOTAL` of a shape, as text; none where the shape is not known well enough.
 
     `given` may hold d_model, n_layers, n_heads, n_kv_heads, d_head, attention (weights a layer), d_ff, gated, n_experts,
     top_k, d_expert, d_shared, and the MoE layers as `moe_layers` (every n-th, or a list of 0 and 1) or `n_moe_layers`.
@@ -49,12 +49,12 @@ def shape_columns(given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def shape_sources() -> dict[str, list[Source]]:
-    """Sources of a log whose frame has the columns of `shape_columns`."""
+    """Returns the sources of a log whose frame has the columns of `shape_columns`."""
     return {"n_active": [Source(N_ACTIVE, rule=N_FROM_SHAPE)], "n_total": [Source(N_TOTAL, rule=N_FROM_SHAPE)]}
 
 
 def _moe_layers(given: Mapping[str, Any], layers: float | None) -> float | None:
-    """How many layers have experts; None where the text cannot be read."""
+    """Returns how many layers have experts; None where the text cannot be read."""
     if "n_moe_layers" in given:
         return _number(given["n_moe_layers"])
     text = str(given.get("moe_layers", "1"))

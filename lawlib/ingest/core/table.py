@@ -1,4 +1,4 @@
-"""A file as a table: raw columns, the line of every row, and what had to be assumed or left out to read it."""
+"""A file read as a table: raw columns, the line of every row, and notes on what was assumed or left out."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Table:
     dropped: list[Scrubbed] = field(default_factory=list)  # what was taken out because it tells of people and machines
 
     def with_frame(self, frame: pd.DataFrame) -> Table:
-        """The table with other cells in the same rows."""
+        """Returns the table with other cells in the same rows."""
         return replace(self, frame=frame)
 
     def renamed(self, name: str, sha256: str) -> Table:
-        """The table of an upload of this name and content."""
+        """Returns the table with the name and content hash of its upload."""
         return replace(self, name=name, sha256=sha256)
 
 
 def signature(table: Table) -> str:
-    """A hash of the sorted column names: files of the same origin share it, so a corrected mapping can be remembered."""
+    """Returns a hash of the sorted column names; files of the same origin share it, so that a corrected mapping can be remembered."""
     return hashlib.sha256("\x1f".join(sorted(table.frame.columns)).encode(errors="replace")).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Bytes of a text file as UTF-8 with plain line ends."""
+"""Decodes the bytes of a text file to UTF-8 with plain line ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from lawlib.errors import ReadError
 
 
 def decode(content: bytes, name: str) -> tuple[bytes, list[str]]:
-    """UTF-8 bytes with `\\n` line ends, and notes on what had to be assumed.
+    """Returns UTF-8 bytes with `\\n` line ends, and notes on what had to be assumed.
 
     Raises:
         ReadError: the file is marked as UTF-16 and is not.

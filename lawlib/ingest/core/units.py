@@ -1,4 +1,4 @@
-"""Numbers out of cells, and their units: factors to the canonical ones (counts, FLOP, nats per token)."""
+"""Parses numbers in cells and converts units to the canonical ones (counts, FLOP, nats per token)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Numbers(NamedTuple):
 
 
 def numbers(column: pd.Series, decimal: str = ".") -> Numbers:
-    """The numbers in a column: plain ones at once, "350M", "1_000" or "7,000,000" cell by cell; blanks are NaN."""
+    """Returns the numbers in a column: plain ones at once, "350M", "1_000" or "7,000,000" cell by cell; blanks are NaN."""
     none = np.zeros(len(column), dtype=bool)
     if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
         return Numbers(column.to_numpy(dtype=float, na_value=np.nan, copy=True), none, none)
@@ -78,7 +78,7 @@ def numbers(column: pd.Series, decimal: str = ".") -> Numbers:
 
 
 def cell_number(cell: str) -> float:
-    """The number in one cell, as `numbers` reads it; NaN for blanks and text."""
+    """Returns the number in one cell, as `numbers` reads it; NaN for blanks and text."""
     try:
         return float(cell)
     except ValueError:
@@ -99,7 +99,7 @@ def _number(cell: str) -> float | None:
 
 
 def factor(quantity: str, unit: str, bytes_per_token: float | None = None) -> float:
-    """What a value in `unit` is multiplied with ("" is the canonical unit).
+    """Returns what a value in `unit` is multiplied with ("" is the canonical unit).
 
     Raises:
         ReadError: the quantity has no such unit, or bits per byte come without the bytes per token.
@@ -117,7 +117,7 @@ def factor(quantity: str, unit: str, bytes_per_token: float | None = None) -> fl
 
 
 def convert(values: np.ndarray, quantity: str, unit: str, bytes_per_token: float | None = None) -> np.ndarray:
-    """`values` in the canonical unit, in float64; perplexity becomes its logarithm (NaN at or below zero)."""
+    """Returns `values` in the canonical unit, in float64; perplexity becomes its logarithm (NaN at or below zero)."""
     if quantity == "loss" and unit == PERPLEXITY:
         return np.log(values, where=values > 0, out=np.full(values.shape, np.nan))
     with np.errstate(over="ignore"):  # infinity is a fault of its row, told there
@@ -125,13 +125,13 @@ def convert(values: np.ndarray, quantity: str, unit: str, bytes_per_token: float
 
 
 def count_unit(header: str) -> tuple[str, str]:
-    """A header without its unit, and that unit: "tokens (B)" is ("tokens", "billion"); ("", "") where it names none."""
+    """Splits a header into name and unit: "tokens (B)" is ("tokens", "billion"); ("", "") where it names no unit."""
     match = _COUNT_UNIT.fullmatch(header.strip())
     return (match[1], _WORDS[match[2].lower()]) if match else ("", "")
 
 
 def flop_unit(header: str) -> tuple[str, str]:
-    """A header with its unit made plain, and that unit: "total_gflops" is ("total_flops", "GFLOP")."""
+    """Splits a header into name and unit of FLOPs: "total_gflops" is ("total_flops", "GFLOP")."""
     match = _FLOP_UNIT.search(header)
     if match is None:
         return "", ""
@@ -140,7 +140,7 @@ def flop_unit(header: str) -> tuple[str, str]:
 
 
 def loss_unit(header: str) -> str:
-    """The unit that a loss column's name tells, "" where it tells none."""
+    """Returns the unit that a loss column's name contains, "" where it contains none."""
     key = re.sub(r"[^a-z]", "", header.lower())
     if "perplexity" in key or re.search(r"(?<![a-z])ppl(?![a-z])", header.lower()):
         return PERPLEXITY

@@ -1,4 +1,4 @@
-"""File formats: what a file is, how much of it is read, and its rows."""
+"""File formats: recognises what a file is, limits how much of it is read, and reads its rows."""
 
 from .archive import MEMBERS, File, is_archive, members
 from .body import MISFITS, Head, read_body

@@ -1,4 +1,4 @@
-"""The files of a zip archive, in memory: nothing is written to disk, so no name in it can lead anywhere."""
+"""Unpacks zip archives in memory; nothing is written to disk, so no name in an archive can lead anywhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _JUNK = re.compile(r"(^|/)(__MACOSX/|\._|\.DS_Store$|Thumbs\.db$|\.git/)")
 
 
 class File(NamedTuple):
-    """A file by its path within the archive ("/" between folders, no leading one) and its content."""
+    """A file of an archive: its path ("/" between folders, no leading one) and its content."""
 
     path: str
     content: bytes
@@ -29,7 +29,7 @@ def is_archive(content: bytes) -> bool:
 
 
 def members(content: bytes, name: str, notes: list[str]) -> list[File]:
-    """Every file of the archive, in its order, unpacked up to `limits.UNPACKED_LIMIT` bytes in all.
+    """Returns every file of the archive, in order, unpacked up to `limits.UNPACKED_LIMIT` bytes in all.
 
     Raises:
         ReadError: damaged, encrypted, of an unusual compression, too many files or too large unpacked.
@@ -80,6 +80,6 @@ def _read(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], name: str, n
 
 
 def _safe(path: str) -> str:
-    """The path without drive, leading slashes, dots and control characters."""
+    """Returns the path without drive, leading slashes, dots and control characters."""
     parts = re.split(r"[/\\]+", re.sub(r"[\x00-\x1f]", "", path))
     return "/".join(p for p in parts if p not in ("", ".", "..") and not re.fullmatch(r"[A-Za-z]:", p))

@@ -1,4 +1,4 @@
-"""The rows below a header: of one delimited file, or of many with the same header at once.
+"""Reads the rows below a header, of one delimited file or of many with the same header at once.
 
 Records are found by their bytes (delimiters and line ends outside quotes), which is fast and gives the line numbers; the
 cells themselves are split by pandas' C parser. Files whose quotes do not follow the rules go through `csv`, line by line.
@@ -24,7 +24,7 @@ _FIRST = 1000  # rows of a file that show how numbers are written
 
 
 class Head(NamedTuple):
-    """What a file says before its rows: how cells are parted, the columns' names, the rows' bytes and the first one's line."""
+    """What precedes the rows of a file: how cells are parted, the columns' names, the rows' bytes and the first row's line."""
 
     delimiter: str
     names: tuple[str, ...]
@@ -45,7 +45,7 @@ class Body(NamedTuple):
 
 
 class _Irregular(Exception):
-    """Files (their numbers) whose lines have to be looked at singly."""
+    """Raised with the numbers of the files whose lines have to be read one by one."""
 
     def __init__(self, files: np.ndarray) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class _Irregular(Exception):
 
 
 def read_body(heads: Sequence[Head], names: Sequence[str]) -> Body:
-    """The rows of files with the same delimiter and columns; `names` are the files', for sentences.
+    """Returns the rows of files with the same delimiter and columns; `names` are the files', for sentences.
 
     Raises:
         ReadError: more than `MISFITS` lines of a file do not fit its header.
@@ -81,7 +81,7 @@ _Part = tuple[pd.DataFrame, np.ndarray, np.ndarray]  # rows, the file and the li
 
 
 def _regular_rows(heads: Sequence[Head], files: list[int], names: Sequence[str], ragged: list[list[RowProblem]]) -> list[_Part]:
-    """The rows of those of the files that follow the rules, all in one go as far as possible."""
+    """Reads the rows of the files that follow the rules, all at once as far as possible."""
     while files:
         try:
             return [_fast([heads[i] for i in files], np.array(files), names[files[0]], ragged)]
@@ -96,7 +96,7 @@ def _regular_rows(heads: Sequence[Head], files: list[int], names: Sequence[str],
 
 
 def _fast(heads: list[Head], numbers: np.ndarray, name: str, ragged: list[list[RowProblem]]) -> _Part:
-    """All records at once; what does not fit goes to `ragged`.
+    """Reads all records at once; those that do not fit go to `ragged`.
 
     Raises:
         _Irregular: quotes of these files do not follow the rules.
@@ -175,7 +175,7 @@ def _careful_rows(heads: Sequence[Head], files: list[int], names: Sequence[str],
 
 
 def _careful(head: Head, name: str, ragged: list[RowProblem]) -> tuple[list[list[str]], list[int]]:
-    """Line by line: a record that does not fit costs its first line only, and reading goes on with the next one."""
+    """Reads line by line: a record that does not fit costs its first line only, and reading goes on with the next one."""
     physical, n_columns = head.body.decode().split("\n"), len(head.names)
     dialect: dict[str, Any] = {"delimiter": head.delimiter, "skipinitialspace": True}
     rows, lines = [], []
@@ -216,7 +216,7 @@ def _too_many(name: str, n_columns: int, line: int) -> NoReturn:
 
 
 def well_quoted(lines: list[str], dialect: dict[str, Any]) -> bool:
-    """Whether the quotes in a record of several lines open and close cells: else they only happen to pair."""
+    """Whether the quotes in a record of several lines open and close cells, and do not merely happen to pair."""
     try:
         return len(list(csv.reader([line + "\n" for line in lines], strict=True, **dialect))) == 1
     except csv.Error:
@@ -243,7 +243,7 @@ def _without_blank_rows(frame: pd.DataFrame, of_row: np.ndarray, lines: np.ndarr
 
 
 def _decimals(frame: pd.DataFrame, of_row: np.ndarray, heads: Sequence[Head]) -> list[str]:
-    """For each file "," where numbers are written with decimal commas: always told by a cell that can be nothing else."""
+    """Returns "," for each file whose numbers have decimal commas, shown by a cell that can be read in no other way."""
     delimiter, n = heads[0].delimiter, len(heads)
     may = re.compile(rb'"[^"]*[\d\x80-\xff],[\d\x80-\xff]' if delimiter == "," else rb"[\d\x80-\xff],[\d\x80-\xff]")
     some = np.array([may.search(head.body) is not None for head in heads])[of_row] if len(of_row) else np.zeros(0, dtype=bool)

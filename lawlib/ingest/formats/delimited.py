@@ -1,4 +1,4 @@
-"""CSV, TSV and semicolon files: every cell as text, every row with its physical line, ragged rows told one by one.
+"""Reads CSV, TSV and semicolon files: every cell as text, every row with its line number, rows that do not fit reported one by one.
 
 What stands before the rows is read here, the rows in `body`.
 """
@@ -37,7 +37,7 @@ class Delimited(NamedTuple):
 
 
 def read_delimited(content: bytes, name: str) -> Delimited:
-    """The table in `content`.
+    """Returns the table in `content`.
 
     Raises:
         ReadError: no delimiter, no column names, no rows, or not one row that fits the header; a line longer than `LINE`,
@@ -52,7 +52,7 @@ def read_delimited(content: bytes, name: str) -> Delimited:
 
 
 def read_head(content: bytes, name: str) -> Head:
-    """What the file says before its rows; raises as `read_delimited` does."""
+    """Returns what precedes the rows of the file; raises as `read_delimited` does."""
     data, notes = decode(content, name)
     _check_lines(data, name)
     comments, start, first_line = _comment_head(data, name)
@@ -66,13 +66,13 @@ def read_head(content: bytes, name: str) -> Head:
 
 
 def no_rows(head: Head, ragged: list[RowProblem], name: str) -> ReadError:
-    """What is wrong with a file of which not one row can be used."""
+    """Returns the error for a file of which not one row can be used."""
     first = ragged[0].reason if ragged else "All rows are blank."
     return ReadError(f"{name}: no row fits the header of {len(head.names)} columns ({shown(', '.join(head.names))}). {first}")
 
 
 def decimal_notes(decimal: str) -> list[str]:
-    """What there is to say about a file's decimal sign."""
+    """Returns notes on a file's decimal sign."""
     return ["Numbers are read with decimal commas: 3,25 is 3.25."] if decimal == "," else []
 
 

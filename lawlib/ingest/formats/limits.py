@@ -1,4 +1,4 @@
-"""How much of a file is read, and the sentences that refuse more."""
+"""Limits on how much of a file is read, and the sentences that refuse more."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SUPPORTED = "CSV, TSV, JSONL, JSON, Parquet or a training log, plain or as .gz"
 
 
 class TooLarge(ReadError):
-    """More bytes unpacked than are read."""
+    """Raised where more bytes would be unpacked than are read."""
 
 
 def check_columns(n: int, name: str) -> None:

@@ -23,7 +23,7 @@ from .records import CELLS, read_records
 
 
 def load_table(content: bytes, name: str) -> Table:
-    """The table in one unpacked file; `name` gives the ending and is used in sentences.
+    """Returns the table in one unpacked file; `name` gives the ending and is used in sentences.
 
     Raises:
         ReadError: the content is damaged, empty, of a kind that is not read, or a pickle.
@@ -46,7 +46,7 @@ def load_table(content: bytes, name: str) -> Table:
 
 
 def _known(table: Table) -> Table:
-    """A table of a tracker's own layout brought into a row a run and step."""
+    """Returns a tracker's own layout brought into one row a run and step."""
     columns = list(table.frame.columns)
     if wandb_chart.fits(columns):
         frame, lines, notes = wandb_chart.unpivot(table.frame, table.lines)
@@ -59,7 +59,7 @@ def _known(table: Table) -> Table:
 
 
 def layout(columns: Sequence[str]) -> tuple[bool, bool]:
-    """Whether a tracker's table needs its run's name from the file's, and whether its blanks say that nothing was logged."""
+    """Returns whether a tracker's table takes its run's name from the file's, and whether its blanks mean that nothing was logged."""
     olmo = {"throughput/total_tokens", "batch_size_in_tokens"} <= set(columns)  # of OLMo it tells the model's size
     history = "_step" in columns and bool({"_runtime", "_timestamp"} & set(columns))  # W&B: metrics of a step on several rows
     nameless = (olmo or history) and not {c.lower() for c in columns} & {RUN, "name", "run_name", "run_id", "display_name"}
@@ -104,7 +104,7 @@ def _parquet(content: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _writer(kind: pa.DataType) -> Callable[[Any], str] | None:
-    """How cells of a type that has no place in a table become text; None for types that have one."""
+    """Returns how cells of a type without a place in a table become text; None for types that have one."""
     if pa.types.is_nested(kind):
         return lambda cell: json.dumps(cell, default=str)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):

@@ -1,4 +1,4 @@
-"""JSON (an array of objects, or an object of columns) and JSONL (an object a line) as a frame, nested keys joined by dots."""
+"""Reads JSON (an array of objects, or an object of columns) and JSONL (an object a line) into a frame, nested keys joined by dots."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Records(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """What stands in a file before it is a frame: a record of plain values and its number each."""
+    """The content of a file before it is a frame: records of plain values, each with its number."""
 
     records: list[tuple[int, dict[str, Any]]]
     format: str
@@ -35,12 +35,12 @@ class Parsed(NamedTuple):
 
     @property
     def columns(self) -> list[str]:
-        """All keys, in the order in which they come."""
+        """All keys, in the order of their first appearance."""
         return list(dict.fromkeys(key for _, record in self.records for key in record))
 
 
 def read_records(content: bytes, name: str, kind: str) -> Records:
-    """The records in `content`; `kind` is "json" or "jsonl", and JSON that is an object a line is read as JSONL.
+    """Returns the records in `content`; `kind` is "json" or "jsonl", and JSON that is an object a line is read as JSONL.
 
     Raises:
         ReadError: no JSON, no records, or an object that is neither a record nor columns.
@@ -49,7 +49,7 @@ def read_records(content: bytes, name: str, kind: str) -> Records:
 
 
 def parse_records(content: bytes, name: str, kind: str) -> Parsed:
-    """The records as they stand in the file; raises as `read_records` does."""
+    """Returns the records as they are in the file; raises as `read_records` does."""
     data, notes = decode(content, name)
     text = data.decode().strip("\n")
     skipped = data.decode().index(text) if text else 0  # blank lines before the first record
@@ -75,7 +75,7 @@ def parse_records(content: bytes, name: str, kind: str) -> Parsed:
 
 
 def kinds_of_cells(parsed: Parsed, columns: Sequence[str]) -> tuple[frozenset[type], ...] | None:
-    """The types in each column, `type(...)` of where a record has not its key; files with the same have columns of one dtype.
+    """Returns the types in each column, `type(...)` where a record lacks the key; equal types give columns of one dtype.
 
     None where the largest numbers make the dtype.
     """
@@ -96,7 +96,7 @@ def _loads(text: str) -> Any:
 
 
 def _why(error: Exception) -> str:
-    """What keeps a text from being read as JSON, in words for those who did not write the parser."""
+    """Returns what keeps a text from being read as JSON, in plain words."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if "integer string conversion" in str(error):
@@ -120,7 +120,7 @@ def _is_object(line: str) -> bool:
 
 
 def _array(whole: Any, name: str) -> list[Any]:
-    """The list of records that a JSON document holds."""
+    """Returns the list of records that a JSON document holds."""
     if isinstance(whole, list):
         return whole
     if not isinstance(whole, dict):
@@ -175,7 +175,7 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def frame_of(parsed: Parsed, name: str) -> Records:
-    """The records as a frame; raises as `read_records` does."""
+    """Returns the records as a frame; raises as `read_records` does."""
     records, kind, notes, ragged = parsed
     columns = parsed.columns
     if not records:

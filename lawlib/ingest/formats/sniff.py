@@ -1,4 +1,4 @@
-"""What a file is, by its content first and its name second; everything that cannot be a table of runs is refused here."""
+"""Recognises what a file is, by its content first and its name second, and refuses everything that cannot be a table of runs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _CONTROL = bytes(set(range(32)) - {*b"\t\n\r\f\x1b"})
 
 
 def load(data: bytes | Path, name: str) -> bytes:
-    """The bytes of an upload or of the file at a path, packed or not.
+    """Returns the bytes of an upload or of the file at a path, packed or not.
 
     Raises:
         ReadError: there is no such file, it is empty, or it is larger than `LIMIT`.
@@ -60,7 +60,7 @@ def load(data: bytes | Path, name: str) -> bytes:
 
 
 def unpack(data: bytes, name: str, limit: int | None = None) -> bytes:
-    """`data` unpacked where it is gzip, as it is otherwise; members after the first are joined on, as gzip does.
+    """Returns `data` unpacked where it is gzip, unchanged otherwise; further members are appended, as gzip does.
 
     `limit` is the most bytes it may unpack to, by default `UNPACKED_LIMIT`.
 
@@ -88,7 +88,7 @@ def unpack(data: bytes, name: str, limit: int | None = None) -> bytes:
 
 
 def _inflated(data: bytes, name: str) -> Iterator[bytes]:
-    """The unpacked bytes of gzip data, in parts of at most 17 MB."""
+    """Yields the unpacked bytes of gzip data, in parts of at most 17 MB."""
     view, at, n = memoryview(data), 0, 0
     while data[at : at + 2] == b"\x1f\x8b":
         n += 1
@@ -113,7 +113,7 @@ def _inflated(data: bytes, name: str) -> Iterator[bytes]:
 
 
 def format_of(content: bytes, name: str) -> str:
-    """ "parquet", "sqlite", "json", "jsonl", "csv" (any delimiter) or a reader's name for unpacked content.
+    """Returns "parquet", "sqlite", "json", "jsonl", "csv" (any delimiter) or a reader's name for unpacked content.
 
     Raises:
         ReadError: the content is of a kind that is not read; the sentence says which and what to do.
@@ -164,7 +164,7 @@ def _text_format(content: bytes, name: str, suffix: str) -> str:
 
 
 def console_format(content: bytes) -> str:
-    """The name of the console log's reader that knows the text, "" where none does."""
+    """Returns the name of the console log's reader that recognises the text, "" where none does."""
     head = content[:HEAD]
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         head = head[: len(head) // 2 * 2].decode("utf-16", errors="ignore").encode(errors="ignore")
@@ -185,7 +185,7 @@ def _is_pickle(content: bytes, suffix: str) -> bool:
 
 
 def _binary_at(content: bytes) -> int | None:
-    """Where the first byte stands that no text has: any NUL, or control characters in more than 1 of 100 bytes."""
+    """Returns the position of the first byte that no text has: any NUL, or control characters above 1 in 100 bytes."""
     at = content.find(b"\0")
     if at >= 0:
         return at

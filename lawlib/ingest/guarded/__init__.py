@@ -1,4 +1,4 @@
-"""Uploads are read in a process of its own, with limits of memory and time."""
+"""Reads uploads in a subprocess with limits of memory and time."""
 
 from .process import LIMITS, Passing, Progress, open_files, read_evaluations
 

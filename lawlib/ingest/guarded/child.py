@@ -1,4 +1,4 @@
-"""The process that reads what others wrote: `guarded` starts this file with a private folder and waits for the answer in it.
+"""The entry point of the subprocess that parses untrusted uploads; `process` starts it with a private folder and waits for the answer.
 
 The folder has `order.json` (the task, the files' names, limits, where packages are), the files' bytes as `0`, `1`, ...
 and takes `answer/` with a parcel, or `error.json` with what went wrong. Limits are set before anything is imported that
@@ -20,11 +20,11 @@ from types import ModuleType
 from typing import Any
 
 NICE = 5
-"""How far the reading steps behind the pages."""
+"""Niceness of the subprocess, so that pages go before readings."""
 
 
 def read_table(folder: Path, order: dict[str, Any]) -> None:
-    """The task `lawlib.ingest.guarded.child:read_table`: the files as one table."""
+    """Carries out the task `lawlib.ingest.guarded.child:read_table`: the files as one table."""
     from ..many import gather
     from . import parcel
 
@@ -32,7 +32,7 @@ def read_table(folder: Path, order: dict[str, Any]) -> None:
 
 
 def read_results(folder: Path, order: dict[str, Any]) -> None:
-    """The task `lawlib.ingest.guarded.child:read_results`: benchmark results of the runs in `runs/`."""
+    """Carries out the task `lawlib.ingest.guarded.child:read_results`: benchmark results of the runs in `runs/`."""
     from .. import evaluations
     from ..many import gather
     from . import parcel
@@ -46,21 +46,22 @@ def _files(folder: Path, order: dict[str, Any]) -> list[tuple[str, bytes]]:
 
 
 def main(folder: Path) -> None:
-    """Carries out the order in the folder."""
+    """Carries out the task that `order.json` in the folder describes."""
     order = json.loads((folder / "order.json").read_text(encoding="ascii"))
     _limit(order["memory"], order["cpu"])
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     sys.path[:] = order["path"]
-    package = ModuleType("lawlib")  # without the fits and figures that its own __init__ imports: half of the time to start
-    package.__path__ = [str(Path(__file__).resolve().parents[2])]
-    sys.modules["lawlib"] = package
+    for name, place in (("lawlib", 2), ("lawlib.ingest", 1)):
+        package = ModuleType(name)  # without what its own __init__ imports (fits, figures, trackers): half of the time to start
+        package.__path__ = [str(Path(__file__).resolve().parents[place])]
+        sys.modules[name] = package
     failure = _failure(folder, order)  # what the failed reading held is free again
     if failure is not None:
         (folder / "error.json").write_text(json.dumps(failure), encoding="ascii")
 
 
 def _failure(folder: Path, order: dict[str, Any]) -> dict[str, str] | None:
-    """What went wrong with the task: the kind, and a sentence where the reading has one. None where it went well."""
+    """Returns what went wrong with the task: its kind, and a sentence where the reader has one; None where it succeeded."""
     from lawlib.errors import ReadError
 
     try:
@@ -77,7 +78,7 @@ def _failure(folder: Path, order: dict[str, Any]) -> dict[str, str] | None:
 
 
 def _is_memory(error: BaseException | None) -> bool:
-    """Whether memory, or room for an answer as large, ran out below an error; readers may have told it as damage."""
+    """Whether memory, or room for so large an answer, ran out; a reader may have reported that as a damaged file."""
     while error is not None:
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in (errno.EFBIG, errno.ENOMEM)):
             return True
@@ -105,7 +106,7 @@ def _limit(memory: int, cpu: int) -> None:
 
 
 def _end_with_parent(folder: Path) -> None:
-    """Waits until the other end of the input closes, as it does when the program that asked is gone; leaves nothing."""
+    """Waits until the input closes, as it does when the parent process is gone, then deletes the folder and ends."""
     os.read(0, 1)
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)

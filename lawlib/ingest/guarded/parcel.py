@@ -1,4 +1,4 @@
-"""Tables on their way between processes: as files of plain data, never as a pickle, and exactly as they were.
+"""Serialises tables between the parser subprocess and the program (Arrow and JSON, never pickle); round trips are exact.
 
 A frame is an Arrow file with a column each of numbers, times or text; cells of mixed types (`object` columns, names of
 columns) are JSON, in which half surrogates keep their place. What else there is to a table is JSON too.
@@ -52,7 +52,7 @@ def save_table(folder: Path, table: Table) -> None:
 
 
 def load_table(folder: Path) -> Table:
-    """The table that `save_table` wrote."""
+    """Returns the table that `save_table` wrote."""
     facts = _read(folder / "facts.json")
     names = facts.pop("origins")
     origins = None if names is None else np.array(names, dtype=object)[np.load(folder / "origins.npy")]
@@ -73,7 +73,7 @@ def save_evaluations(folder: Path, found: Evaluations) -> None:
 
 
 def load_evaluations(folder: Path) -> Evaluations:
-    """The benchmark results that `save_evaluations` wrote."""
+    """Returns the benchmark results that `save_evaluations` wrote."""
     facts = _read(folder / "facts.json")
     return Evaluations(load_frame(folder), [RowProblem(**p) for p in facts["problems"]], facts["notes"])
 
@@ -98,7 +98,7 @@ def save_frame(folder: Path, frame: pd.DataFrame) -> None:
 
 
 def load_frame(folder: Path) -> pd.DataFrame:
-    """The frame that `save_frame` wrote: the same names, types and cells in memory of its own."""
+    """Returns the frame that `save_frame` wrote, with the same names, types and cells, in memory of its own."""
     head = _read(folder / "frame.json")
     with pa.OSFile(str(folder / "frame.arrow"), "rb") as file:
         table = pa.ipc.open_file(file).read_all()

@@ -1,4 +1,4 @@
-"""Reading of uploads in a process of its own, with limits of memory and time: hostile files are small, and look harmless.
+"""Runs the reading of uploads in a subprocess with limits of memory and time, because hostile files are small and look harmless.
 
     table = guarded.open_files([("runs.csv", content)])     # as `ingest.open_files`, with the same sentences
 
@@ -42,23 +42,23 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What one reading may take: bytes of memory, seconds of the processor, seconds on the clock."""
+class ReadingLimits:
+    """The limits of one reading: bytes of memory, seconds of the processor, seconds on the clock."""
 
     memory: int = 8 * 2**30
     cpu: int = 120
     wall: float = 240.0
 
 
-LIMITS = Limits()
+LIMITS = ReadingLimits()
 
 
 class Passing(ReadError):
-    """A reading that failed here and now, and may succeed when it is tried again: no room, no time, ended by the system."""
+    """Raised where a reading failed for a passing reason and may succeed when repeated: no room, no time, ended by the system."""
 
 
 def open_files(files: Files, name: str = "", progress: Progress | None = None) -> Table:
-    """The table in one or several uploads, as `ingest.open_files` reads it.
+    """Returns the table in one or several uploads, as `ingest.open_files` reads it.
 
     Args:
         progress: called with the seconds so far, ten times a second; an exception it raises cancels the reading.
@@ -69,7 +69,7 @@ def open_files(files: Files, name: str = "", progress: Progress | None = None) -
 
 
 def read_evaluations(files: Files, runs: pd.DataFrame, progress: Progress | None = None) -> Evaluations:
-    """The benchmark results in uploads, of these runs (columns run_id, name), as `ingest.read_evaluations` reads them.
+    """Returns the benchmark results in uploads, of these runs (columns run_id, name), as `ingest.read_evaluations` does.
 
     Args and raises as `open_files`.
     """
@@ -83,10 +83,10 @@ def _guarded(
     load: Callable[[Path], Answer],
     name: str = "",
     progress: Progress | None = None,
-    limits: Limits = LIMITS,
+    limits: ReadingLimits = LIMITS,
     runs: pd.DataFrame | None = None,
 ) -> Answer:
-    """What `load` finds in the answer to a task, "module:function", that the child carries out."""
+    """Returns what `load` finds in the answer to a task, "module:function", that the child carries out."""
     name = name or whole_name(files)
     order = {
         "task": task, "names": [given for given, _ in files], "name": name, "memory": limits.memory, "cpu": limits.cpu,
@@ -111,7 +111,7 @@ def _guarded(
         ) from error
 
 
-def _run(folder: Path, name: str, limits: Limits, progress: Progress | None) -> int:
+def _run(folder: Path, name: str, limits: ReadingLimits, progress: Progress | None) -> int:
     """Runs the child to its end; returns its exit code, below zero that of the signal that ended it."""
     environment = {key: os.environ[key] for key in _KEPT if key in os.environ}
     environment |= {"TMPDIR": str(folder), "OPENBLAS_NUM_THREADS": "1"}
@@ -149,7 +149,7 @@ def _end(process: subprocess.Popen) -> None:
         process.stdin.close()
 
 
-def _check(folder: Path, name: str, limits: Limits, code: int) -> None:
+def _check(folder: Path, name: str, limits: ReadingLimits, code: int) -> None:
     """Raises ReadError where there is no answer."""
     if code < 0:
         if -code == signal.SIGXCPU:

@@ -1,4 +1,4 @@
-"""Many files together: names, settings beside logs, small files read as one batch."""
+"""Reads many files together: names, configurations beside logs, small files in batches."""
 
 from .gather import open_files, open_table, whole_name
 

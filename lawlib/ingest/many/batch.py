@@ -1,4 +1,4 @@
-"""Tables of many files as few: those of one kind with the same columns lie below one another, and are looked at once."""
+"""A batch: the rows of several files with the same format and columns, kept as one table so that they are processed once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from lawlib.errors import ReadError
 
 from ..core import RowProblem, Table
-from ..detect import detect_each, rows_of
+from ..detection import detect_each, rows_of
 from ..readers import RUN
 
 CELLS = 10**8
@@ -21,7 +21,7 @@ PLAIN = ("csv", "tsv", "json", "jsonl", "parquet")
 
 @dataclass
 class Files:
-    """The files that are given together, by their number in the order given: paths, runs' names, what was said of each."""
+    """The files of one upload, by their number in the order given: paths, runs' names, notes on each."""
 
     paths: list[str]
     labels: list[str]
@@ -30,13 +30,13 @@ class Files:
     passed: dict[int, str] = field(default_factory=dict)  # why a file is passed over
 
     def say(self, number: int, notes: list[str], ragged: list[RowProblem]) -> None:
-        """Keeps what reading a file gave besides its rows."""
+        """Records the notes and problems that reading a file gave besides its rows."""
         self.notes[number], self.ragged[number] = notes, ragged
 
 
 @dataclass(frozen=True, eq=False)
-class Pile:
-    """One table of the rows of several files with the same columns; its notes and ragged lines are with `Files`."""
+class Batch:
+    """One table of the rows of several files with the same columns; its notes and ragged lines are kept in `Files`."""
 
     table: Table
     files: np.ndarray  # numbers of the files, ascending, shape (n_files,)
@@ -48,41 +48,41 @@ class Pile:
         """The number of the file of each row."""
         return self.files[self.of_row]
 
-    def only(self, places: np.ndarray) -> Pile:
-        """The pile of some of its files, by their places in it, ascending."""
+    def only(self, places: np.ndarray) -> Batch:
+        """Returns the batch of some of its files, by their places in it, ascending."""
         if len(places) == len(self.files):
             return self
         rows, of_row = rows_of(places, self.of_row, len(self.files))
         frame = self.table.frame[rows].reset_index(drop=True)
         table = replace(self.table, frame=frame, lines=self.table.lines[rows])
-        return Pile(table, self.files[places], of_row)
+        return Batch(table, self.files[places], of_row)
 
-    def with_column(self, column: str, values: Sequence[str]) -> Pile:
-        """The pile with a text for each file in a column: in the place of one of that name, else in front."""
+    def with_column(self, column: str, values: Sequence[str]) -> Batch:
+        """Returns the batch with a text for each file in a column: replaced where there is one of that name, else in front."""
         cells = pd.Series(np.array(values, dtype=object)[self.of_row], name=column, dtype="str")
         frame = self.table.frame
         frame = frame.assign(**{column: cells}) if column in frame else pd.concat([cells, frame], axis=1)
         return self.with_frame(frame)
 
-    def with_frame(self, frame: pd.DataFrame) -> Pile:
-        """The pile with other columns in the same rows."""
+    def with_frame(self, frame: pd.DataFrame) -> Batch:
+        """Returns the batch with other columns in the same rows."""
         return replace(self, table=self.table.with_frame(frame), curves=None)
 
 
-def alone(table: Table, number: int, files: Files) -> Pile:
-    """The pile of one file."""
+def alone(table: Table, number: int, files: Files) -> Batch:
+    """Returns the batch of one file."""
     files.say(number, table.notes, table.ragged)
-    return Pile(table, np.array([number]), np.zeros(len(table.frame), dtype=np.int64))
+    return Batch(table, np.array([number]), np.zeros(len(table.frame), dtype=np.int64))
 
 
-def named(pile: Pile, files: Files) -> list[Pile]:
-    """The pile with its runs' names from the paths: of logs always, of curves of one run where they name none."""
-    labels = [files.labels[i] for i in pile.files]
-    if RUN in pile.table.frame and pile.table.format not in PLAIN:
-        return [pile.with_column(RUN, labels)]
+def named(batch: Batch, files: Files) -> list[Batch]:
+    """Returns the batch with runs' names taken from the paths: always for logs, for curves of one run where they name none."""
+    labels = [files.labels[i] for i in batch.files]
+    if RUN in batch.table.frame and batch.table.format not in PLAIN:
+        return [batch.with_column(RUN, labels)]
     found = []
-    for places, mapping in detect_each(pile.table, pile.of_row):
-        part = pile.only(places)
+    for places, mapping in detect_each(batch.table, batch.of_row):
+        part = batch.only(places)
         if mapping.step and "name" not in mapping.sources and not mapping.run_columns:
             found.append(part.with_column(RUN, [labels[i] for i in places]))
         else:
@@ -90,34 +90,34 @@ def named(pile: Pile, files: Files) -> list[Pile]:
     return found
 
 
-def of_curves(pile: Pile) -> list[tuple[Pile, bool]]:
-    """The pile, in two where some of its files hold learning curves and others do not, and whether they do."""
-    if pile.table.format not in PLAIN or pile.curves is not None:
-        return [(pile, pile.curves is not False)]
-    curves = np.zeros(len(pile.files), dtype=bool)
-    for places, mapping in detect_each(pile.table, pile.of_row):
+def of_curves(batch: Batch) -> list[tuple[Batch, bool]]:
+    """Splits the batch into files with learning curves and files without; returns each part with whether it holds curves."""
+    if batch.table.format not in PLAIN or batch.curves is not None:
+        return [(batch, batch.curves is not False)]
+    curves = np.zeros(len(batch.files), dtype=bool)
+    for places, mapping in detect_each(batch.table, batch.of_row):
         curves[places] = bool(mapping.step)
-    return [(pile.only(np.flatnonzero(curves == which)), which) for which in np.unique(curves).tolist()]
+    return [(batch.only(np.flatnonzero(curves == which)), which) for which in np.unique(curves).tolist()]
 
 
-def stack(piles: list[Pile], files: Files, name: str) -> Table:
-    """All files of one kind as one table, in their order.
+def stack(batches: list[Batch], files: Files, name: str) -> Table:
+    """Joins all files of one format into one table, in their order.
 
     Raises:
         ReadError: more than `CELLS` cells together, or decimal commas beside points.
     """
-    piles = sorted(piles, key=lambda pile: pile.files[0])
-    first = piles[0].table
-    numbers = np.sort(np.concatenate([pile.files for pile in piles])).tolist()
+    batches = sorted(batches, key=lambda batch: batch.files[0])
+    first = batches[0].table
+    numbers = np.sort(np.concatenate([batch.files for batch in batches])).tolist()
     if len(numbers) == 1:
         only = numbers[0]
         return replace(first, name=files.paths[only], notes=files.notes[only], ragged=files.ragged[only])
-    check_cells(sum(len(p.table.frame) for p in piles), {c for p in piles for c in p.table.frame.columns}, name)
-    if len({p.table.decimal for p in piles}) > 1:
+    check_cells(sum(len(p.table.frame) for p in batches), {c for p in batches for c in p.table.frame.columns}, name)
+    if len({p.table.decimal for p in batches}) > 1:
         raise ReadError(f"{name} holds tables with decimal commas and tables with points: give those of one kind at a time.")
-    text = any(isinstance(d, pd.StringDtype) for p in piles for d in p.table.frame.dtypes)
-    frame = _texts(piles) if text else pd.concat([p.table.frame for p in piles], ignore_index=True)
-    of_row, lines = np.concatenate([p.numbers for p in piles]), np.concatenate([p.table.lines for p in piles])
+    text = any(isinstance(d, pd.StringDtype) for p in batches for d in p.table.frame.dtypes)
+    frame = _texts(batches) if text else pd.concat([p.table.frame for p in batches], ignore_index=True)
+    of_row, lines = np.concatenate([p.numbers for p in batches]), np.concatenate([p.table.lines for p in batches])
     if (np.diff(of_row) < 0).any():
         order = np.argsort(of_row, kind="stable")
         frame, of_row, lines = frame.take(order).reset_index(drop=True), of_row[order], lines[order]
@@ -127,12 +127,12 @@ def stack(piles: list[Pile], files: Files, name: str) -> Table:
     return Table(name, frame, lines, first.format, list(notes), ragged, "", first.decimal, first.sparse, origins)
 
 
-def _texts(piles: list[Pile]) -> pd.DataFrame:
-    """The rows of all piles as text, "" where a pile has not the column: `concat` takes as long as there are columns and piles."""
-    ends = np.cumsum([len(p.table.frame) for p in piles])
+def _texts(batches: list[Batch]) -> pd.DataFrame:
+    """Joins the rows of all batches as text, "" where one lacks the column; `concat` would take time for every column and batch."""
+    ends = np.cumsum([len(p.table.frame) for p in batches])
     cells: dict[str, np.ndarray] = {}
-    for pile, end in zip(piles, ends.tolist(), strict=True):
-        frame = pile.table.frame.astype("str").fillna("")
+    for batch, end in zip(batches, ends.tolist(), strict=True):
+        frame = batch.table.frame.astype("str").fillna("")
         for column in frame.columns:
             if column not in cells:
                 cells[column] = np.full(ends[-1], "", dtype=object)

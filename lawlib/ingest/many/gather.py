@@ -1,4 +1,4 @@
-"""Several files as one table: the logs of many runs below one another, configurations and tables of runs joined to them."""
+"""Joins several files into one table: logs of many runs below one another, configurations and tables of runs joined to them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import pandas as pd
 from lawlib.errors import ReadError
 
 from ..core import Table, counted, scrub, shown
-from ..detect import detect
+from ..detection import detect
 from ..formats import MEMBERS, File, is_archive, limits, load_table, members, sniff
 from ..readers import events
 from . import naming
-from .batch import PLAIN, Files, Pile, alone, named, of_curves, stack
+from .batch import PLAIN, Batch, Files, alone, named, of_curves, stack
 from .settings import Settings, join_settings, read_settings
 from .small import Small, is_small, read_small
 
 
 def open_table(data: bytes | Path, name: str) -> Table:
-    """The table in an upload's bytes, in the file at a path, or in the files of a folder; `name` is used in sentences.
+    """Returns the table in an upload's bytes, in a file, or in the files of a folder; `name` is used in sentences.
 
     Raises:
         ReadError: too large, damaged, empty, of a kind that is not read, or a pickle.
@@ -40,12 +40,12 @@ def _folder(folder: Path, name: str) -> list[tuple[str, bytes]]:
 
 
 def whole_name(files: Sequence[tuple[str, bytes]]) -> str:
-    """What several uploads are called together."""
+    """Returns what several uploads are called together."""
     return files[0][0] if len(files) == 1 else f"{files[0][0]} and {len(files) - 1} more"
 
 
 def open_files(files: Sequence[tuple[str, bytes]], name: str = "") -> Table:
-    """The table in one or several uploads; archives stand for the files in them. `name` is that of the whole.
+    """Returns the table in one or several uploads; an archive counts as its files. `name` is that of the whole.
 
     Raises:
         ReadError: none of them holds runs, or they are logs of different kinds that cannot be put together.
@@ -76,7 +76,7 @@ def open_files(files: Sequence[tuple[str, bytes]], name: str = "") -> Table:
 def _many(given: list[File], name: str, notes: list[str]) -> Table:
     labels = naming.labels([f.path for f in given])
     files = Files([f.path for f in given] + [name], [labels[f.path] for f in given])
-    piles: list[Pile] = []
+    batches: list[Batch] = []
     small: list[Small] = []
     settings: list[Settings] = []
     event_files, left = [], limits.UNPACKED_LIMIT
@@ -97,7 +97,7 @@ def _many(given: list[File], name: str, notes: list[str]) -> Table:
             if is_small(content, kind):
                 small.append(Small(number, content, kind))
             else:
-                piles.append(alone(load_table(content, file.path), number, files))
+                batches.append(alone(load_table(content, file.path), number, files))
         except limits.TooLarge as error:
             raise ReadError(
                 f"{name}: with {shown(file.path)} its files unpack to more than {limits.UNPACKED_LIMIT / 2**30:g} GB: give fewer at a time, "
@@ -105,28 +105,28 @@ def _many(given: list[File], name: str, notes: list[str]) -> Table:
             ) from error
         except ReadError as error:
             files.passed[number] = str(error)
-    piles = [part for pile in piles + read_small(small, files, name) for part in named(pile, files)]
+    batches = [part for batch in batches + read_small(small, files, name) for part in named(batch, files)]
     if event_files:
         event_files.sort(key=lambda f: f[1])
         frame, said = events.read_events(event_files)
         table = Table(name, frame, np.arange(1, len(frame) + 1), "tensorboard", said, sparse=True)
-        piles.append(alone(table, len(given), files))
+        batches.append(alone(table, len(given), files))
     passed = sorted(files.passed.items())
-    if not piles:
+    if not batches:
         first = f" The first: {passed[0][1]}" if passed else ""
         raise ReadError(f"{name}: none of its {counted(len(given), 'file')} holds runs.{first}")
     if passed:
         listed = "; ".join(f"{shown(files.paths[i], 60)} ({shown(why, 120)})" for i, why in passed[:5])
         notes.append(f"{counted(len(passed), 'file')} passed over: {listed}{', ...' if len(passed) > 5 else ''}")
-    return _together(join_settings(piles, settings, files, notes), files, name, notes)
+    return _together(join_settings(batches, settings, files, notes), files, name, notes)
 
 
-def _together(piles: list[Pile], files: Files, name: str, notes: list[str]) -> Table:
-    """One table of all: of one kind below one another; a table of curves and a table of runs side by side, by the run's name."""
-    groups: dict[tuple[str, bool], list[Pile]] = {}
-    parts = [part for pile in piles for part in of_curves(pile)]
-    for pile, curves in sorted(parts, key=lambda part: part[0].files[0]):
-        groups.setdefault(("table" if pile.table.format in PLAIN else pile.table.format, curves), []).append(pile)
+def _together(batches: list[Batch], files: Files, name: str, notes: list[str]) -> Table:
+    """Joins all into one table: equal formats below one another, a table of curves and a table of runs by the runs' names."""
+    groups: dict[tuple[str, bool], list[Batch]] = {}
+    parts = [part for batch in batches for part in of_curves(batch)]
+    for batch, curves in sorted(parts, key=lambda part: part[0].files[0]):
+        groups.setdefault(("table" if batch.table.format in PLAIN else batch.table.format, curves), []).append(batch)
     stacked = [stack(group, files, name) for group in groups.values()]
     if len(stacked) == 1:
         return stacked[0]
@@ -139,7 +139,7 @@ def _together(piles: list[Pile], files: Files, name: str, notes: list[str]) -> T
 
 
 def _side_by_side(curves: Table, runs: Table, name: str, notes: list[str]) -> Table:
-    """The curves with the columns of the table of runs, row by row where the run's name is the same."""
+    """Adds the columns of the table of runs to the curves, by the run's name."""
     left, right = detect(curves).sources.get("name"), detect(runs).sources.get("name")
     if left is None or right is None or not left.column or not right.column:
         which = curves.name if left is None or not left.column else runs.name

@@ -1,4 +1,4 @@
-"""The paths of several files: made different where two are the same, and the run's name that each tells."""
+"""Makes the paths of several files distinct, and derives a run's name from each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SETTINGS = re.compile(r"(hparams|config|args|params|hyperparameters|training_arg
 
 
 def in_folders(uploads: list[tuple[str, list[File], bool]]) -> list[File]:
-    """The files of all uploads (name, files, whether an archive). Archives that hold different files of one path get a folder each."""
+    """Returns the files of all uploads (name, files, whether an archive), with a folder for each archive where paths collide."""
     known: dict[str, bytes] = {}
     clashing = set()
     for _, inside, _ in uploads:
@@ -41,7 +41,7 @@ def in_folders(uploads: list[tuple[str, list[File], bool]]) -> list[File]:
 
 
 def told_apart(files: list[File], notes: list[str]) -> list[File]:
-    """The files by paths that no other has: of two with one path the second is numbered, and passed over where it is the same.
+    """Returns the files with distinct paths: the second of two is numbered, or passed over where its content is the same.
 
     Of different configurations with one path none is taken: which log each belongs to is not known.
     """
@@ -71,7 +71,7 @@ def told_apart(files: list[File], notes: list[str]) -> list[File]:
 
 
 def labels(paths: list[str]) -> dict[str, str]:
-    """A run's name for each path: what tells it from the others, without generic parts such as metrics.csv.
+    """Returns a run's name for each path: what distinguishes it from the others, without generic parts such as metrics.csv.
 
     Files of one folder with generic names, and the checkpoints below it, are one run.
     """

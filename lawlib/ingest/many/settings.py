@@ -1,4 +1,4 @@
-"""Configurations of runs: what a file of settings says, and which logs of an upload it is joined to."""
+"""Reads the configurations of runs and joins each to the logs it belongs to."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..core import counted, shown
 from ..formats import File
 from ..readers import RUN, config_columns, is_config
 from . import naming
-from .batch import Files, Pile
+from .batch import Batch, Files
 
 _TOLD = 5  # configurations without a log that are told one by one
 
 
 class Settings(NamedTuple):
-    """A configuration: the folder it lies in, the name of the run there, its path, and the columns that it gives."""
+    """A configuration: its folder, the run's name there, its path, and the columns that it gives."""
 
     folder: str
     label: str
@@ -31,7 +31,7 @@ class Settings(NamedTuple):
 
 
 def read_settings(file: File) -> dict[str, str] | None:
-    """The columns of a configuration; None where the file is none."""
+    """Returns the columns of a configuration; None where the file is none."""
     base = PurePosixPath(file.path).name
     if base.endswith((".json", ".yaml", ".yml")) and len(file.content) < 2**20:
         whole: Any = None
@@ -76,19 +76,19 @@ def _flat(given: dict[Any, Any], before: str = "", depth: int = 0) -> dict[str, 
     return found
 
 
-def join_settings(piles: list[Pile], given: list[Settings], files: Files, notes: list[str]) -> list[Pile]:
-    """Puts each configuration into the runs of its own folder or of the folders below it; of several the last one counts."""
+def join_settings(batches: list[Batch], given: list[Settings], files: Files, notes: list[str]) -> list[Batch]:
+    """Adds each configuration to the runs of its own folder or of the folders below it; of several the last one counts."""
     used: set[int] = set()
     by_folder = _by_name("" if s.folder == "." else s.folder for s in given)
     by_label = _by_name("" if s.folder in ("", ".") else s.label for s in given)
     joined = []
-    for pile in piles:
-        if not given or RUN not in pile.table.frame:
-            joined.append(pile)
-        elif pile.table.format == "tensorboard":
-            joined.append(_join_runs(pile, given, by_label, used))
+    for batch in batches:
+        if not given or RUN not in batch.table.frame:
+            joined.append(batch)
+        elif batch.table.format == "tensorboard":
+            joined.append(_join_runs(batch, given, by_label, used))
         else:
-            joined += _join_files(pile, given, by_folder, files, used)
+            joined += _join_files(batch, given, by_folder, files, used)
     beside = [s.path for i, s in enumerate(given) if i not in used]
     notes += [f"{shown(path)} lies beside no log, so it is joined to none." for path in beside[:_TOLD]]
     if len(beside) > _TOLD:
@@ -106,7 +106,7 @@ def _by_name(names: Iterable[str]) -> dict[str, list[int]]:
 
 
 def _above(name: str) -> Iterator[str]:
-    """The name of a folder or run, those of the folders that it is in, and "" for all."""
+    """Returns the name of a folder or run, those of the folders that it is in, and "" for all."""
     yield name
     while "/" in name:
         name = name.rpartition("/")[0]
@@ -116,33 +116,35 @@ def _above(name: str) -> Iterator[str]:
 
 
 def _of(name: str, by_name: dict[str, list[int]]) -> list[int]:
-    """The configurations that hold for a folder or run, in their order."""
+    """Returns the configurations that apply to a folder or run, in their order."""
     return sorted({i for above in _above(name) for i in by_name.get(above, ())})
 
 
-def _join_files(pile: Pile, given: list[Settings], by_folder: dict[str, list[int]], files: Files, used: set[int]) -> list[Pile]:
-    """The pile with configurations as columns, apart for files that get other columns."""
+def _join_files(
+    batch: Batch, given: list[Settings], by_folder: dict[str, list[int]], files: Files, used: set[int]
+) -> list[Batch]:
+    """Adds configurations as columns to a batch, split by files that get other columns."""
     columns: list[dict[str, str]] = []
     groups: dict[tuple[str, ...], list[int]] = {}
-    for place, number in enumerate(pile.files.tolist()):
+    for place, number in enumerate(batch.files.tolist()):
         mine = _of(str(PurePosixPath(files.paths[number]).parent), by_folder)
         used.update(mine)
         columns.append({c: value for i in mine for c, value in given[i].columns.items()})
         groups.setdefault(tuple(columns[-1]), []).append(place)
-    return [_with_settings(pile.only(np.array(places)), [columns[i] for i in places]) for places in groups.values()]
+    return [_with_settings(batch.only(np.array(places)), [columns[i] for i in places]) for places in groups.values()]
 
 
-def _with_settings(pile: Pile, columns: list[dict[str, str]]) -> Pile:
-    frame, cells = pile.table.frame, {}
+def _with_settings(batch: Batch, columns: list[dict[str, str]]) -> Batch:
+    frame, cells = batch.table.frame, {}
     for column in columns[0]:
         values = np.array([given[column] for given in columns], dtype=object)
-        cells[column] = pd.Series(values[pile.of_row], dtype="str")
-    return pile.with_frame(_set(frame, cells)) if cells else pile
+        cells[column] = pd.Series(values[batch.of_row], dtype="str")
+    return batch.with_frame(_set(frame, cells)) if cells else batch
 
 
-def _join_runs(pile: Pile, given: list[Settings], by_label: dict[str, list[int]], used: set[int]) -> Pile:
-    """The same by the runs' names, as event files have no rows of their own."""
-    frame = pile.table.frame
+def _join_runs(batch: Batch, given: list[Settings], by_label: dict[str, list[int]], used: set[int]) -> Batch:
+    """Adds configurations by the runs' names, for event files, which have no rows of their own."""
+    frame = batch.table.frame
     codes, runs = pd.factorize(frame[RUN].astype("str"))
     mine = [_of(str(run), by_label) for run in runs]
     hit = sorted({i for of_run in mine for i in of_run})
@@ -153,11 +155,11 @@ def _join_runs(pile: Pile, given: list[Settings], by_label: dict[str, list[int]]
         has = np.array([value is not None for value in values])[codes]
         old = frame[column] if column in frame else pd.Series("", index=frame.index, dtype="str")
         cells[column] = old.astype("str").where(~has, pd.Series(np.array(values, dtype=object)[codes], index=frame.index))
-    return pile.with_frame(_set(frame, cells))
+    return batch.with_frame(_set(frame, cells))
 
 
 def _set(frame: pd.DataFrame, cells: dict[str, pd.Series]) -> pd.DataFrame:
-    """The frame with these columns, new ones at its end."""
+    """Returns the frame with these columns, new ones at its end."""
     frame = frame.assign(**{c: cells[c] for c in cells if c in frame})
     new = [cells[c].rename(c) for c in cells if c not in frame]
     return pd.concat([frame, *new], axis=1) if new else frame

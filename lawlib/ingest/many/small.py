@@ -1,4 +1,4 @@
-"""Small files, many at once: those with the same columns become one frame, as a frame each would take most of the time."""
+"""Reads many small files together: files with equal columns become one frame, as building a frame per file takes most of the time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ..formats import (
     read_head,
 )
 from ..readers import READERS, RUN, Read, run_name, wandb_chart
-from .batch import Files, Pile, alone, check_cells
+from .batch import Batch, Files, alone, check_cells
 
 SIZE = MISFITS  # bytes: so a small file cannot have too many lines that do not fit
 TOGETHER = 2**26  # bytes of files that become one frame
@@ -39,7 +39,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # halves of them alone are no te
 
 
 class Small(NamedTuple):
-    """A file: its number, its content unpacked, and what it is by `sniff.format_of`."""
+    """A small file: its number, its unpacked content, and its format by `sniff.format_of`."""
 
     number: int
     content: bytes
@@ -48,13 +48,13 @@ class Small(NamedTuple):
 
 @dataclass(frozen=True)
 class _Read:
-    """A file as far as it is read by itself; those of one `key` are put together by the same function."""
+    """A file parsed by itself; those with the same `key` are put together by the same function."""
 
     number: int
     key: tuple[Any, ...]
     size: int
     given: Any
-    put_together: Callable[[list[_Read], Files], list[Pile]]
+    put_together: Callable[[list[_Read], Files], list[Batch]]
 
 
 def is_small(content: bytes, kind: str) -> bool:
@@ -62,30 +62,30 @@ def is_small(content: bytes, kind: str) -> bool:
     return len(content) <= SIZE and kind in ("csv", "json", "jsonl", *READERS)
 
 
-def read_small(given: list[Small], files: Files, name: str) -> list[Pile]:
-    """The tables of small files. Those that cannot be read are in `files.passed`.
+def read_small(given: list[Small], files: Files, name: str) -> list[Batch]:
+    """Returns the tables of small files; those that cannot be read are in `files.passed`.
 
     Raises:
         ReadError: so many columns that no table could hold the rows of all files.
     """
     found: list[_Read] = []
-    piles: list[Pile] = []
+    batches: list[Batch] = []
     for file in given:
         path = files.paths[file.number]
         try:
             read = _READ.get(file.kind, _log)(file, path)
             if read is None:  # by itself
-                piles.append(alone(load_table(file.content, path), file.number, files))
+                batches.append(alone(load_table(file.content, path), file.number, files))
             else:
                 found.append(read)
         except ReadError as error:
             files.passed[file.number] = str(error)
     _check_headers(found, name)
-    return piles + [pile for group in _groups(found) for pile in group[0].put_together(group, files)]
+    return batches + [batch for group in _groups(found) for batch in group[0].put_together(group, files)]
 
 
 def _groups(found: list[_Read]) -> Iterator[list[_Read]]:
-    """Files with the same key, up to `TOGETHER` bytes."""
+    """Yields files with the same key, up to `TOGETHER` bytes."""
     groups: dict[tuple[Any, ...], list[_Read]] = {}
     sizes: dict[tuple[Any, ...], int] = {}
     for file in found:
@@ -108,7 +108,7 @@ def _delimited(file: Small, path: str) -> _Read | None:
     return _Read(file.number, (head.delimiter, head.names), len(file.content), head, _bodies)
 
 
-def _bodies(group: list[_Read], files: Files) -> list[Pile]:
+def _bodies(group: list[_Read], files: Files) -> list[Batch]:
     heads, paths = [file.given for file in group], [files.paths[file.number] for file in group]
     found = read_body(heads, paths)
     there = np.bincount(found.of_row, minlength=len(group)) > 0
@@ -119,12 +119,12 @@ def _bodies(group: list[_Read], files: Files) -> list[Pile]:
         else:
             files.passed[file.number] = str(no_rows(head, found.ragged[i], paths[i]))
     numbers = np.array([file.number for file in group])
-    piles = []
+    batches = []
     for decimal in np.unique(decimals[there]).tolist():
         table = Table(paths[0], found.frame, found.lines, FORMATS[heads[0].delimiter], decimal=decimal)
-        pile = Pile(table, numbers, found.of_row).only(np.flatnonzero(there & (decimals == decimal)))
-        piles.append(_known(pile, files))
-    return piles
+        batch = Batch(table, numbers, found.of_row).only(np.flatnonzero(there & (decimals == decimal)))
+        batches.append(_known(batch, files))
+    return batches
 
 
 def _records(file: Small, path: str) -> _Read | None:
@@ -138,14 +138,14 @@ def _records(file: Small, path: str) -> _Read | None:
     return _Read(file.number, (parsed.format, tuple(columns), kinds), len(file.content), parsed, _frames)
 
 
-def _frames(group: list[_Read], files: Files) -> list[Pile]:
+def _frames(group: list[_Read], files: Files) -> list[Batch]:
     parsed: list[Parsed] = [file.given for file in group]
     for file in group:
         files.say(file.number, file.given.notes, file.given.ragged)
     whole = parsed[0]._replace(records=[record for each in parsed for record in each.records])
     found = frame_of(whole, files.paths[group[0].number])
     table = Table(files.paths[group[0].number], found.frame, found.lines, found.format)
-    return [_known(_pile(table, group, [len(each.records) for each in parsed]), files)]
+    return [_known(_batch(table, group, [len(each.records) for each in parsed]), files)]
 
 
 def _log(file: Small, path: str) -> _Read:
@@ -153,7 +153,7 @@ def _log(file: Small, path: str) -> _Read:
     return _Read(file.number, (file.kind, tuple(log.columns)), len(file.content), log, _logs)
 
 
-def _logs(group: list[_Read], files: Files) -> list[Pile]:
+def _logs(group: list[_Read], files: Files) -> list[Batch]:
     logs: list[Read] = [file.given for file in group]
     for file, log in zip(group, logs, strict=True):
         files.say(file.number, log.notes, log.ragged)
@@ -161,18 +161,18 @@ def _logs(group: list[_Read], files: Files) -> list[Pile]:
     lines = np.array([line for log in logs for line in log.lines], dtype=np.int64)
     kind = group[0].key[0]
     table = Table(files.paths[group[0].number], pd.DataFrame(columns, dtype="str"), lines, kind, sparse=True)
-    return [_pile(table, group, [len(log.lines) for log in logs])]
+    return [_batch(table, group, [len(log.lines) for log in logs])]
 
 
-def _pile(table: Table, group: list[_Read], n_rows: list[int]) -> Pile:
-    return Pile(table, np.array([file.number for file in group]), np.repeat(np.arange(len(group)), n_rows))
+def _batch(table: Table, group: list[_Read], n_rows: list[int]) -> Batch:
+    return Batch(table, np.array([file.number for file in group]), np.repeat(np.arange(len(group)), n_rows))
 
 
-def _known(pile: Pile, files: Files) -> Pile:
-    """A tracker's table with its runs' names, as `load_table` gives them."""
-    nameless, sparse = layout(list(pile.table.frame.columns))
-    pile = replace(pile, table=replace(pile.table, sparse=sparse))
-    return pile.with_column(RUN, [run_name(files.paths[i]) for i in pile.files]) if nameless else pile
+def _known(batch: Batch, files: Files) -> Batch:
+    """Returns a tracker's table with its runs' names, as `load_table` gives them."""
+    nameless, sparse = layout(list(batch.table.frame.columns))
+    batch = replace(batch, table=replace(batch.table, sparse=sparse))
+    return batch.with_column(RUN, [run_name(files.paths[i]) for i in batch.files]) if nameless else batch
 
 
 _READ: dict[str, Callable[[Small, str], _Read | None]] = {"csv": _delimited, "json": _records, "jsonl": _records}

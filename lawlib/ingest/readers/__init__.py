@@ -1,4 +1,4 @@
-"""One module a log format. A file is told by its content: the first of `TEXT` that recognises its head reads it."""
+"""Readers of log formats, one module each; the first of `TEXT` that recognises a file's head reads it."""
 
 from . import litgpt, maxtext, megatron, nanogpt, olmo, torchtitan, trainer_state
 from .console import ANSI, run_name

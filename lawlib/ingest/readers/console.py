@@ -1,4 +1,4 @@
-"""Console logs: lines without colours and rank prefixes, the steps of one rank as columns."""
+"""Helpers to read console logs: lines without colours and rank prefixes, and the steps of one rank as columns."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Line(NamedTuple):
 
 
 def console_lines(content: bytes, name: str, notes: list[str]) -> Iterator[Line]:
-    """The lines of a log; carriage returns of progress bars part lines, overlong lines are passed over with a note."""
+    """Yields the lines of a log; carriage returns of progress bars part lines, overlong lines are passed over with a note."""
     data, said = decode(content, name)
     notes += said
     n_long = 0
@@ -45,7 +45,7 @@ def console_lines(content: bytes, name: str, notes: list[str]) -> Iterator[Line]
 
 
 class Steps:
-    """The logged steps of one run on their way into columns."""
+    """Collects the logged steps of one run and turns them into columns."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -55,12 +55,12 @@ class Steps:
         self.settings: dict[str, str] = {}  # what holds for the whole run
 
     def add(self, line: Line, row: dict[str, str]) -> None:
-        """One logged step; `row` must have the format's step column."""
+        """Adds one logged step; `row` must have the format's step column."""
         self._rows.append(row)
         self._at.append((line.number, line.rank))
 
     def read(self, step: str) -> Read:
-        """All steps as columns with the run's settings as columns. Of ranks that log the same step the lowest is kept.
+        """Returns all steps as columns, with the run's settings as columns. Of ranks that log the same step the lowest is kept.
 
         Raises:
             ReadError: there are no steps.
@@ -82,7 +82,7 @@ class Steps:
 
 
 def run_name(name: str) -> str:
-    """The run that a log's file name tells: its last parts without endings."""
+    """Returns the run's name in a log's file name: the last part without endings."""
     path = PurePath(name)
     stem = path.name
     while PurePath(stem).suffix.lower() in (".gz", ".log", ".txt", ".out", ".csv", ".json", ".jsonl", ".err", ".parquet"):
@@ -91,5 +91,5 @@ def run_name(name: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A number without the commas that group its digits: "30,768" is "30768"; other text as it is."""
+    """Returns a number without the commas that group its digits: "30,768" is "30768"; other text unchanged."""
     return text.replace(",", "") if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", text) else text

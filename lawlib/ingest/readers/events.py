@@ -1,4 +1,4 @@
-"""TensorBoard event files: every scalar, by run (folder), step and tag. Needs the package `tensorboard` for its messages.
+"""Reads TensorBoard event files: every scalar, by run (folder), step and tag. Needs the package `tensorboard` for its messages.
 
 The frames of the file are taken apart here and their checksums passed over: checking them in Python is what makes
 EventAccumulator slow, and it keeps 10,000 points a tag unless told otherwise.
@@ -28,7 +28,7 @@ def looks(head: bytes) -> bool:
 
 
 def read_events(files: list[tuple[str, str, bytes]]) -> tuple[pd.DataFrame, list[str]]:
-    """A row a run and step, a column a tag, of (run, file name, content) in the order of writing; and notes.
+    """Returns a row a run and step, a column a tag, from (run, file name, content) in the order of writing; and notes.
 
     Raises:
         ReadError: the package is missing, or there is not one scalar.
@@ -65,7 +65,7 @@ def read_events(files: list[tuple[str, str, bytes]]) -> tuple[pd.DataFrame, list
 
 
 def _records(content: bytes, name: str, notes: list[str]) -> Iterator[bytes]:
-    """The records of a TFRecord file: length (8 bytes), checksum (4), data, checksum (4)."""
+    """Yields the records of a TFRecord file: length (8 bytes), checksum (4), data, checksum (4)."""
     view, at, end = memoryview(content), 0, len(content)
     while at + 12 <= end:
         (length,) = struct.unpack_from("<Q", view, at)
@@ -78,7 +78,7 @@ def _records(content: bytes, name: str, notes: list[str]) -> Iterator[bytes]:
 
 
 def _number(value: Any) -> float | None:
-    """The scalar of a summary value, as number (torch, old writers) or as a tensor with one element; None for others."""
+    """Returns the scalar of a summary value, stored as number (torch, old writers) or as a tensor of one element; None for others."""
     kind = value.WhichOneof("value")
     if kind == "simple_value":
         return value.simple_value

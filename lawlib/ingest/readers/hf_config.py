@@ -1,4 +1,4 @@
-"""Hugging Face `config.json`: the shape of a model. It has no losses: it is joined to the log that lies beside it.
+"""Reads a Hugging Face `config.json`, the shape of a model; it has no losses and is joined to the log beside it.
 
 OLMoE, Mixtral and gpt-oss give the width of an *expert* as `intermediate_size`; such models have no dense width to
 compare with, so their granularity needs a declared one.
@@ -23,7 +23,7 @@ def is_config(whole: Any) -> bool:
 
 
 def config_columns(config: dict[str, Any]) -> dict[str, str]:
-    """Columns of a config: shape, experts, and N counted from them. Numbers that no model can have are passed over."""
+    """Returns the columns of a config: shape, experts, and N counted from them. Numbers that no model can have are passed over."""
     config = {k: v for k, v in config.items() if not isinstance(v, (int, float)) or abs(v) < _LARGEST}
 
     def first(*keys: str) -> Any:
@@ -53,7 +53,7 @@ def config_columns(config: dict[str, Any]) -> dict[str, str]:
 
 
 def config_sources() -> dict[str, list[Source]]:
-    """Sources of a log that such a config was joined to."""
+    """Returns the sources of a log that such a config was joined to."""
     return {
         "arch": [Source("config.arch", rule="the config has no experts")],
         "d_model": [Source(WIDTH)],
@@ -66,7 +66,7 @@ def config_sources() -> dict[str, list[Source]]:
 
 
 def _moe_layers(config: dict[str, Any], layers: float) -> int:
-    """Layers that have experts: all but the first dense ones, the listed dense ones, and those between sparse steps."""
+    """Counts the layers with experts: all but the first dense ones, the listed dense ones, and those between sparse steps."""
     dense = config.get("mlp_only_layers") or []
     first = config.get("first_k_dense_replace")
     skipped = set(range(min(int(first) if isinstance(first, (int, float)) else 0, int(layers), 10_000)))
@@ -77,7 +77,7 @@ def _moe_layers(config: dict[str, Any], layers: float) -> int:
 
 
 def _latent_attention(config: dict[str, Any]) -> float | None:
-    """Weights of multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1); None for other attention."""
+    """Counts the weights of multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1); None for others."""
     keys = ("hidden_size", "num_attention_heads", "kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")
     if not all(isinstance(config.get(k), (int, float)) for k in keys):
         return None

@@ -1,4 +1,4 @@
-"""LitGPT's console log."""
+"""Reads LitGPT's console log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BATCH = re.compile(r"\bglobal_batch_size=(\d{1,9})\b.{0,400}?\bmax_seq_length=(
 
 
 def read(content: bytes, name: str) -> Read:
-    """One row a logged iteration. The last validation loss, which every line repeats, is kept where it is new."""
+    """Returns one row a logged iteration. The last validation loss, which every line repeats, is kept where it is new."""
     steps = Steps(name)
     last, step = "", {}
     for line in console_lines(content, name, steps.notes):
@@ -40,7 +40,7 @@ def read(content: bytes, name: str) -> Read:
 
 
 def mapping(table: Table) -> Mapping:
-    """Optimizer steps (not micro-batches) are the step; D where the log names its batch."""
+    """Returns the mapping: optimizer steps (not micro-batches) are the step, D is known where the log names its batch."""
     rule = "D = step x global_batch_size x max_seq_length"
     return log_mapping(
         table,

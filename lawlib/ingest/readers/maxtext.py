@@ -1,4 +1,4 @@
-"""MaxText's console log; its `total_weights` are the tokens of a step."""
+"""Reads MaxText's console log; its `total_weights` are the tokens of a step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIZE = re.compile(r"number parameters: ([\d.]{1,20}) billion")
 
 
 def read(content: bytes, name: str) -> Read:
-    """One row a completed step, with the tokens summed up to it."""
+    """Returns one row a completed step, with the tokens summed up to it."""
     steps = Steps(name)
     for line in console_lines(content, name, steps.notes):
         if match := _STEP.search(line.text):
@@ -34,7 +34,7 @@ def read(content: bytes, name: str) -> Read:
 
 
 def _sums(steps: list[str], weights: list[str], notes: list[str]) -> list[str]:
-    """Tokens trained when a step is completed: total_weights of each logged step, times the steps it stands for, summed."""
+    """Returns tokens trained when a step is completed: total_weights of each logged step, times the steps it stands for, summed."""
     at = [cell_number(cell) for cell in steps]
     logged = {step: w for step, w in zip(at, map(cell_number, weights), strict=True) if step == step and w == w}
     first = min(logged, default=0.0)
@@ -49,7 +49,7 @@ def _sums(steps: list[str], weights: list[str], notes: list[str]) -> list[str]:
 
 
 def mapping(table: Table) -> Mapping:
-    """D is the running sum of total_weights."""
+    """Returns the mapping: D is the running sum of total_weights."""
     return log_mapping(
         table,
         ["eval loss", "loss"],

@@ -1,4 +1,4 @@
-"""Megatron-LM's and Megatron-DeepSpeed's console log: iterations, validation lines, the dump of arguments."""
+"""Reads the console log of Megatron-LM and Megatron-DeepSpeed: iterations, validation lines, the dump of arguments."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SHAPE = {
 
 
 def read(content: bytes, name: str) -> Read:
-    """One row an iteration; validation losses in columns of their own, arguments as columns."""
+    """Returns one row an iteration; validation losses in columns of their own, arguments as columns."""
     steps = Steps(name)
     found = steps.settings
     for line in console_lines(content, name, steps.notes):
@@ -58,7 +58,7 @@ def read(content: bytes, name: str) -> Read:
 
 
 def mapping(table: Table) -> Mapping:
-    """The language model's own loss, never plus an auxiliary one; D = consumed samples x seq_length."""
+    """Returns the mapping: the language model's own loss, never plus an auxiliary one; D = consumed samples x seq_length."""
     columns = list(table.frame.columns)
     validation = [c for c in columns if c.endswith(" validation") or " validation " in c]
     others = [c for c in columns if re.fullmatch(r"(lm |cross entropy |mtp_?\d* )?loss", c)]

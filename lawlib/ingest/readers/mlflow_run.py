@@ -1,4 +1,4 @@
-"""What a run of MLflow says of itself beside its metrics, the same from its database and from its server."""
+"""The columns that an MLflow run gives besides its metrics, the same from its database and from its server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PASSED_OVER = frozenset({"mlflow.runName", "mlflow.log-model.history", "mlflow.
 def run_settings(
     status: object, experiment: str, params: Iterable[tuple[str, Any]], tags: Iterable[tuple[str, Any]]
 ) -> dict[str, str]:
-    """The columns of a run that do not change along it: status in lower case, experiment, `params.x`, `tags.x`."""
+    """Returns the columns of a run that do not change along it: status in lower case, experiment, `params.x`, `tags.x`."""
     found = {"status": str(status or "").lower(), "experiment": experiment}
     found |= {f"params.{key}": str(value)[:LONGEST] for key, value in params if value is not None}
     kept = ((key, value) for key, value in tags if value is not None and key not in _PASSED_OVER)
@@ -22,7 +22,7 @@ def run_settings(
 
 
 def label(name: str, taken: set[str]) -> str:
-    """The run's name, numbered where another run has it: runs of one name must not be joined."""
+    """Returns the run's name, numbered where another run has it, as runs of one name must not be joined."""
     found, n = name, 1
     while found in taken:
         n += 1

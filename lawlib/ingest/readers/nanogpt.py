@@ -1,4 +1,4 @@
-"""nanoGPT's console log: `iter` lines of the batch, `step` lines of the evaluation, batch and model size at the head."""
+"""Reads nanoGPT's console log: `iter` lines of the batch, `step` lines of the evaluation, batch and model size at the head."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIZE = re.compile(r"number of parameters: ([\d.]{1,20}[KMBT]?)")
 
 
 def read(content: bytes, name: str) -> Read:
-    """One row a logged iteration; evaluations have rows of their own."""
+    """Returns one row a logged iteration; evaluations have rows of their own."""
     steps = Steps(name)
     for line in console_lines(content, name, steps.notes):
         if match := _ITER.search(line.text):
@@ -32,7 +32,7 @@ def read(content: bytes, name: str) -> Read:
 
 
 def mapping(table: Table) -> Mapping:
-    """D = iter x tokens per iteration."""
+    """Returns the mapping: D = iter x tokens per iteration."""
     count = "nanoGPT leaves out position embeddings alone, the token embedding is in: taken as active"
     return log_mapping(
         table,

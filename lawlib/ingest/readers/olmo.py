@@ -1,4 +1,4 @@
-"""OLMo's and OLMo-core's console logs: a line that names the step, indented metrics below it."""
+"""Reads the console logs of OLMo and OLMo-core: a line that names the step, indented metrics below it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SIZES = (
 
 
 def read(content: bytes, name: str) -> Read:
-    """One row a step line with the metrics under it."""
+    """Returns one row a step line, with the metrics under it."""
     steps = Steps(name)
     head, row = None, {}
     for line in console_lines(content, name, steps.notes):
@@ -38,7 +38,7 @@ def read(content: bytes, name: str) -> Read:
 
 
 def mapping(table: Table) -> Mapping:
-    """Cross-entropy losses only, that of C4's validation set first; router and z losses are none of the model's."""
+    """Returns the mapping: cross-entropy losses only, that of C4's validation set first; router and z losses are not the model's."""
     columns = [c for c in table.frame.columns if re.search(r"(CE loss|CrossEntropyLoss)$", c)]
     order = sorted(columns, key=lambda c: (not c.startswith("eval/"), "c4" not in c.lower(), c))
     return log_mapping(

@@ -1,4 +1,4 @@
-"""What a reader of one log format is: how it is told, how it is read, which of its columns is what."""
+"""The type of a reader: how its log format is recognised, how it is read, and which of its columns is what."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Reader:
-    """One format. `looks` tells it by its content and sees its first megabytes; `read` may raise ReadError."""
+    """A reader of one format. `looks` recognises the first megabytes of a file; `read` may raise ReadError."""
 
     name: str
     title: str  # what users call it
@@ -42,7 +42,7 @@ class Reader:
 
 
 def log_mapping(table: Table, losses: Iterable[str], sources: dict[str, list[Source]]) -> Mapping:
-    """The mapping of a log with a row a step: each quantity takes the first of its sources whose columns the table has.
+    """Returns the mapping of a log with a row a step: each quantity takes the first of its sources whose columns are there.
 
     `losses` are the format's own names in order of preference: the validation loss first.
     """

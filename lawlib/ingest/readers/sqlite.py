@@ -1,4 +1,4 @@
-"""SQLite files of trackers: MLflow's `mlflow.db` and trackio's project files. Views and triggers of a file are never run."""
+"""Reads the SQLite files of trackers, MLflow's `mlflow.db` and trackio's project files, without running their views and triggers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def looks(head: bytes) -> bool:
 
 
 def read_sqlite(content: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
-    """A row a run and step, and notes.
+    """Returns a row a run and step, and notes.
 
     Raises:
         ReadError: damaged, of another program, or without a metric.
@@ -98,7 +98,7 @@ def _mlflow(con: sqlite3.Connection, tables: set[str], scalars: Scalars, notes: 
 
 
 def _pairs(con: sqlite3.Connection, table: str) -> dict[Any, list[tuple[str, Any]]]:
-    """(key, value) of every row of `params` or `tags`, by run."""
+    """Returns (key, value) of every row of `params` or `tags`, by run."""
     found: dict[Any, list[tuple[str, Any]]] = {}
     for run, key, value in _rows(con, f"select run_uuid, key, value from {table} order by rowid"):
         found.setdefault(run, []).append((str(key), value))

@@ -1,4 +1,4 @@
-"""torchtitan's console log: one line a step from every rank, the configuration as JSON at the head."""
+"""Reads torchtitan's console log: one line a step from every rank, the configuration as JSON at the head."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KEPT = ("seq_len", "global_batch_size", "local_batch_size", "steps", "seed", "f
 
 
 def read(content: bytes, name: str) -> Read:
-    """One row a step; the ranks that repeat it are passed over."""
+    """Returns one row a step; lines of other ranks that repeat it are passed over."""
     steps = Steps(name)
     open_config: list[str] = []
     for line in console_lines(content, name, steps.notes):
@@ -67,7 +67,7 @@ def _configure(steps: Steps, lines: list[str]) -> None:
 
 
 def mapping(table: Table) -> Mapping:
-    """D = step x global batch x sequence length, where the log has its configuration."""
+    """Returns the mapping: D = step x global batch x sequence length, where the log has its configuration."""
     rule = "D = step x global_batch_size x seq_len"
     return log_mapping(
         table,

@@ -1,4 +1,4 @@
-"""Scalars of many runs, as trackers keep them: (run, step, key, value), into a frame with a row a run and step."""
+"""Turns the scalars of many runs as trackers keep them, (run, step, key, value), into a frame with a row a run and step."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Scalars:
         self._value.append(value)
 
     def frame(self, run_column: str, notes: list[str] | None = None) -> pd.DataFrame:
-        """Columns: the run, `step`, a column a setting (text) and a column a key (float, NaN where nothing was logged).
+        """Returns the columns: run, `step`, a column a setting (text), a column a key (float, NaN where nothing was logged).
 
         A key logged once, at step 0, in a run that goes on is the run's summary: it stands at its last step.
 

@@ -1,4 +1,4 @@
-"""Hugging Face `trainer_state.json`: the log of a Trainer, best with the model's `config.json` beside it."""
+"""Reads Hugging Face `trainer_state.json`, the log of a Trainer, best with the model's `config.json` beside it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def looks(head: bytes) -> bool:
 
 
 def read(content: bytes, name: str) -> Read:
-    """One row a logged entry; lines are entries, counted from 1."""
+    """Returns one row a logged entry; line numbers are entries, counted from 1."""
     try:
         state = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -49,7 +49,7 @@ def read(content: bytes, name: str) -> Read:
 
 
 def _texts(key: str, rows: list[dict[str, Any]]) -> list[str]:
-    """A key's values as text, "" where it is absent: as numbers of one kind where all are numbers, so 1 beside 0.5 is 1.0."""
+    """Returns a key's values as text, "" where it is absent: as numbers of one kind where all are numbers, so 1 beside 0.5 is 1.0."""
     given = [row[key] for row in rows if key in row]
     kinds = set(map(type, given))
     mixed = kinds == {int, float} or (kinds == {int} and len(given) < len(rows))
@@ -60,7 +60,7 @@ def _texts(key: str, rows: list[dict[str, Any]]) -> list[str]:
 
 
 def mapping(table: Table) -> Mapping:
-    """D by the tokens seen, else step x batch x sequence length where they are known; C by total_flos of dense models."""
+    """Returns the mapping: D by the tokens seen, else step x batch x sequence length where known; C by total_flos of dense models."""
     columns = list(table.frame.columns)
     evals = sorted((c for c in columns if re.fullmatch(r"eval_(.*_)?loss", c)), key=lambda c: (c != "eval_loss", c))
     tokens = [Source("num_input_tokens_seen")] if "num_input_tokens_seen" in columns else []

@@ -1,4 +1,4 @@
-"""The CSV of a W&B chart: a step column and one column a run and metric, "<run> - train/loss", with its minimum and maximum."""
+"""Reads the CSV of a W&B chart: a step column and one column a run and metric, "<run> - train/loss", with its minimum and maximum."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def fits(columns: Sequence[str]) -> bool:
 
 
 def unpivot(frame: pd.DataFrame, lines: np.ndarray) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
-    """A row a run and step with a column a metric; the envelopes __MIN and __MAX of smoothed charts are dropped."""
+    """Returns a row a run and step with a column a metric; the envelopes __MIN and __MAX of smoothed charts are dropped."""
     axis, *rest = frame.columns
     kept = [c for c in rest if not _BOUND.search(c)]
     parts: dict[str, dict[str, pd.Series]] = {}

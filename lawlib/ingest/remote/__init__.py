@@ -1,4 +1,4 @@
-"""Runs from elsewhere: files of the catalogue, and tracking servers."""
+"""Fetches runs from elsewhere: files of the catalogue, and MLflow tracking servers."""
 
 from .download import Entry, FetchError
 from .mlflow_server import Experiment

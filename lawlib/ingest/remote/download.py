@@ -1,4 +1,4 @@
-"""Downloading a listed public file, and nothing else: https only, from listed hosts only, up to a size, with its hash.
+"""Downloads a listed public file and nothing else: https only, from listed hosts only, up to a size, with its hash.
 
     entry = catalogue()[0]
     got = fetch(entry.address, entry.hosts, entry.limit)        # FetchError says what went wrong and what to do instead
@@ -33,12 +33,12 @@ Progress = Callable[[int, int | None], None]
 
 
 class FetchError(LawlibError):
-    """A file was not fetched; the sentence says why."""
+    """Raised where a file was not fetched; the sentence says why."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A public data set. address: of the one file to fetch, "" where it is to be got from `page` and uploaded (`how`)."""
+    """A public data set. address: of the one file to fetch, "" where it must be downloaded by hand from `page` (`how`) and uploaded."""
 
     key: str
     title: str
@@ -55,7 +55,7 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Fetched:
-    """A downloaded file: its content, the SHA-256 of it, where it came from in the end, and when (UTC)."""
+    """A downloaded file: its content, its SHA-256, its final address, and when it was fetched (UTC)."""
 
     name: str
     content: bytes
@@ -65,7 +65,7 @@ class Fetched:
 
 
 def catalogue() -> list[Entry]:
-    """The public data sets that are known here, from the seed table `catalogue`."""
+    """Returns the known public data sets, from the seed table `catalogue`."""
     return [
         Entry(
             **{k: row[k] for k in ("key", "title", "what", "licence", "licence_note", "page", "address", "reader", "how")},
@@ -85,7 +85,7 @@ def fetch(
     allow_loopback: bool = False,
     timeout: float = TIMEOUT,
 ) -> Fetched:
-    """The file at `address`.
+    """Returns the downloaded file at `address`.
 
     Args:
         hosts: the only ones that are asked; a redirect to another is refused before anything is sent there.

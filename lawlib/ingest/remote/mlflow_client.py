@@ -1,4 +1,4 @@
-"""The connection to an MLflow tracking server: its address checked, MLflow's own client, and a sentence for every failure.
+"""Connects to an MLflow tracking server: checks its address, uses MLflow's own client, and turns every failure into a sentence.
 
 Needs the package mlflow-skinny, which is loaded at the first call. Only the typed address is asked: MLflow's usage
 statistics are switched off before it is loaded, and redirects are not followed.
@@ -37,12 +37,12 @@ _CREDENTIALS = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW
 
 
 def installed() -> bool:
-    """Whether the package is there; it is not loaded."""
+    """Whether the package mlflow-skinny is installed; it is not loaded."""
     return importlib.util.find_spec("mlflow") is not None
 
 
 def address(typed: str) -> str:
-    """The server's address in what was typed: http or https, host, port and path; a page of its UI (#/...) stands for it.
+    """Returns the server's address in what was typed: http or https, host, port and path; the address of a page of its UI counts too.
 
     Raises:
         ReadError: another scheme, no host, or a user's name in it.
@@ -67,7 +67,7 @@ def address(typed: str) -> str:
 
 
 def connect(uri: str) -> MlflowClient:
-    """MLflow's client of the server at this address; nothing is asked yet.
+    """Returns MLflow's client of the server at this address; nothing is requested yet.
 
     The process's environment gets MLflow's settings for short timeouts where they are not set, and those that keep it to
     the one address. Credentials are taken from MLflow's own environment variables.
@@ -87,7 +87,7 @@ def connect(uri: str) -> MlflowClient:
 
 
 def ask(uri: str, question: Callable[[], T]) -> T:
-    """What a call of the client gives. Whatever a server's answer does to the client becomes a sentence.
+    """Returns the result of a call of the client, and turns any failure caused by the server's answer into a sentence.
 
     Raises:
         ReadError: the question failed.
@@ -128,7 +128,7 @@ def _sentence(host: str, error: Exception) -> str:
 
 
 def _answered(host: str, status: int, said: str) -> str:
-    """What an answer other than 200 means."""
+    """Returns the sentence for an answer other than 200."""
     if status == 401:
         return f"{host} wants to know who asks (401). Set {_CREDENTIALS} where this program is started, and start it again."
     if status == 403:
@@ -143,7 +143,7 @@ def _answered(host: str, status: int, said: str) -> str:
 
 
 def _chain(error: Any) -> Iterator[BaseException]:
-    """The error and those that it came from."""
+    """Yields the error and those that caused it."""
     seen = 0
     while error is not None and seen < 20:
         yield error

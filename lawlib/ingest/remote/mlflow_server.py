@@ -1,4 +1,4 @@
-"""Runs of a live MLflow tracking server as a table: what its database would give, asked for over the network.
+"""Reads the runs of a live MLflow tracking server into a table equal to the one its database would give.
 
     found = experiments("http://127.0.0.1:5000")
     table = read("http://127.0.0.1:5000", found[:1])      # then `detect` and `build`, as of a file
@@ -51,7 +51,7 @@ class Experiment:
 
 
 def experiments(uri: str) -> list[Experiment]:
-    """The experiments of the server that are not deleted, the last changed first; at most `EXPERIMENTS`.
+    """Returns the experiments of the server that are not deleted, the last changed first; at most `EXPERIMENTS`.
 
     Raises:
         ReadError: the server cannot be asked, or has none.
@@ -78,7 +78,7 @@ def read(
     max_runs: int = RUNS,
     max_points: int = POINTS,
 ) -> Table:
-    """The runs of these experiments with their params, tags and every logged value, the last started first where a cap is hit.
+    """Returns the runs of these experiments with their params, tags and every logged value; the last started ones where there are too many.
 
     Args:
         progress: called with (runs read, runs to read) before each; an exception it raises ends the reading.
@@ -117,7 +117,7 @@ def read(
 
 
 def _runs(client: MlflowClient, uri: str, keys: list[str], limit: int) -> tuple[list[Run], list[str]]:
-    """The runs, the last started first, and a note where there are more."""
+    """Returns the runs, the last started first, and a note where there are more."""
     found: list[Run] = []
     token = None
     while len(found) <= limit:
@@ -139,7 +139,7 @@ def _runs(client: MlflowClient, uri: str, keys: list[str], limit: int) -> tuple[
 
 
 def _history(client: MlflowClient, uri: str, run: Run, key: str) -> list[Metric]:
-    """Every value of one metric in the order of logging; the client asks for page after page."""
+    """Returns every value of one metric in the order of logging; the client requests page after page."""
     found = ask(uri, lambda: client.get_metric_history(run.info.run_id, key))
     return sorted(found, key=lambda m: m.timestamp)
 
@@ -161,7 +161,7 @@ def _scalars(runs: list[tuple[Run, dict[str, list[Metric]]]], names: dict[str, s
 
 
 def _table(scalars: Scalars, experiment_names: list[str], n_runs: int, notes: list[str]) -> Table:
-    """The table; where it came from is told without the server's name, which is a host's."""
+    """Returns the table; its origin is given without the server's name, which identifies a machine."""
     frame = scalars.frame(RUN, notes)
     when = datetime.now(UTC)
     listed = [without_private(name) or "experiment" for name in experiment_names]

@@ -1,1 +1,1 @@
-"""Pieces of the Upload page."""
+"""Parts of the Upload page."""

@@ -1,4 +1,4 @@
-"""The Upload page's state: the file at hand, its mapping as corrected so far, what would be stored."""
+"""The state of the Upload page: the uploaded file, its mapping as corrected so far, and what would be stored."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _build(sha256: str, mapping_json: str, _table: ingest.Table) -> ingest.Impor
 
 
 def file_at_hand() -> ingest.Table | None:
-    """The uploaded files as one table, or a table of an opened DuckDB file, as raw columns; its sentence where it cannot be read."""
+    """Returns the uploaded files as one table, or a table of an opened DuckDB file; shows the reason where it cannot be read."""
     files = st.file_uploader(
         "Run logs, one or several: tables, trainers' console logs, TensorBoard, MLflow, Hugging Face, W&B; plain, gzipped or in a zip",
         key="file",
@@ -87,7 +87,7 @@ def _duckdb_frame(file_id: str, table: str, _content: bytes) -> pd.DataFrame:
 
 
 def mapping_of(table: ingest.Table) -> ingest.Mapping:
-    """The mapping as corrected in this session, else as remembered for files with these columns, else as detected."""
+    """Returns the mapping as corrected in this session, else as remembered for files with these columns, else as detected."""
     kept = st.session_state.get(_MAPPING)
     if kept is None or kept[0] != table.sha256:
         remembered = cached.store().recall(ingest.signature(table))
@@ -104,17 +104,17 @@ def mapping_of(table: ingest.Table) -> ingest.Mapping:
 
 
 def correct(mapping: ingest.Mapping) -> None:
-    """Takes a corrected mapping; the next run shows what it gives."""
+    """Stores a corrected mapping; the next run of the page shows its result."""
     st.session_state[_MAPPING] = (st.session_state[_MAPPING][0], mapping)
 
 
 def reset(table: ingest.Table) -> None:
-    """Back to the detected mapping."""
+    """Returns to the detected mapping."""
     st.session_state[_MAPPING] = (table.sha256, ingest.detect(table))
 
 
 def built(table: ingest.Table, mapping: ingest.Mapping) -> ingest.Import | None:
-    """What the file gives by the mapping; its sentence where it gives nothing."""
+    """Returns what the file gives by the mapping; shows the reason where it gives nothing."""
     found = _build(table.sha256, mapping.to_json(), table)
     if isinstance(found, str):
         st.error(plain(found), icon=":material/error:")
@@ -123,7 +123,7 @@ def built(table: ingest.Table, mapping: ingest.Mapping) -> ingest.Import | None:
 
 
 def suggested_name(table: ingest.Table) -> str:
-    """The file's name without its endings."""
+    """Returns the file's name without its endings."""
     name = re.sub(r" and \d+ more$", "", PurePath(table.name).name)
     while PurePath(name).suffix.lower() in (
         ".csv",

@@ -1,4 +1,4 @@
-"""Public data sets on the Upload page: what they are, under which licence, and Fetch, on a click only."""
+"""Public data sets on the Upload page: what they are, their licence, and a Fetch button that downloads one."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _row(entry: Entry, failed: str) -> None:
 
 
 def _by_hand(entry: Entry) -> str:
-    """How to get the file without Fetch."""
+    """Says how to get the file without Fetch."""
     return f"Open the page above, take {plain(entry.how)}, and drop it on the field above."
 
 
@@ -75,7 +75,7 @@ def _want(key: str) -> None:
 
 
 def _download(entry: Entry) -> None:
-    """Fetches while the page waits; a click on Cancel, or on anything else, ends the run and with it the download."""
+    """Downloads while the page waits; a click on Cancel, or on anything else, ends the script's run and with it the download."""
     with st.container(horizontal=True, vertical_alignment="center"):
         bar = st.progress(0.0, f"Asking {urlsplit(entry.address).hostname}")
         st.button("Cancel", key="fetch_cancel")
@@ -98,12 +98,12 @@ def _download(entry: Entry) -> None:
 
 
 def put_away() -> None:
-    """The fetched file is no longer at hand."""
+    """Forgets the fetched file."""
     st.session_state.pop(_HELD, None)
 
 
 def _held_table() -> ingest.Table | None:
-    """The fetched file as a table, with where it came from and its hash, which stay with what is stored of it."""
+    """Returns the fetched file as a table, with its origin and hash, which are stored with its runs."""
     if _HELD not in st.session_state:
         return None
     entry, got = st.session_state[_HELD]

@@ -1,4 +1,4 @@
-"""An MLflow tracking server on the Upload page: its address, its experiments, their runs; asked on a click only."""
+"""An MLflow tracking server on the Upload page: its address, its experiments, their runs; read on a click only."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _caps() -> str:
 
 
 def _label(experiment: Experiment, others: list[Experiment]) -> str:
-    """The experiment's name, with its id where another has the name too."""
+    """Returns the experiment's name, with its id where another has the name too."""
     again = sum(e.name == experiment.name for e in others) > 1
     return f"{experiment.name} ({experiment.key})" if again else experiment.name
 
@@ -80,7 +80,7 @@ def _list(typed: str) -> None:
 
 
 def _read(typed: str, chosen: list[Experiment]) -> None:
-    """Reads while the page waits; a click on Cancel, or on anything else, ends the run and with it the reading."""
+    """Reads while the page waits; a click on Cancel, or on anything else, ends the script's run and with it the reading."""
     st.session_state.pop(_FAILED, None)
     with st.container(horizontal=True, vertical_alignment="center"):
         bar = st.progress(0.0, "Asking for the runs")

@@ -1,4 +1,4 @@
-"""Pieces of the Upload page: what was understood, corrections, suggestions, problems, and the data sets one has."""
+"""Parts of the Upload page: what was understood, corrections, suggestions, problems, and the user's data sets."""
 
 from __future__ import annotations
 
@@ -25,20 +25,11 @@ _NONE = "–"
 
 
 def understood(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Import | None) -> None:
-    """The mapping as a table: quantity, column, unit, rule."""
-    rows = [
-        {
-            "quantity": q,
-            "column": s.formula if s.columns else (f"always {s.value}" if s.value else _NONE),
-            "unit": s.unit or _default_unit(q),
-            "how": s.rule,
-        }
-        for q, s in mapping.sources.items()
-    ]
+    """Shows the mapping as a table: quantity, column, unit, rule."""
     left, right = st.columns([3, 2])
     with left:
         st.markdown("**What was understood**")
-        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height="content", key="understood")
+        st.dataframe(ingest.mapping_table(mapping), hide_index=True, width="stretch", height="content", key="understood")
     with right:
         st.markdown("**Notes**")
         notes = found.notes if found else table.notes
@@ -59,7 +50,7 @@ def _default_unit(quantity: str) -> str:
 
 
 def corrections(table: ingest.Table, mapping: ingest.Mapping) -> None:
-    """Every quantity with its column and unit, to be corrected; the change shows at once."""
+    """Shows every quantity with its column and unit, to be corrected; a change takes effect at once."""
     with st.expander("Correct the mapping"):
         st.button("Back to what was detected", on_click=at_hand.reset, args=(table,), key="reset_mapping")
         columns = [_NONE, *map(str, table.frame.columns)]
@@ -115,7 +106,7 @@ def _set_bytes(mapping: ingest.Mapping, key: str) -> None:
 
 
 def suggestions(found: ingest.Import) -> None:
-    """What looks wrong, with its evidence; applied on a click only."""
+    """Shows what looks wrong, with its evidence; a suggestion is applied on a click only."""
     for i, s in enumerate(found.suggestions):
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(f":material/lightbulb: {plain(s.sentence)}")
@@ -123,7 +114,7 @@ def suggestions(found: ingest.Import) -> None:
 
 
 def problems(table: ingest.Table, found: ingest.Import) -> bool:
-    """The rows that cannot be used, by line; returns whether the user agrees to leave them out (or there are none).
+    """Shows the rows that cannot be used, by line; returns whether the user agrees to leave them out (or there are none).
 
     The consent is to these rows of this file: another file or mapping asks again.
     """
@@ -147,7 +138,7 @@ def problems(table: ingest.Table, found: ingest.Import) -> bool:
 
 
 def store_form(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Import, agreed: bool) -> None:
-    """Names the data set and stores it."""
+    """Shows the form that names the data set and stores it."""
     if found.runs.empty:
         st.warning("No run is left to store: correct the mapping, or mend the file.")
         return
@@ -180,7 +171,7 @@ def store_form(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Impor
 
 
 def stored() -> None:
-    """What the last click stored, until the next file."""
+    """Shows what the last click stored, until the next file."""
     for dataset, n_runs, n_duplicates, n_points in st.session_state.pop("stored", []):
         more = f", {n_points:,} curve points" if n_points else ""
         again = f"; {n_duplicates:,} were there already and were skipped" if n_duplicates else ""
@@ -189,7 +180,7 @@ def stored() -> None:
 
 
 def own_datasets() -> None:
-    """Rename, delete, undo, back up and restore."""
+    """Shows the user's data sets: rename, delete, undo, back up and restore."""
     store = cached.store()
     table = cached.datasets()
     own = table[~table["dataset"].isin(_shipped(table))]
@@ -271,7 +262,7 @@ def _delete(dataset: str) -> None:
 
 
 def summary(found: ingest.Import, mapping: ingest.Mapping) -> str:
-    """The answer line: what the file holds."""
+    """Returns the answer line: what the file holds."""
     runs = found.runs
     points = ""
     if len(found.curves):

@@ -1,4 +1,4 @@
-"""Presets on the Upload page: the mapping at hand kept under a name, and one kept before applied to this file."""
+"""Presets on the Upload page: the current mapping saved under a name, and saved ones applied to this file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def presets(table: ingest.Table, mapping: ingest.Mapping) -> None:
 
 
 def _of(mapping_json: str) -> str:
-    """The quantities that a preset maps, as words after its name."""
+    """Returns the quantities that a preset maps, as words after its name."""
     try:
         found = ingest.Mapping.from_json(mapping_json)
     except lawlib.ReadError:
@@ -92,7 +92,7 @@ def _delete(name: str) -> None:
 
 
 def _say(mapping: ingest.Mapping) -> None:
-    """What the last click did, for as long as the mapping is the one that it left."""
+    """Shows what the last click did, for as long as the mapping is the one that it left."""
     of, words, kind = st.session_state.get(_SAID, (None, "", ""))
     if of != mapping:
         return

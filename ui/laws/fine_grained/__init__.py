@@ -1,1 +1,1 @@
-"""Pieces of the Fine-grained page."""
+"""Parts of the Fine-grained at scale page."""

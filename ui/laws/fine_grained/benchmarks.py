@@ -1,4 +1,4 @@
-"""Benchmarks of two groups of runs: side by side where results were uploaded, and the way to upload them."""
+"""Benchmarks on the Fine-grained at scale page: both groups side by side where results were uploaded, and the upload."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ...charts import chart, style
 from ...frame import reading
 from ...session import state
 from ...session.markup import plain
-from .groups import Versus
+from .groups import Groups
 
 SHOWN_PROBLEMS = 100
 
 
-def show_benchmarks(v: Versus | None) -> None:
-    """Benchmarks side by side where results were uploaded, and the way to upload them."""
+def show_benchmarks(groups: Groups | None) -> None:
+    """Shows benchmarks side by side where results were uploaded, and the upload."""
     st.subheader("Benchmarks", anchor=False, divider="gray")
     dataset = state.get("dataset")
     found = cached.store().evaluations(dataset)
-    if not found.empty and v is not None:
-        _compared(found, v)
+    if not found.empty and groups is not None:
+        _compared(found, groups)
     with st.expander(
         "Upload benchmark results" if found.empty else f"{len(found):,} results are kept: upload more, or forget them",
         expanded=False,
@@ -37,19 +37,19 @@ def show_benchmarks(v: Versus | None) -> None:
             st.button("Forget the uploaded results", key="forget_evaluations", on_click=_forget, args=(dataset,))
 
 
-def _compared(found: pd.DataFrame, v: Versus) -> None:
+def _compared(found: pd.DataFrame, groups: Groups) -> None:
     metrics = found["metric"].value_counts().index.tolist()
     metric = state.get("metric") if state.get("metric") in metrics else metrics[0]
     if len(metrics) > 1:
         st.selectbox("Metric", metrics, **state.bound("metric", metric))
-    comparison = benchmarks.compare_benchmarks(found, v.pairs, metric)
+    comparison = benchmarks.compare_benchmarks(found, groups.pairs, metric)
     if comparison is None:
         st.caption("No benchmark has a result of both runs of a pair.")
         return
     n = len(comparison.table)
     span = f" {numbers.span(comparison.low, comparison.high, lambda x: f'{x:+.3g}')}" if np.isfinite(comparison.low) else ""
     st.markdown(
-        f"Over **{n}** benchmark{'s' * (n > 1)} **{plain(v.b)}** averages **{comparison.mean_b:.4g}** in {plain(metric)} and **{plain(v.a)}** "
+        f"Over **{n}** benchmark{'s' * (n > 1)} **{plain(groups.b)}** averages **{comparison.mean_b:.4g}** in {plain(metric)} and **{plain(groups.a)}** "
         f"**{comparison.mean_a:.4g}**: a difference of **{comparison.difference:+.3g}**{span}."
     )
     if span:
@@ -58,7 +58,12 @@ def _compared(found: pd.DataFrame, v: Versus) -> None:
         )
     if comparison.mixed_scales:
         st.warning("Some results look like percentages and others like fractions: the mean takes them as they are.")
-    chart(figures.benchmark_figure(comparison, style(), v.a, v.b), "benchmarks", f"Benchmarks: {plain(metric)}", comparison.table)
+    chart(
+        figures.benchmark_figure(comparison, style(), groups.a, groups.b),
+        "benchmarks",
+        f"Benchmarks: {plain(metric)}",
+        comparison.table,
+    )
 
 
 def _upload(dataset: str) -> None:

@@ -1,4 +1,4 @@
-"""Page 10's two groups of runs: how they are chosen, paired and compared, and what that says."""
+"""The two groups of runs that the Fine-grained at scale page compares: how they are chosen, paired and compared."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MOST_PAIRED = 4_000
 
 
 @dataclass(frozen=True)
-class Versus:
+class Groups:
     """Two groups compared. pairs: run by run (`pair_runs`); found: the speed-ups, of training curves or of finished runs.
 
     frames: the runs of `pairs`, for laws; curves: what `found` was computed from; n_unmatched runs of b have no partner.
@@ -45,7 +45,7 @@ class Versus:
     n_unmatched: int
 
     def speedup(self, along: str) -> Ratio:
-        """The mean speed-up at the lowest loss that both reach."""
+        """Returns the mean speed-up at the lowest loss that both reach."""
         return convergence.mean_ratio(self.found.pairs[along], self.found.pairs["a"])
 
     @property
@@ -60,12 +60,12 @@ class Versus:
         return convergence.mean_difference(self.like["gain"], self.like["a"])
 
     def side(self, pairs: pd.DataFrame, side: str) -> pd.DataFrame:
-        """The runs a or b of these pairs, row by row."""
+        """Returns the runs a or b of these pairs, row by row."""
         return self.frames.set_index("run_id").loc[pairs[side]].reset_index()
 
 
-def choose_versus() -> Versus | None:
-    """The two groups, with their menus; None where the selection holds no two groups that could be compared."""
+def choose_groups() -> Groups | None:
+    """Returns the two groups and shows their menus; None where the selection holds no two groups to compare."""
     runs = cached.selection()
     if len(runs) > MOST_PAIRED:
         return None
@@ -97,7 +97,7 @@ def choose_versus() -> Versus | None:
 
 
 def _by_value(runs: pd.DataFrame, by: str, values: list) -> tuple:
-    """Two menus over the values; the coarsest against the one that most runs have by default."""
+    """Shows two menus over the values; the coarsest against the one that most runs have by default."""
     texts = {f"{v:g}" if by != "arch" else v: v for v in values}
     names = list(texts)
     first = state.get("side_a") if state.get("side_a") in names else names[0]
@@ -152,10 +152,10 @@ def _names(runs: pd.DataFrame) -> Iterable[str]:
         yield " · ".join(parts)
 
 
-def _compared(by: str, label_a: str, label_b: str, a: tuple[str, ...], b: tuple[str, ...]) -> Versus | None:
+def _compared(by: str, label_a: str, label_b: str, a: tuple[str, ...], b: tuple[str, ...]) -> Groups | None:
     key = (*cached.selected(), by, label_a, label_b, a, b)
-    curves = _versus(*key, False)
-    finished = _versus(*key, True)
+    curves = _paired(*key, False)
+    finished = _paired(*key, True)
     usable_ = {"curves": curves, "finished": finished}
     bases = [name for name, found in usable_.items() if found.found.pairs["level"].notna().any()]
     if len(bases) == 2 and not curves.pairs["same_schedule"].mean() > 0.5:
@@ -183,11 +183,11 @@ def _compared(by: str, label_a: str, label_b: str, a: tuple[str, ...], b: tuple[
                 format_func=ALONG.__getitem__,
                 **state.bound("along", along, lambda v: state.put("along", v or "tokens")),
             )
-    return Versus(**{**vars(found), "along": along})
+    return Groups(**{**vars(found), "along": along})
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _versus(
+def _paired(
     dataset: str,
     version: int,
     chosen: tuple,
@@ -197,7 +197,7 @@ def _versus(
     a: tuple[str, ...],
     b: tuple[str, ...],
     finished: bool,
-) -> Versus:
+) -> Groups:
     runs = cached.selection_of(dataset, version, chosen)
     pairs = lawlib.pair_runs(runs, a, b, HELD[by])
     frames = runs[runs["run_id"].isin([*pairs["a"], *pairs["b"]])].reset_index(drop=True)
@@ -210,4 +210,4 @@ def _versus(
     else:
         curves = cached.store().curves(dataset, frames["run_id"], split=cached.split_of(dataset, frames), max_points=MAX_POINTS)
         found = lawlib.speedups(pairs, curves)
-    return Versus(by, label_a, label_b, "tokens", finished, pairs, found, frames, curves, n_unmatched)
+    return Groups(by, label_a, label_b, "tokens", finished, pairs, found, frames, curves, n_unmatched)

@@ -1,4 +1,4 @@
-"""Pieces of page 10: what the comparison of two groups says, and what laws predict for it."""
+"""Parts of the Fine-grained at scale page: the result of the comparison, and what laws predict for it."""
 
 from __future__ import annotations
 
@@ -16,31 +16,33 @@ from ... import cached
 from ...explorer import law_choice
 from ...session import on_page, state
 from ...session.markup import plain
-from .groups import ALONG, MOST_PAIRED, Versus
+from .groups import ALONG, MOST_PAIRED, Groups
 from .reported_figures import E16
 
 
-def speedup_sentence(v: Versus) -> str:
-    """The page's answer."""
+def speedup_sentence(groups: Groups) -> str:
+    """Returns the page's answer."""
     parts = []
-    for along in ("tokens", "flops") if v.along != "step" else ("step", "flops"):
-        ratio = v.speedup(along)
+    for along in ("tokens", "flops") if groups.along != "step" else ("step", "flops"):
+        ratio = groups.speedup(along)
         if np.isfinite(ratio.value):
-            whom = "" if parts else f" as fast as **{plain(v.a)}**"
+            whom = "" if parts else f" as fast as **{plain(groups.a)}**"
             parts.append(f"**{numbers.times(ratio.value)}**{_bracket(ratio)}{whom} in {ALONG[along]}")
     if parts:
-        sentence = f"To the lowest loss that both reach, **{plain(v.b)}** is {' and '.join(parts)}"
+        sentence = f"To the lowest loss that both reach, **{plain(groups.b)}** is {' and '.join(parts)}"
     else:
-        sentence = f"How much sooner **{plain(v.b)}** reaches a loss than **{plain(v.a)}** cannot be told from these runs"
-    gain = v.gain
+        sentence = (
+            f"How much sooner **{plain(groups.b)}** reaches a loss than **{plain(groups.a)}** cannot be told from these runs"
+        )
+    gain = groups.gain
     if np.isfinite(gain.value):
         word = "lower" if gain.value >= 0 else "higher"
         low, high = (gain.low, gain.high) if gain.value >= 0 else (-gain.high, -gain.low)
         span = f" {numbers.span(low, high)}" if np.isfinite(low) else ""
         sentence += f"; its final loss is **{abs(gain.value):.3f} nats**{span} {word}"
-    n = len(v.found.pairs)
-    sizes = v.pairs["n_active"].round(-3).nunique()
-    what = "pairs of curves" if v.finished else "pairs of runs"
+    n = len(groups.found.pairs)
+    sizes = groups.pairs["n_active"].round(-3).nunique()
+    what = "pairs of curves" if groups.finished else "pairs of runs"
     return f"{sentence} ({n} {what if n != 1 else what.replace('pairs', 'pair')}, {sizes} {'sizes' if sizes != 1 else 'size'})."
 
 
@@ -48,32 +50,32 @@ def _bracket(ratio: Ratio) -> str:
     return f" {numbers.span(ratio.low, ratio.high, numbers.times)}" if np.isfinite(ratio.low) else ""
 
 
-def why_none(v: Versus | None) -> str:
-    """Why there is nothing to compare, and what would answer the page."""
+def why_none(groups: Groups | None) -> str:
+    """Says why there is nothing to compare, and which runs would answer the page's question."""
     n = len(cached.passing())
     if n > MOST_PAIRED:
         return (
             f"{n:,} runs are selected, and pairs are looked for among at most {MOST_PAIRED:,}: narrow them down with the filters in the "
             "sidebar. Shown is what is published."
         )
-    if v is None:
+    if groups is None:
         return (
             "The selected runs hold no two groups to compare; it needs runs of one size at two granularities, at two E, or dense ones beside "
             "MoE, best with training curves. Shown is what is published."
         )
-    return f"No run of {plain(v.b)} has a partner of its size among {plain(v.a)}: the two hold no like runs. Shown is what is published."
+    return f"No run of {plain(groups.b)} has a partner of its size among {plain(groups.a)}: the two hold no like runs. Shown is what is published."
 
 
-def versus_notes(v: Versus) -> list[str]:
-    """What to know about the comparison, a line each."""
-    ratio = v.speedup(v.along)
+def groups_notes(groups: Groups) -> list[str]:
+    """Returns what to know about the comparison, a line each."""
+    ratio = groups.speedup(groups.along)
     n = ratio.n_clusters
     brackets = (
-        f"Brackets: 95 %, Student's t over the {n} runs of {plain(v.a)} that have partners."
+        f"Brackets: 95 %, Student's t over the {n} runs of {plain(groups.a)} that have partners."
         if np.isfinite(ratio.low)
         else "No interval: it needs at least two pairs with different reference runs."
     )
-    return [x for x in (_simulated(), _schedules(v), brackets, _crossing(v), _noise(v), *_left_over(v)) if x]
+    return [x for x in (_simulated(), _schedules(groups), brackets, _crossing(groups), _noise(groups), *_left_over(groups)) if x]
 
 
 def _simulated() -> str:
@@ -81,16 +83,16 @@ def _simulated() -> str:
     return "SIMULATED runs, not measured ones." if kind == "simulated" else ""
 
 
-def _schedules(v: Versus) -> str:
-    if v.finished:
+def _schedules(groups: Groups) -> str:
+    if groups.finished:
         return (
             "Finished runs are compared: every loss comes after a whole learning-rate schedule, and between two token counts it is "
             "interpolated, never beyond them."
         )
-    differ = int((~v.pairs["same_schedule"]).sum())
+    differ = int((~groups.pairs["same_schedule"]).sum())
     if differ:
         return (
-            f":orange[:material/warning: {differ} of {len(v.pairs)} pairs were planned for different token counts: with a decaying "
+            f":orange[:material/warning: {differ} of {len(groups.pairs)} pairs were planned for different token counts: with a decaying "
             "learning rate their curves are not like for like in mid-training.] The longer run is read before its rate has decayed, and "
             "looks worse there than it would if planned for fewer tokens."
         )
@@ -101,14 +103,14 @@ def _schedules(v: Versus) -> str:
     )
 
 
-def _crossing(v: Versus) -> str:
-    found = v.found.crossings
+def _crossing(groups: Groups) -> str:
+    found = groups.found.crossings
     if found.empty:
-        return "No two curves cross." if len(v.found.points) else ""
+        return "No two curves cross." if len(groups.found.points) else ""
     n = found["pair"].nunique()
     where = f"{numbers.count(found['tokens'].min())} and {numbers.count(found['tokens'].max())} tokens"
     return (
-        f"Curves cross in {n} of {len(v.found.pairs)} pairs, between {where}."
+        f"Curves cross in {n} of {len(groups.found.pairs)} pairs, between {where}."
         if len(found) > 1
         else (
             f"One pair of curves crosses, at {numbers.count(found['tokens'].iloc[0])} tokens and loss {numbers.loss(found['loss'].iloc[0])}."
@@ -117,17 +119,17 @@ def _crossing(v: Versus) -> str:
 
 
 def seed_sigma() -> float:
-    """The seed noise of ln L of the selection, NaN where it is not known."""
+    """Returns the seed noise of ln L of the selection, NaN where it is not known."""
     noise = lawlib.seed_noise(cached.selection())
     return noise.sigma if noise else np.nan
 
 
-def _noise(v: Versus) -> str:
+def _noise(groups: Groups) -> str:
     noise = lawlib.seed_noise(cached.selection())
     if noise is None:
         return "Seed noise is not known: no runs differ in their seed alone."
-    gain = v.gain.value
-    error = noise.sigma * float(np.hypot(v.like["loss_a"], v.like["loss_b"]).mean())
+    gain = groups.gain.value
+    error = noise.sigma * float(np.hypot(groups.like["loss_a"], groups.like["loss_b"]).mean())
     against = (
         f" A pair's gain of {gain:+.3f} nats is {abs(gain) / error:.1f} times that noise."
         if error > 0 and np.isfinite(gain)
@@ -136,25 +138,25 @@ def _noise(v: Versus) -> str:
     return noise.sentence + against
 
 
-def _left_over(v: Versus) -> list[str]:
+def _left_over(groups: Groups) -> list[str]:
     found = []
-    why = v.found.pairs["why"].replace("", np.nan).dropna()
+    why = groups.found.pairs["why"].replace("", np.nan).dropna()
     if len(why) and not (why == "no curve").all():
-        found.append(f"{len(why)} of {len(v.found.pairs)} pairs share no loss along their curves (first: {why.iloc[0]}).")
-    if v.n_unmatched > 0:
-        held = {"G": "size and E", "E": "size and G", "arch": "size", "hand": "loss"}[v.by]
-        words = "1 run" if v.n_unmatched == 1 else f"{v.n_unmatched} runs"
-        has = "has" if v.n_unmatched == 1 else "have"
-        found.append(f"{words} of {plain(v.b)} {has} no partner of the same {held} among {plain(v.a)}.")
-    if not v.pairs["same_schedule"].all() and v.pairs["same_schedule"].any():
-        n = int(v.pairs["same_schedule"].sum())
+        found.append(f"{len(why)} of {len(groups.found.pairs)} pairs share no loss along their curves (first: {why.iloc[0]}).")
+    if groups.n_unmatched > 0:
+        held = {"G": "size and E", "E": "size and G", "arch": "size", "hand": "loss"}[groups.by]
+        words = "1 run" if groups.n_unmatched == 1 else f"{groups.n_unmatched} runs"
+        has = "has" if groups.n_unmatched == 1 else "have"
+        found.append(f"{words} of {plain(groups.b)} {has} no partner of the same {held} among {plain(groups.a)}.")
+    if not groups.pairs["same_schedule"].all() and groups.pairs["same_schedule"].any():
+        n = int(groups.pairs["same_schedule"].sum())
         found.append(f"Final losses are compared in the {'one pair' if n == 1 else f'{n} pairs'} with equal token counts.")
     return found
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """A law's gains for `Versus.like`: gain and, with an ensemble, gain_low and gain_high; mean speed-up in tokens."""
+    """A law's gains for `Groups.like`: gain and, with an ensemble, gain_low and gain_high; mean speed-up in tokens."""
 
     label: str
     table: pd.DataFrame
@@ -162,17 +164,17 @@ class Predicted:
     note: str = ""
 
 
-def predictions(v: Versus) -> list[Predicted]:
-    """What the fitted law of the sidebar's menu and, where G is given, Krajewski's published E = 16 law predict."""
-    a, b = v.side(v.like, "a"), v.side(v.like, "b")
+def predictions(groups: Groups) -> list[Predicted]:
+    """Returns the gains predicted by the fitted law of the sidebar's menu and, where G is given, Krajewski's E = 16 law."""
+    a, b = groups.side(groups.like, "a"), groups.side(groups.like, "b")
     found = []
-    fitted = _fitted_law(v.by)
+    fitted = _fitted_law(groups.by)
     if fitted is not None:
         label = law_choice.label(fitted.name)
         on_page.law(fitted, label, cached.origin(fitted.name), lambda: cached.ensemble(fitted))
         found.append(_predicted(fitted, label, a, b, cached.ensemble(fitted)))
     known = all((t[c] > 0).all() for t in (a, b) for c in ("granularity", "n_total")) and len(a)
-    if known and (a["granularity"].to_numpy() != b["granularity"].to_numpy()).any() and v.by in ("G", "hand"):
+    if known and (a["granularity"].to_numpy() != b["granularity"].to_numpy()).any() and groups.by in ("G", "hand"):
         law = lawlib.published(E16)
         assert isinstance(law, lawlib.FittedLaw)
         note = "Krajewski's law holds at E = 16 on C4, in nats per GPT-2 token: other data and tokens than these runs', so compare its sign and size roughly."
@@ -181,7 +183,7 @@ def predictions(v: Versus) -> list[Predicted]:
 
 
 def _fitted_law(by: str) -> lawlib.FittedLaw | None:
-    """The fitted law with the need of the comparison, by the sidebar's menu; None where no law can be fitted."""
+    """Returns the fitted law that the comparison needs, by the sidebar's menu; None where no law can be fitted."""
     need = {"G": "G", "E": "E", "arch": "E", "hand": ""}[by]
     fits, reasons, _ = law_choice.options(need)
     if not fits:
@@ -208,8 +210,8 @@ def _predicted(law: lawlib.FittedLaw, label: str, a: pd.DataFrame, b: pd.DataFra
     return Predicted(label, table, ratio.value, note)
 
 
-def prediction_line(v: Versus, found: list[Predicted]) -> str:
-    """Measured and predicted mean gains in one sentence."""
+def prediction_line(groups: Groups, found: list[Predicted]) -> str:
+    """Returns measured and predicted mean gains in one sentence."""
     if not found:
         return ""
     words = [
@@ -218,19 +220,23 @@ def prediction_line(v: Versus, found: list[Predicted]) -> str:
         for p in found
     ]
     notes = " ".join(p.note for p in found if p.note)
-    return f"Measured {v.gain.value:+.3f} nats; predicted for the same pairs: {'; '.join(words)}. {notes}"
+    return f"Measured {groups.gain.value:+.3f} nats; predicted for the same pairs: {'; '.join(words)}. {notes}"
 
 
-def pair_menu(v: Versus) -> int | None:
-    """Which pair's curves are drawn: a row of `v.found.pairs`; by default the largest pair with a speed-up."""
-    pairs = v.found.pairs
+def pair_menu(groups: Groups) -> int | None:
+    """Returns the pair whose curves are drawn, a row of `groups.found.pairs`; by default the largest with a speed-up."""
+    pairs = groups.found.pairs
     with_both = [i for i in range(len(pairs)) if np.isfinite(pairs["level"].iloc[i])]
     if not with_both:
         return None
     default = max(with_both, key=lambda i: pairs["n_active"].fillna(0).iloc[i])
     words = {i: _pair_words(pairs.iloc[i]) for i in with_both}
     return st.selectbox(
-        "Pair", with_both, index=with_both.index(default), format_func=words.__getitem__, key=f"pair_{len(pairs)}_{v.a}_{v.b}"
+        "Pair",
+        with_both,
+        index=with_both.index(default),
+        format_func=words.__getitem__,
+        key=f"pair_{len(pairs)}_{groups.a}_{groups.b}",
     )
 
 
@@ -242,16 +248,20 @@ def _pair_words(p: pd.Series) -> str:
     return " · ".join([*([names] if names else []), *parts, f"{numbers.times(p['tokens'])} in tokens, {p['gain']:+.3f} nats"])
 
 
-def pair_table(v: Versus) -> pd.DataFrame:
-    """Every pair with its speed-ups and final losses, for reading and as CSV."""
-    speed = v.found.pairs[["a", "b", "level", *ALONG, "why"]].rename(columns={c: f"speedup_{c}" for c in ALONG})
-    return speed.assign(n_active=v.found.pairs["n_active"]) if v.finished else v.pairs.merge(speed, on=["a", "b"], how="left")
+def pair_table(groups: Groups) -> pd.DataFrame:
+    """Returns every pair with its speed-ups and final losses, for reading and as CSV."""
+    speed = groups.found.pairs[["a", "b", "level", *ALONG, "why"]].rename(columns={c: f"speedup_{c}" for c in ALONG})
+    return (
+        speed.assign(n_active=groups.found.pairs["n_active"])
+        if groups.finished
+        else groups.pairs.merge(speed, on=["a", "b"], how="left")
+    )
 
 
-def show_pairs(v: Versus) -> None:
-    """The table of pairs, folded away."""
-    with st.expander(f"The {len(v.pairs)} pairs of runs"):
-        table = v.pairs if v.finished else pair_table(v)
+def show_pairs(groups: Groups) -> None:
+    """Shows the table of pairs, folded away."""
+    with st.expander(f"The {len(groups.pairs)} pairs of runs"):
+        table = groups.pairs if groups.finished else pair_table(groups)
         count = st.column_config.NumberColumn(format="compact")
         st.dataframe(
             table.drop(columns=["a", "b"]),

@@ -1,4 +1,4 @@
-"""What papers report of coarse and fine experts, from a secondary summary, beside a published law."""
+"""Figures that papers report on coarse and fine experts, from a secondary summary, beside a published law."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ E16 = "krajewski2024-moe-e16"
 
 
 def reported() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(gains of the E = 16 law along total size, gains that the third paper reports)."""
+    """Returns (gains of the E = 16 law along total size, gains that the third paper reports)."""
     law = lawlib.published(E16)
     assert isinstance(law, lawlib.FittedLaw)
     table = cached.store().reference("coarse_fine")
@@ -29,7 +29,7 @@ def reported() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def reported_sentence() -> str:
-    """The answer where no runs can give one."""
+    """Returns the answer where no runs can give one."""
     curves, points = reported()
     named = "; ".join(f"**{p.gain:.3f} nats** at {plain(p.comparison)}" for p in points.itertuples())
     at = curves[(curves["granularity"] == 8) & np.isclose(curves["n"], 1e10)]["gain"].iloc[0]
@@ -40,7 +40,7 @@ def reported_sentence() -> str:
 
 
 def show_reported() -> None:
-    """The third paper's comparisons, marked as from a secondary summary, beside the published law's gains."""
+    """Shows the third paper's comparisons, marked as from a secondary summary, beside the published law's gains."""
     st.subheader("Reported: Krajewski 2025, coarse against fine experts", anchor=False, divider="gray")
     curves, points = reported()
     section = reproductions.coarse_fine()

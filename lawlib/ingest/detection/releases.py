@@ -1,4 +1,4 @@
-"""Published data files and loggers' tables that are told by their columns, with what is known about the columns."""
+"""Recognises published data files and loggers' tables by their columns, and supplies what is known about those columns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SIGNATURES: dict[str, frozenset[str]] = {
 
 
 def recognise(columns: Sequence[str]) -> Mapping | None:
-    """The mapping of the release that has these columns, None where there is none."""
+    """Returns the mapping of the release that has these columns, None where there is none."""
     for reader, needed in _SIGNATURES.items():
         if needed <= set(columns):
             return _MAPPINGS[reader](columns)

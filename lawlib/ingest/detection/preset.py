@@ -1,4 +1,4 @@
-"""A mapping made for one file applied to another: as far as the columns are there, and which are not."""
+"""Applies a mapping that was made for one file to another, as far as its columns are there."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from ..core import Mapping, Table, counted, shown
 
 @dataclass(frozen=True)
 class Applied:
-    """The mapping that a preset gives for a file; `lacking` holds its columns that the file has not, `kept` the quantities
-    that are therefore left as they were."""
+    """The mapping that a preset gives for a file.
+
+    lacking: its columns that the file does not have; kept: the quantities that therefore keep their present source.
+    """
 
     mapping: Mapping
     lacking: tuple[str, ...] = ()
@@ -20,7 +22,7 @@ class Applied:
 
     @property
     def sentence(self) -> str:
-        """Which columns the file lacks and what follows; "" where it has all of them."""
+        """Says which columns the file lacks and what follows; "" where it has all of them."""
         if not self.lacking:
             return ""
         words = (
@@ -30,7 +32,7 @@ class Applied:
 
 
 def apply_preset(preset: Mapping, table: Table, present: Mapping) -> Applied:
-    """The preset for this file. A quantity whose columns the file lacks keeps its source of the `present` mapping, if any.
+    """Returns the preset's mapping for this file. A quantity whose columns are missing keeps its source of `present`, if any.
 
     Quantities that the preset leaves out are left out.
 

@@ -1,4 +1,4 @@
-"""Cached calls: the store, its runs, fits and ensembles. Keyed by the store's version, never by a frame's content.
+"""Cached access to the store and its runs, keyed by the store's version and never by a frame's content.
 
 Frames are kept as they are and handed out as shallow copies: under pandas' copy-on-write, what a page changes in one stays
 its own, and no page waits for a frame to be unpickled.
@@ -26,7 +26,7 @@ MANY = 20_000
 
 @st.cache_resource(show_spinner=False, on_release=lambda store: store.close())
 def store() -> Store:
-    """The one store of this process: shipped data and the workspace."""
+    """Returns the one store of this process: shipped data and the workspace."""
     return lawlib.open_store()
 
 
@@ -36,12 +36,12 @@ def _datasets(version: int) -> pd.DataFrame:
 
 
 def datasets() -> pd.DataFrame:
-    """All data sets, a row each."""
+    """Returns all data sets, a row each."""
     return _datasets(store().version).copy(deep=False)
 
 
 def uploaded() -> dict[str, bool]:
-    """Every data set -> whether it is the user's own."""
+    """Returns every data set -> whether it is the user's own."""
     return _uploaded(store().version)
 
 
@@ -52,7 +52,7 @@ def _uploaded(version: int) -> dict[str, bool]:
 
 
 def analyses() -> pd.DataFrame:
-    """The saved analyses, the last first."""
+    """Returns the saved analyses, the last first."""
     return _analyses(store().version).copy(deep=False)
 
 
@@ -68,17 +68,17 @@ def _stored(dataset: str, runs_version: int) -> pd.DataFrame:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _runs(dataset: str, version: int) -> pd.DataFrame:
-    """After another exclusion all other columns are the ones that were there."""
+    """Reuses the cached columns; only `excluded` and `exclude_reason` are read again."""
     return _stored(dataset, store().runs_version).assign(**store().exclusions(dataset))
 
 
 def runs(dataset: str) -> pd.DataFrame:
-    """All runs of a data set, excluded ones too."""
+    """Returns all runs of a data set, excluded ones too."""
     return runs_of(dataset, store().version, state.get("out"))
 
 
 def runs_of(dataset: str, version: int, out: tuple[str, ...] | None) -> pd.DataFrame:
-    """`runs` where an address leaves these content hashes out; None: as the workspace marks them."""
+    """Returns `runs` where an address leaves these content hashes out; None: as the workspace marks them."""
     return _all_runs(dataset, version, out).copy(deep=False)
 
 
@@ -97,7 +97,7 @@ def _hashes(dataset: str, runs_version: int) -> pd.Series:
 
 
 def fingerprint_of(dataset: str) -> Fingerprint:
-    """What the data set holds, in a few digits."""
+    """Returns a short identification of the data set's content."""
     return _fingerprint(dataset, store().runs_version)
 
 
@@ -107,46 +107,46 @@ def _fingerprint(dataset: str, runs_version: int) -> Fingerprint:
 
 
 def own_runs(dataset: str) -> pd.DataFrame:
-    """`runs` as the workspace marks them, whatever the address leaves out."""
+    """Returns `runs` as the workspace marks them, whatever the address leaves out."""
     return _runs(dataset, store().version).copy(deep=False)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def workspace_out(dataset: str, version: int) -> tuple[str, ...]:
-    """Content hashes of the runs that the workspace leaves out of fits, sorted."""
+    """Returns the content hashes of the runs that the workspace leaves out of fits, sorted."""
     found = _runs(dataset, version)
     return tuple(sorted(content_hashes(found[found["excluded"]])))
 
 
 def passing() -> pd.DataFrame:
-    """The chosen data set's runs that pass the filters; excluded ones stay, marked."""
+    """Returns the chosen data set's runs that pass the filters; excluded ones stay, marked."""
     return passing_of(*selected())
 
 
 def passing_of(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
-    """`passing` for any key of `selected`."""
+    """Returns `passing` for any key of `selected`."""
     key = (dataset, version, chosen)
     return (_selection if len(_runs(dataset, version)) <= MANY else _large_selection)(*key).copy(deep=False)
 
 
 def selection() -> pd.DataFrame:
-    """`passing`, for laws and comparisons: none of them where they are too many (`too_many`)."""
+    """Returns `passing`, for laws and comparisons; empty where they are too many (`too_many`)."""
     return selection_of(*selected())
 
 
 def selection_of(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
-    """`selection` for any key of `selected`: what is cached by that key takes its runs from here, not from the session."""
+    """Returns `selection` for any key of `selected`; a function cached by that key takes its runs from here."""
     found = passing_of(dataset, version, chosen)
     return found.head(0) if len(found) > MANY else found
 
 
 def too_many() -> str:
-    """The sentence that says so where more runs pass the filters than laws are fitted to; "" elsewhere."""
+    """Returns a sentence where more runs pass the filters than laws are fitted to; "" elsewhere."""
     return too_many_of(*selected())
 
 
 def too_many_of(dataset: str, version: int, chosen: tuple) -> str:
-    """`too_many` for any key of `selected`."""
+    """Returns `too_many` for any key of `selected`."""
     n = len(passing_of(dataset, version, chosen))
     if n <= MANY:
         return ""
@@ -157,7 +157,7 @@ def too_many_of(dataset: str, version: int, chosen: tuple) -> str:
 
 
 def filter_arguments(dataset: str, chosen: tuple) -> dict[str, Any]:
-    """The filters as arguments of `lawlib.select`; those at their default are left out."""
+    """Returns the filters as arguments of `lawlib.select`, without those at their default."""
     cmin, cmax, experts, grans, arch, extra, out = chosen
     key, _, values = extra.partition("=")
     found = {
@@ -176,7 +176,7 @@ def _selection(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
 
 
 def _large_selection(*key: Any) -> pd.DataFrame:
-    """The last one alone is kept, and let go before the next is made: each may take as much memory as all runs."""
+    """Cache of size one that frees the old selection before computing the new one (each may be as large as all runs)."""
     last = _last_large()
     found = last.get(key)
     if found is None:
@@ -196,7 +196,7 @@ def _selected(dataset: str, version: int, chosen: tuple) -> pd.DataFrame:
 
 
 def distinct(column: str) -> tuple:
-    """What a column of the data set's runs holds, sorted, each value once."""
+    """Returns the distinct values of a column of the data set's runs, sorted."""
     return _distinct(state.get("dataset"), store().runs_version, column)
 
 
@@ -206,7 +206,7 @@ def _distinct(dataset: str, runs_version: int, column: str) -> tuple:
 
 
 def splits(dataset: str) -> list[str]:
-    """The names of the curves' splits, sorted."""
+    """Returns the names of the curves' splits, sorted."""
     return _splits(dataset, store().runs_version)
 
 
@@ -216,14 +216,14 @@ def _splits(dataset: str, runs_version: int) -> list[str]:
 
 
 def split_of(dataset: str, runs: pd.DataFrame) -> str:
-    """The split of the curves of the loss that these runs of a data set report, else the first there is, "" without any."""
+    """Returns the split of the curves whose loss these runs report, else the first there is, "" without any."""
     known = splits(dataset)
     named = [n for n in runs["loss_name"].mode() if n in known]
     return (named or known or [""])[0]
 
 
 def budgets() -> list[float]:
-    """The training FLOPs of the data set's runs to three digits, sorted; of more than 60 as many, evenly between the ends."""
+    """Returns the training FLOPs of the data set's runs to three digits, sorted; of more than 60 as many, evenly between the ends."""
     return _budgets(state.get("dataset"), store().runs_version)
 
 
@@ -236,7 +236,7 @@ def _budgets(dataset: str, runs_version: int) -> list[float]:
 
 
 def extra_options(dataset: str) -> dict[str, pd.Series]:
-    """What else the log says of the runs and splits them into 2 to 20 kinds: key -> its value for every run, as text."""
+    """Returns the log's other columns that split the runs into 2 to 20 kinds: key -> its value for every run, as text."""
     return _extra_options(dataset, store().runs_version)
 
 
@@ -249,15 +249,15 @@ def _extra_options(dataset: str, runs_version: int) -> dict[str, pd.Series]:
 
 
 def selected() -> tuple[str, int, tuple]:
-    """The key of the selection: data set, the store's version, filters."""
+    """Returns the key of the selection: data set, the store's version, filters."""
     return state.get("dataset"), store().version, chosen()
 
 
 def filters() -> tuple:
-    """The filters as a hashable key."""
+    """Returns the filters as a hashable key."""
     return tuple(state.get(k) for k in url_fields.FILTERS)
 
 
 def chosen() -> tuple:
-    """The filters and the runs left out by the address: with the data set and the store's version, the key of a selection."""
+    """Returns the filters and the runs left out by the address: with data set and store's version, the key of a selection."""
     return (*filters(), state.get("out"))

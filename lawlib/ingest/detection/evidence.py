@@ -1,4 +1,4 @@
-"""What detection asks of the rows: of one file, or of many with the same columns at once, as long as they answer alike."""
+"""Questions that column detection asks about rows (numeric? filled? repeated?), answered for many files with equal columns at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SAMPLE = 2000  # rows of a file that show whether a column holds numbers
 
 
 class Disagree(Exception):
-    """The files at hand answer a question differently: `answers` has one for each, shape `(n_files,)`."""
+    """Raised where the files answer a question differently: `answers` has one for each, shape `(n_files,)`."""
 
     def __init__(self, answers: np.ndarray) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class Disagree(Exception):
 
 
 def rows_of(files: np.ndarray, of_row: np.ndarray, n_files: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of rows whose files `of_row` numbers: which are of these files (ascending), and the place of each one's file among them."""
+    """Returns the rows of these files (ascending), of rows numbered by `of_row`, and the place of each row's file among them."""
     place = np.full(n_files, -1)
     place[files] = np.arange(len(files))
     found = place[of_row]
@@ -31,7 +31,7 @@ def rows_of(files: np.ndarray, of_row: np.ndarray, n_files: int) -> tuple[np.nda
 
 
 class Evidence:
-    """Answers from the rows of the files at hand. Every question raises `Disagree` where they have more than one answer.
+    """Answers from the rows of several files. Every question raises `Disagree` where the files differ.
 
     `of_row` holds the number of the file of each row, ascending from 0; without it all rows are one file's.
     """
@@ -44,7 +44,7 @@ class Evidence:
         self._numeric: dict[str, np.ndarray] = {}
 
     def at_hand(self, files: np.ndarray) -> Evidence:
-        """The evidence of some of the files alone; what is known of their columns is kept."""
+        """Returns the evidence of some of the files; what is known about their columns is kept."""
         if len(files) == self.n_files:
             return self
         rows, of_row = rows_of(files, self._of_row, self.n_files)
@@ -71,14 +71,14 @@ class Evidence:
         return self._one(np.bincount(self._of_row, minlength=self.n_files) >= n)
 
     def points(self, column: str) -> Points:
-        """The rows that have a number in the column, all of them for ""."""
+        """Returns the rows that have a number in the column, all of them for ""."""
         kept = np.ones(len(self._frame), dtype=bool)
         if column:
             kept = ~np.isnan(numbers(self._frame[column], self._decimal).values)
         return Points(self, kept)
 
     def n_values(self, column: str) -> int:
-        """How many different values the column has, at most 2: more make no difference."""
+        """Returns how many distinct values the column has, at most 2: more make no difference."""
         return self._one(np.minimum(self._n_different([column], np.ones(len(self._frame), dtype=bool)), 2))
 
     def has_several(self, columns: Sequence[str]) -> bool:
@@ -87,7 +87,7 @@ class Evidence:
 
     @cached_property
     def _first(self) -> tuple[np.ndarray | None, np.ndarray]:
-        """Which rows are among the first of their file, None where all are, and their files."""
+        """Marks the rows among the first of their file (None where all are), and returns their files."""
         counts = np.bincount(self._of_row, minlength=self.n_files)
         if counts.max() <= SAMPLE:
             return None, self._of_row
@@ -117,7 +117,7 @@ class Evidence:
 
 
 class Points:
-    """Rows of the files at hand that are points of curves, for the questions about how runs can be told apart."""
+    """Rows that are points of curves, for the questions about how runs can be told apart."""
 
     def __init__(self, evidence: Evidence, kept: np.ndarray) -> None:
         self._all, self._kept = evidence, kept
@@ -134,7 +134,7 @@ class Points:
         return self._all._one(self._n_repeats(columns) > 0)
 
     def telling_apart(self, columns: Sequence[str], others: Sequence[str]) -> list[str]:
-        """Those of the other columns that leave no repeat when they are added, the one with the fewest values first."""
+        """Returns those other columns that leave no repeat when they are added, the one with the fewest values first."""
         apart = [c for c in self._able(columns, others) if self._all._one(self._n_repeats([*columns, c]) == 0)]
         if len(apart) < 2:
             return apart
@@ -143,7 +143,7 @@ class Points:
         return [apart[best], *(c for i, c in enumerate(apart) if i != best)]
 
     def _able(self, columns: Sequence[str], others: Sequence[str]) -> list[str]:
-        """The other columns that differ in every looked at pair of repeating rows of at least one file."""
+        """Returns the other columns that differ in every examined pair of repeating rows of at least one file."""
         ids = self._all._ids(columns, self._kept)
         group = ids.groupby(list(ids.columns), sort=False).ngroup().to_numpy()
         order = np.argsort(group, kind="stable")

@@ -1,4 +1,4 @@
-"""Detection: the mapping that a table's column names suggest, checked against its first rows."""
+"""Detects the mapping that a table's column names suggest, and checks it against the first rows."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ _MODEL_ONLY = re.compile(r"(?<![a-z])(lm|ce|nll)(?![a-z])|cross.?entropy|languag
 
 
 def detect(table: Table) -> Mapping:
-    """The mapping of a known release, or else the one that column names and first rows suggest. Never raises."""
+    """Returns the mapping of a known release, or else the one that column names and first rows suggest. Never raises."""
     if table.format in READERS:
         return _of_most_runs(table, READERS[table.format].mapping(table))
     known = recognise(list(table.frame.columns))
@@ -89,7 +89,7 @@ def detect(table: Table) -> Mapping:
 
 
 def detect_each(table: Table, of_row: np.ndarray) -> list[tuple[np.ndarray, Mapping]]:
-    """What `detect` finds for every one of the files that a table is made of, once for all that answer alike.
+    """Returns what `detect` finds for each of the files that a table is made of, computed once for all that answer alike.
 
     Which loss most runs have is not looked at: the losses are in order of their names. `of_row` holds the number of the file of
     each row, ascending from 0. Files of each mapping are ascending too, and every file is in one of them.
@@ -114,7 +114,7 @@ def detect_each(table: Table, of_row: np.ndarray) -> list[tuple[np.ndarray, Mapp
 
 
 def _of_most_runs(table: Table, mapping: Mapping) -> Mapping:
-    """The mapping with the best loss among those that most runs have: one validation loss must not cost the others."""
+    """Returns the mapping with the best loss among those that give most runs: a single validation loss must not cost the others."""
     if not table.sparse or not mapping.run_columns or len(mapping.loss_columns) < 2:
         return mapping
     run = table.frame.groupby(list(mapping.run_columns), dropna=False, sort=False).ngroup().to_numpy()
@@ -125,7 +125,7 @@ def _of_most_runs(table: Table, mapping: Mapping) -> Mapping:
 
 
 def keys(header: str) -> list[str]:
-    """The names a header may go by, most specific first: as a whole, then without its path."""
+    """Returns the names that a header may be matched by, most specific first: as a whole, then without its path."""
     whole = re.sub(r"\.value$", "", header.strip())
     leaf = re.split(r"[/.](?=[^/.]*[^\W\d])", whole)[-1]
     return list(dict.fromkeys([_key(whole), _key(leaf)]))
@@ -136,7 +136,7 @@ def _key(text: str) -> str:
 
 
 def loss_rank(column: str) -> int | None:
-    """How good a candidate for the loss a column is by its name, 0 the best; None where it is no loss of the model."""
+    """Returns how good a candidate for the loss a column is by its name, 0 the best; None where it is no loss of the model."""
     text = column.lower()
     if not _LOSS.search(text) or _NO_LOSS.search(text):
         return None
@@ -179,7 +179,7 @@ def _plain(rows: Evidence) -> Mapping:
 
 
 class _Reading(NamedTuple):
-    """One way to read a header: a name it may go by, the unit it ends in, and of which quantities ("" is of all)."""
+    """One way to read a header: a name it may be matched by, the unit it ends in, and of which quantities ("" is of all)."""
 
     of: str
     level: int  # 1 without its unit, else 0
@@ -189,7 +189,7 @@ class _Reading(NamedTuple):
 
 
 def _headers(rows: Evidence) -> dict[str, list[tuple[int, str, _Reading]]]:
-    """The columns by the names that they may go by: number, column, how it is read."""
+    """Returns the columns by the names they may be matched by: number, column, how it is read."""
     found: dict[str, list[tuple[int, str, _Reading]]] = {}
     for i, column in enumerate(rows.columns):
         for reading in _readings(column):
@@ -204,7 +204,7 @@ def _find(
     aliases: tuple[str, ...],
     taken: set[str],
 ) -> Source | None:
-    """The first alias that a free column has, whole names before names without their path, plain ones before units."""
+    """Returns the first alias that a free column has, whole names before names without their path, plain ones before units."""
     options: list[tuple[int, int, int, int, Source]] = []
     for rank, alias in enumerate(aliases):
         for i, column, (of, level, depth, _, unit) in headers.get(alias, ()):
@@ -236,7 +236,7 @@ def _readings(column: str) -> tuple[_Reading, ...]:
 
 
 def _experts(rows: Evidence, sources: dict[str, Source], taken: set[str]) -> None:
-    """A column E: the expansion beside a granularity column, the number of experts otherwise."""
+    """Returns the meaning of a column E: the expansion beside a granularity column, the number of experts otherwise."""
     column = next((c for c in rows.columns if _key(c) == "e" and c not in taken and rows.is_numeric(c)), None)
     if column is None:
         return

@@ -1,4 +1,4 @@
-"""Which column holds which quantity."""
+"""Detection of which column holds which quantity."""
 
 from .columns import WITH_AUX, detect, detect_each
 from .evidence import rows_of
