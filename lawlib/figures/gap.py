@@ -71,5 +71,5 @@ def gap_figure(
 
 
 def _own(e: float, chosen: float) -> tuple[tuple[Slider, ...], Own]:
-    """The sliders that the curve of an E follows, and what it has of its own: the chosen one has the slider's E."""
+    """Returns the sliders that the curve of an E follows, and what it has of its own: the chosen one has the slider's E."""
     return (("e", "g"), {}) if e == chosen else (("g",), {"e": e})

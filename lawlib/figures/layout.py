@@ -85,7 +85,7 @@ def _scale(title: str, log: bool) -> dict:
 
 
 def band(x: Any, low: Any, high: Any, color: str, name: str, group: str = "", on: tuple[Slider, ...] = ()) -> list[Trace]:
-    """Returns the recipe of a trace that follows these sliders, as its `meta`: see the head of this module."""
+    """Returns an interval as a filled area: two traces, one legend entry. on: the sliders that move it."""
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "legendgroup": group or name}
     edge |= {"meta": follow(*on)} if on else {}
     return [

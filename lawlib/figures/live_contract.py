@@ -1,4 +1,4 @@
-"""What the page's JavaScript follows while a slider moves: the quantities it knows, and what a curve's recipe may hold.
+"""The contract with the page's JavaScript: the quantities that follow a moving slider, and what the recipe of a curve may hold.
 
 Figures and sentences name things here that ui/js/live.js works out in the page. A name that is not in this module fails at once
 in Python, with a ValueError; `constants` hands JavaScript what it shares, and tests hold each side to the other.
@@ -93,12 +93,12 @@ KEYS: tuple[str, ...] = tuple(Recipe.__annotations__)
 
 
 def follow(*sliders: Slider, **parts: Unpack[Parts]) -> dict[str, Any]:
-    """The `meta` of a trace that follows these sliders. Raises ValueError where the page could not follow it."""
+    """Returns the `meta` of a trace that follows these sliders. Raises ValueError where the page could not follow it."""
     return {"live": checked(Recipe(on=list(sliders), **parts))}
 
 
 def checked(recipe: Recipe) -> Recipe:
-    """The recipe itself. Raises ValueError with a sentence where it holds what ui/js/live.js does not know."""
+    """Returns the recipe itself. Raises ValueError with a sentence where it holds what ui/js/live.js does not know."""
     _known("key of a recipe", recipe, KEYS)
     _known("slider", recipe["on"], SLIDERS)
     _known("x of a curve", [recipe[key] for key in ("along",) if key in recipe], ALONG)
@@ -118,7 +118,7 @@ def checked(recipe: Recipe) -> Recipe:
 
 
 def hidden_by(sliders: Sequence[Slider]) -> dict[str, str]:
-    """The name that hides words of a chart while one of these sliders moves, as plotly's `name=`; none without sliders."""
+    """Returns the name that hides words of a chart while one of these sliders moves, as plotly's `name=`; none without sliders."""
     _known("slider", sliders, SLIDERS)
     return {"name": HIDDEN_BY + " ".join(sliders)} if sliders else {}
 
@@ -136,7 +136,7 @@ def check_template(template: str) -> None:
 
 
 def constants() -> dict[str, Any]:
-    """What ui/js/live.js is given of this module, as JSON."""
+    """Returns what ui/js/live.js is given of this module, ready for JSON."""
     return {"of_optimum": OF_OPTIMUM, "of_best": OF_BEST, "budget_line": BUDGET_LINE, "hidden_by": HIDDEN_BY}
 
 

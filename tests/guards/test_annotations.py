@@ -13,7 +13,7 @@ def is_public(name: str) -> bool:
 
 
 def public_functions(node: ast.AST, inside: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
-    """(name, function) of the public functions of a module and of the public methods of its public classes."""
+    """Yields (name, function) of the public functions of a module and of the public methods of its public classes."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.ClassDef) and is_public(child.name):
             yield from public_functions(child, f"{child.name}.")
@@ -24,7 +24,7 @@ def public_functions(node: ast.AST, inside: str = "") -> Iterator[tuple[str, ast
 
 
 def unannotated(name: str, function: ast.FunctionDef) -> list[str]:
-    """What of a function has no annotation: its arguments, "return"."""
+    """Returns what of a function has no annotation: its arguments, "return"."""
     given = function.args
     arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs, *filter(None, (given.vararg, given.kwarg))]
     static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in function.decorator_list)

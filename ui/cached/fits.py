@@ -35,7 +35,7 @@ def reasons() -> dict[str, str | None]:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def reasons_of(dataset: str, version: int, chosen: tuple) -> dict[str, str | None]:
-    """`reasons` for any key of `selected`."""
+    """Returns `reasons` for any key of `selected`."""
     too_many, runs = too_many_of(dataset, version, chosen), selection_of(dataset, version, chosen)
     return {name: too_many or lawlib.why_not(runs, name) for name in lawlib.FAMILIES}
 

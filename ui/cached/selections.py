@@ -78,7 +78,7 @@ def runs(dataset: str) -> pd.DataFrame:
 
 
 def runs_of(dataset: str, version: int, out: tuple[str, ...] | None) -> pd.DataFrame:
-    """`runs` where an address leaves these content hashes out; None: as the workspace marks them."""
+    """Returns `runs` where an address leaves these content hashes out; None: as the workspace marks them."""
     return _all_runs(dataset, version, out).copy(deep=False)
 
 

@@ -26,7 +26,7 @@ _JS = Path(__file__).parents[1] / "js"
 
 
 def _script() -> str:
-    """Returns the three JavaScript files as one module."""
+    """Returns the contract's constants and the three JavaScript files as one module."""
     constants = f"const CONTRACT = {json.dumps(live_contract.constants())};"
     parts = ((_JS / name).read_text("utf-8").replace("export const", "const").replace("export function", "function")
              for name in ("law.js", "numbers.js"))  # fmt: skip

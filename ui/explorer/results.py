@@ -260,7 +260,7 @@ def _gap(
     budgets: np.ndarray,
     both: tuple[lawlib.Ensemble, lawlib.Ensemble] | None,
 ) -> pd.DataFrame:
-    """The gaps at one E; both: refits of the two laws, for the interval."""
+    """Returns the gaps at one E; both: refits of the two laws, for the interval."""
     return tables.gap_curves({e: (moe, dense)}, budgets, {e: both} if both else None, granularity)
 
 

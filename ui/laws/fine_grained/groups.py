@@ -154,8 +154,8 @@ def _names(runs: pd.DataFrame) -> Iterable[str]:
 
 def _compared(by: str, label_a: str, label_b: str, a: tuple[str, ...], b: tuple[str, ...]) -> Groups | None:
     key = (*cached.selected(), by, label_a, label_b, a, b)
-    curves = _versus(*key, False)
-    finished = _versus(*key, True)
+    curves = _paired(*key, False)
+    finished = _paired(*key, True)
     usable_ = {"curves": curves, "finished": finished}
     bases = [name for name, found in usable_.items() if found.found.pairs["level"].notna().any()]
     if len(bases) == 2 and not curves.pairs["same_schedule"].mean() > 0.5:
@@ -187,7 +187,7 @@ def _compared(by: str, label_a: str, label_b: str, a: tuple[str, ...], b: tuple[
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _versus(
+def _paired(
     dataset: str,
     version: int,
     chosen: tuple,
