@@ -8,7 +8,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 help:
 	@echo "make run          the dashboard, on http://127.0.0.1:$(PORT) (PORT=... for another port)"
-	@echo "make test         all tests, in a real browser too where there is one"
+	@echo "make test         all tests, in a real browser too where there is one; says how long each part took"
 	@echo "make lint         ruff and pyright"
 	@echo "make wheel        build the wheel, install it into an empty environment and use it there"
 	@echo "make data         build runs.duckdb from the seeds in lawlib/data"
@@ -29,18 +29,9 @@ dev:
 run: venv
 	@$(PYTHON) -m streamlit run app.py --server.port $(PORT)
 
-# Side by side, two browsers at a time; tests that watch the clock alone. One BLAS thread a process: more of them than cores wait for
-# each other. 5: pytest was given a choice and found no test.
-test: export OPENBLAS_NUM_THREADS = 1
 test: dev
 	@$(PYTHON) -m tools.browser --get >/dev/null || true
-	@rm -f build/untested
-	@$(PYTHON) -m pytest -q -n auto -m "not browser" $(ARGS); first=$$?; \
-	$(PYTHON) -m pytest -q -n 2 --dist worksteal -m "browser and not clock" $(ARGS); second=$$?; \
-	$(PYTHON) -m pytest -q -m clock $(ARGS); third=$$?; \
-	if [ -f build/untested ]; then cat build/untested; fi; \
-	if [ "$$first$$second$$third" = 555 ]; then exit 5; fi; \
-	for status in $$first $$second $$third; do if [ $$status -ne 0 ] && [ $$status -ne 5 ]; then exit $$status; fi; done
+	@$(PYTHON) -m tools.run_tests $(ARGS)
 
 lint: dev
 	@$(PYTHON) -m ruff check .
