@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # for a bare `pytest`; `python -m pytest` has it already
 
 pytest_plugins = ["tests.support.browser", "tests.support.tracking", "tests.support.http_server"]
 
