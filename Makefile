@@ -8,16 +8,16 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 help:
 	@echo "make run          the dashboard, on http://127.0.0.1:$(PORT) (PORT=... for another port)"
-	@echo "make test         all tests, in a real browser too where one can be had"
+	@echo "make test         all tests, in a real browser too where there is one; says how long each part took"
 	@echo "make lint         ruff and pyright"
 	@echo "make wheel        build the wheel, install it into an empty environment and use it there"
 	@echo "make data         build runs.duckdb from the seeds in lawlib/data"
 	@echo "make bench        time the fits against the published procedure"
 	@echo "make bench-ui     time dragging and answering in a real browser, beside st.plotly_chart"
 	@echo "make screenshots  pictures of every page in both themes, into docs/screenshots"
-	@echo "make sweep        train what is missing of the bundled runs, one process a core; goes on where it stopped"
+	@echo "make sweep        train what is missing of the bundled runs, one process a core; resumes where it stopped"
 	@echo "make sweep-smoke  the trainer's tests and four tiny runs"
-	@echo "make venv         the environment alone"
+	@echo "make venv         the environment of the dashboard; make dev: with what tests need"
 
 # Quick when all is installed; installs what changed; rebuilds an environment that was left half-built.
 venv:
@@ -29,18 +29,9 @@ dev:
 run: venv
 	@$(PYTHON) -m streamlit run app.py --server.port $(PORT)
 
-# Side by side, two browsers at a time; tests that watch the clock alone. One BLAS thread a process: more of them than cores wait for
-# each other. 5: pytest was given a choice and found no test.
-test: export OPENBLAS_NUM_THREADS = 1
 test: dev
 	@$(PYTHON) -m tools.browser --get >/dev/null || true
-	@rm -f build/untested
-	@$(PYTHON) -m pytest -q -n auto -m "not browser" $(ARGS); first=$$?; \
-	$(PYTHON) -m pytest -q -n 2 --dist worksteal -m "browser and not clock" $(ARGS); second=$$?; \
-	$(PYTHON) -m pytest -q -m clock $(ARGS); third=$$?; \
-	if [ -f build/untested ]; then cat build/untested; fi; \
-	if [ "$$first$$second$$third" = 555 ]; then exit 5; fi; \
-	for status in $$first $$second $$third; do if [ $$status -ne 0 ] && [ $$status -ne 5 ]; then exit $$status; fi; done
+	@$(PYTHON) -m tools.run_tests $(ARGS)
 
 lint: dev
 	@$(PYTHON) -m ruff check .

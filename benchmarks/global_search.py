@@ -17,8 +17,7 @@ import pandas as pd
 from scipy.optimize import minimize
 
 import lawlib
-import lawlib.fitting.identification
-from lawlib.fitting import Model, Objective, State, fit_model, guesses, n_exponents
+from lawlib.fitting import Model, Objective, State, fit_model, guesses, n_exponents, not_identified
 from lawlib.laws import FAMILIES
 from lawlib.numerics.threads import one_blas_thread
 from tests.support.planted import PAPER, PARAMS
@@ -99,7 +98,7 @@ def solve(number: int, n_starts: int) -> dict | None:
     return {
         "problem": number, "law": law, "noise": noise, "runs": len(runs), "ours": ours, "scipy": rival,
         "excess": (ours - rival) / max(rival, 1e-300), "lost": ours > rival * (1 + RELATIVE) + ABSOLUTE,
-        "recovery": worst, "not_identified": sorted(lawlib.fitting.identification.not_identified(fit)),
+        "recovery": worst, "not_identified": sorted(not_identified(fit)),
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@
     lawlib.bootstrap(fit).interval("alpha")             # how sure
 
 The data flow is one way: `ingest` reads logs into canonical `runs`, `store` keeps them, `fitting` makes a `FittedLaw`,
-`optimum`, `frontier` and `gap` say what it implies, `figures` draw it. Units and counts: `runs.NUMBERS`.
+`optimum` computes what it implies, `figures` draw that. Units and counts: `runs.NUMBERS`.
 """
 
 from . import compat as compat

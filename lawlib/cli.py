@@ -22,6 +22,7 @@ from .errors import LawlibError, OptimumError, ReadError
 from .fitting import bootstrap, fit
 from .ingest import build, detect, mapping_table, open_table, read_runs
 from .laws import FAMILIES, Ensemble, FittedLaw
+from .numerics.percentiles import central
 from .optimum import Optimum, compute_optimal
 from .runs import parse_number
 
@@ -170,10 +171,8 @@ def _intervals(law: FittedLaw, samples: Ensemble, options: argparse.Namespace, b
     if budget is None:
         return {"parameters": parameters, "optimum": {}}
     many = compute_optimal(samples.law, budget, options.expansion, options.granularity)
-    ends = (100 * (1 - options.level) / 2, 100 * (1 + options.level) / 2)
     optimum = {
-        name: np.nanpercentile(np.asarray(getattr(many, name), dtype=float), ends).tolist()
-        for name in ("n_active", "tokens", "loss")
+        name: [float(end) for end in central(getattr(many, name), options.level)] for name in ("n_active", "tokens", "loss")
     }
     return {"parameters": parameters, "optimum": optimum}
 

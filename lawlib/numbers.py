@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -74,7 +75,7 @@ def plain(value: float, digits: int = 4) -> str:
     return f"{value:.{digits}g}" if math.isfinite(value) else "–"
 
 
-def span(low: float, high: float, write=loss) -> str:
+def span(low: float, high: float, write: Callable[[float], str] = loss) -> str:
     """Returns an interval as text: [low, high]."""
     return f"[{write(low)}, {write(high)}]"
 

@@ -1,4 +1,4 @@
-"""Byte models: what this repository trained, on what, how long, how sure the losses are, and what they cannot tell."""
+"""Byte models: what this repository trained, on what, how long, how sure the losses are, and what they cannot show."""
 
 import streamlit as st
 

@@ -20,8 +20,9 @@ def explorer(sliders: Callable[[], None]) -> None:
     style, measured = ui.style(), dense_vs_moe.measured_gaps()
     curves = ui.gaps(laws, point)
     at = ui.gaps(laws, point, [point.budget]).query("expansion == @point.expansion").iloc[0]
-    gap = figures.gap_figure(curves, style, point.budget, point.expansion, laws.interval, measured)
-    losses = figures.losses_figure(curves, style, point.budget, point.expansion)
+    expansion = float(at["expansion"])
+    gap = figures.gap_figure(curves, style, point.budget, expansion, laws.interval, measured)
+    losses = figures.losses_figure(curves, style, point.budget, expansion)
     sliders()
 
     template = (

@@ -1,4 +1,4 @@
-"""Fine-grained at scale: how much sooner one group of runs reaches a loss than another, and what it is worth in the end."""
+"""Fine-grained at scale: how much sooner one group of runs reaches a loss than another, and how their final losses differ."""
 
 import streamlit as st
 

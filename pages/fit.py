@@ -1,23 +1,24 @@
-"""Fit: the coefficients, how sure they are, and what a careful reader would hold against them."""
+"""Fit: the coefficients, how sure they are, and what speaks against trusting them."""
 
 import streamlit as st
 
 import ui
 from lawlib import figures, numbers
+from lawlib.fitting import Fit
 from ui.laws import fit_page
 
 ui.begin("Fit", "What are the coefficients, how sure are they, and does the law predict runs it has not seen?")
 choice = ui.choose()
-law = choice.law
+law, samples = choice.law, choice.samples
 place = st.container()
 table = fit_page.coefficients(choice)
 
-if law.fit is None:
+if not isinstance(law, Fit):
     with place:
         ui.answer(
             f"**{law.name}** is published with {len(table)} coefficients; the intervals are their print rounding.",
             choice.notice,
-            "" if choice.samples else "This set is not printed anywhere: it has no rounding.",
+            "" if samples else "This set is not printed anywhere: it has no rounding.",
             ui.facts(law),
             law.source.note if law.source else "",
         )
@@ -42,9 +43,8 @@ left, right = st.columns([3, 2])
 with left:
     st.markdown("**Coefficients**")
     fit_page.coefficient_table(table)
-    st.caption(
-        f"Intervals: 95 %, {choice.samples.label}, {len(choice.samples)} refits of {len(law.fit.runs)} runs. {law.law.paper}."
-    )
+    if samples is not None:
+        st.caption(f"Intervals: 95 %, {samples.label}, {len(samples)} refits of {len(law.fit.runs)} runs. {law.law.paper}.")
     fit_page.pull_table(law)
 with right:
     fit_page.health_card(findings)

@@ -1,4 +1,4 @@
-"""Upload: drop a file, see what was understood, correct it, store it; manage one's own data sets."""
+"""Upload: drop a file, see what was understood, correct it, store it; manage the user's own data sets."""
 
 import streamlit as st
 

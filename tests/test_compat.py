@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-EXPORTED = Path(__file__).parent / "data" / "exported"
+EXPORTED = Path(__file__).parent / "export" / "before_the_rooms"
 
 
 @pytest.mark.parametrize("script", sorted(EXPORTED.glob("*.py")), ids=lambda path: path.stem)

@@ -26,7 +26,7 @@ PAGE_SECONDS = 60
 MAX_HEIGHT = 2600
 """Pixels; longer pages are cut there."""
 CHARTS = {"isoflop": "isoflop", "granularity": "measured_g", "dense_vs_moe": "gap"}
-"""The chart of a page that is pictured alone too, light: those of the README."""
+"""The chart of a page that is pictured alone too, light: those of docs/byte_models.md."""
 FREQUENT = 128
 """Colours of a picture that are kept exactly."""
 _STILL = """() => {

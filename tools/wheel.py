@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.environment import ROOT
+from tools.environment import ROOT, pip
 
 WHEEL = ROOT / "build" / "wheel"
 PATIENCE = 120
@@ -56,7 +56,7 @@ def main() -> int:
 def build() -> Path:
     """The wheel of this checkout, built anew."""
     shutil.rmtree(WHEEL, ignore_errors=True)
-    run(sys.executable, "-m", "pip", "wheel", "-q", "--disable-pip-version-check", "--no-deps", "-w", WHEEL, ROOT)
+    run(*pip(), "wheel", "-q", "--disable-pip-version-check", "--no-deps", "-w", WHEEL, ROOT)
     (wheel,) = WHEEL.glob("lawlib-*.whl")
     return wheel
 

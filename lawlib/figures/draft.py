@@ -55,7 +55,7 @@ class Figure(go.Figure):
 
     written = ""
 
-    def __init__(self, parts: dict[str, Any]):
+    def __init__(self, parts: dict[str, Any]) -> None:
         self._parts = parts
 
     def __getattr__(self, name: str) -> Any:
@@ -75,7 +75,7 @@ class Figure(go.Figure):
 class Draft:
     """Collects traces and layout under plotly's names; `figure` makes the plotly Figure of them."""
 
-    def __init__(self, layout: dict[str, Any]):
+    def __init__(self, layout: dict[str, Any]) -> None:
         self._traces: list[dict] = []
         self._layout = layout
 

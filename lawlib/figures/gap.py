@@ -8,7 +8,8 @@ import pandas as pd
 from .. import numbers
 from .draft import Figure, scatter, split
 from .labels import End, name_ends
-from .layout import Style, band, figure, finish, follow, line, set_decades, split_line, unnamed, vertical
+from .layout import Style, band, figure, finish, line, set_decades, split_line, unnamed, vertical
+from .live_contract import Own, Slider, follow
 from .palette import expansion_color
 
 
@@ -21,12 +22,12 @@ def losses_figure(curves: pd.DataFrame, style: Style, budget: float, chosen: flo
     ends = [End(float(dense["flops"][-1]), float(dense["loss_dense"][-1]), "dense", style.dense)]
     for e, part in parts.items():
         color = style.accent if e == chosen else expansion_color(style, e)
-        sliders, own = (("e", "g"), {}) if e == chosen else (("g",), {"e": e})
+        sliders, own = _own(e, chosen)
         recipe = follow(*sliders, along="flops", y="loss", **own)
         fig.add_traces(unnamed(split_line(part["flops"], part["loss_moe"], part["inside"], color, f"E = {e:g}", meta=recipe)))
         ends.append(End(float(part["flops"][-1]), float(part["loss_moe"][-1]), f"E {e:g}", color, sliders))
     set_decades(fig, curves["flops"])
-    vertical(fig, budget, style, numbers.flops(budget), live="budget")
+    vertical(fig, budget, style, numbers.flops(budget), live=True)
     name_ends(fig, ends, style)
     return finish(fig)
 
@@ -45,7 +46,7 @@ def gap_figure(
             ok = np.isfinite(part["gap_high"])
             low, high = part["gap_low"][ok], part["gap_high"][ok]
             fig.add_traces(band(part["flops"][ok], low, high, color, interval, on=("e", "g")))
-        sliders, own = (("e", "g"), {}) if is_chosen else (("g",), {"e": e})
+        sliders, own = _own(e, chosen)
         recipe = follow(*sliders, along="flops", y="gap", **own)
         fig.add_traces(unnamed(split_line(part["flops"], part["gap"], part["inside"], color, f"E = {e:g}", meta=recipe)))
         ends.append(End(float(part["flops"][-1]), float(part["gap"][-1]), f"E {e:g}", color, sliders))
@@ -64,6 +65,11 @@ def gap_figure(
         )
     fig.add_hline(y=1, line={"color": style.muted, "width": 1, "dash": "dot"})
     set_decades(fig, curves["flops"])
-    vertical(fig, budget, style, numbers.flops(budget), live="budget")
+    vertical(fig, budget, style, numbers.flops(budget), live=True)
     name_ends(fig, ends, style)
     return finish(fig)
+
+
+def _own(e: float, chosen: float) -> tuple[tuple[Slider, ...], Own]:
+    """Returns the sliders that the curve of an E follows, and what it has of its own: the chosen one has the slider's E."""
+    return (("e", "g"), {}) if e == chosen else (("g",), {"e": e})

@@ -9,7 +9,8 @@ from .. import numbers
 from ..optimum import slice_labels
 from .draft import Figure, scatter, split
 from .labels import End, name_ends
-from .layout import Style, band, figure, finish, follow, line, vertical
+from .layout import Style, band, figure, finish, line, vertical
+from .live_contract import follow, hidden_by
 from .optimum import hover_data
 from .palette import ramp_colors
 
@@ -77,11 +78,11 @@ def best_figure(path: pd.DataFrame, switches: pd.DataFrame, style: Style, budget
             xanchor="right" if late else "left",
             yanchor="bottom" if late else "top",
             xshift=-6 if late else 6,
-            name="on e",
+            **hidden_by(("e",)),
         )
     fig.update_xaxes(range=[np.log10(low), np.log10(high)], dtick=2)
     fig.update_yaxes(range=[np.log10(path["granularity"].min()) - 0.1, np.log10(path["granularity"].max()) + 0.2])
-    vertical(fig, budget, style, numbers.flops(budget), top=False, live="budget")
+    vertical(fig, budget, style, numbers.flops(budget), top=False, live=True)
     return finish(fig)
 
 

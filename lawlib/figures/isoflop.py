@@ -8,7 +8,8 @@ import pandas as pd
 from .. import numbers
 from .draft import Draft, Figure, scatter, split
 from .labels import End, name_ends
-from .layout import Style, band, figure, finish, follow, split_line, unnamed
+from .layout import Style, band, figure, finish, split_line, unnamed
+from .live_contract import Own, Slider, follow
 from .optimum import marker, measured
 from .palette import fade, ramp_colors
 
@@ -62,8 +63,8 @@ def isoflop_figure(
 def _curve(fig: Draft, part: dict[str, np.ndarray], budget: float, style: Style, color: str, interval: str | None) -> None:
     """One budget's curve with its optimum; the chosen budget's, which has an interval, follows its slider."""
     chosen = interval is not None
-    sliders = ("budget", "e", "g") if chosen else ("e", "g")
-    own = {} if chosen else {"budget": budget}
+    sliders: tuple[Slider, ...] = ("budget", "e", "g") if chosen else ("e", "g")
+    own: Own = {} if chosen else {"budget": budget}
     name = f"{numbers.flops(budget)} FLOPs"
     x, y = part["n_active"], part["loss"]
     if interval is not None and "loss_low" in part:
@@ -87,5 +88,5 @@ def _end(part: dict[str, np.ndarray], budget: float, color: str, chosen: bool, c
     """The last point of a curve inside the plot, where its name is written."""
     loss = part["loss"]
     last = np.flatnonzero((loss <= ceiling) | part["optimal"])[-1]
-    sliders = ("budget", "e", "g") if chosen else ("e", "g")
+    sliders: tuple[Slider, ...] = ("budget", "e", "g") if chosen else ("e", "g")
     return End(float(part["n_active"][last]), min(float(loss[last]), ceiling), numbers.flops(budget), color, sliders)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .draft import Draft
+from .live_contract import Slider, hidden_by
 from .palette import Style, ink
 
 LINE_HEIGHT = 13
@@ -32,7 +33,7 @@ class End(NamedTuple):
     y: float
     text: str
     color: str
-    on: tuple[str, ...] = ()
+    on: tuple[Slider, ...] = ()
 
 
 def name_ends(fig: Draft, ends: Sequence[End], style: Style) -> None:
@@ -51,7 +52,7 @@ def name_ends(fig: Draft, ends: Sequence[End], style: Style) -> None:
             xshift=4,
             yshift=round(float(shift)),
             font={"size": 11, "color": ink(end.color, style)},
-            **({"name": "on " + " ".join(end.on)} if end.on else {}),
+            **hidden_by(end.on),
         )
 
 

@@ -2,10 +2,7 @@
 
 Points are measured, lines fitted, dashes extrapolated or published beyond their data, bands intervals.
 
-A trace that follows the sliders carries a recipe, plain data in its `meta`, from which the page redraws it while they move:
-`on`, the sliders it depends on ("budget", "e", "g"); `along`, what its x is ("flops", "n_active", "granularity"); `y`, the
-quantity there; `mark`, the two quantities of a point. Values of its own instead of a slider's: `budget` (of marks also several),
-`e`, `g` ("best" for the best), `times`, a multiple of the budget. A recipe of `on` alone hides what only the server can draw, bands first.
+A trace that follows the sliders carries a recipe in its `meta`: see `live_contract`.
 """
 
 from __future__ import annotations
@@ -13,8 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .draft import Draft, Figure, Trace, scatter
+from .live_contract import BUDGET_LINE, Slider, follow
 from .palette import Style, fade, ink
 
 LEGEND_WIDTH = 420
@@ -85,12 +84,7 @@ def _scale(title: str, log: bool) -> dict:
     }
 
 
-def follow(*sliders: str, **recipe: Any) -> dict[str, Any]:
-    """Returns the recipe of a trace that follows these sliders, as its `meta`: see the head of this module."""
-    return {"live": {"on": list(sliders)} | recipe}
-
-
-def band(x: Any, low: Any, high: Any, color: str, name: str, group: str = "", on: tuple[str, ...] = ()) -> list[Trace]:
+def band(x: Any, low: Any, high: Any, color: str, name: str, group: str = "", on: tuple[Slider, ...] = ()) -> list[Trace]:
     """Returns an interval as a filled area: two traces, one legend entry. on: the sliders that move it."""
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "legendgroup": group or name}
     edge |= {"meta": follow(*on)} if on else {}
@@ -100,15 +94,15 @@ def band(x: Any, low: Any, high: Any, color: str, name: str, group: str = "", on
     ]
 
 
-def line(x: Any, y: Any, color: str, name: str, dash: str = "solid", shape: str = "linear", **options) -> Trace:
+def line(x: Any, y: Any, color: str, name: str, dash: str = "solid", shape: str = "linear", **options: Any) -> Trace:
     """A fitted line; dashed where it extrapolates."""
     look = {"color": color, "width": 2, "dash": dash, "shape": shape}
     return scatter(x=x, y=y, mode="lines", name=name, line=look, **options)
 
 
-def split_line(x, y, inside, color: str, name: str, **options) -> list[Trace]:
+def split_line(x: ArrayLike, y: ArrayLike, inside: ArrayLike, color: str, name: str, **options: Any) -> list[Trace]:
     """A line that is solid where `inside` (bool, shape of x) and dashed outside, one legend entry."""
-    x, y, inside = np.asarray(x), np.asarray(y, dtype=float), np.asarray(inside)
+    x, y, inside = np.asarray(x), np.asarray(y, dtype=float), np.asarray(inside, dtype=bool)
     if inside.all() or not inside.any():
         return [line(x, y, color, name, "solid" if inside.all() else "dash", legendgroup=name, **options)]
     rest: dict[str, Any] = (
@@ -169,9 +163,9 @@ def set_decades(fig: Draft, values: Any) -> None:
     fig.update_xaxes(dtick="D2" if decades < 2 else max(1, int(np.ceil(decades / 6))))
 
 
-def vertical(fig: Draft, x: float, style: Style, text: str, top: bool = True, live: str = "") -> None:
-    """A thin marker line at x with its words at the top, or at the bottom. live: the slider whose value it marks."""
-    names = {"name": f"live {live}"} if live else {}
+def vertical(fig: Draft, x: float, style: Style, text: str, top: bool = True, live: bool = False) -> None:
+    """A thin marker line at x with its words at the top, or at the bottom. live: whether it marks the budget and follows its slider."""
+    names = {"name": BUDGET_LINE} if live else {}
     fig.add_vline(x=x, line={"color": style.accent, "width": 1, "dash": "dot"}, **names)
     at = np.log10(x) if fig.log_x else x
     fig.add_annotation(

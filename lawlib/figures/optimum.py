@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from .. import numbers
 from .draft import Figure, Trace, scatter
-from .layout import Style, band, figure, finish, follow, line, set_decades, split_line, vertical
+from .layout import Style, band, figure, finish, line, set_decades, split_line, vertical
+from .live_contract import follow
 from .palette import law_color
 
 HOVER = (
@@ -43,7 +45,7 @@ def escape(text: object) -> str:
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def measured(runs: pd.DataFrame, x: str, style: Style, name: str = "runs", **marker) -> Trace:
+def measured(runs: pd.DataFrame, x: str, style: Style, name: str = "runs", **marker: Any) -> Trace:
     """Returns the runs as points: loss against the column `x`."""
     look = {"color": style.measured, "size": 7, "line": {"width": 1, "color": style.page}} | marker
     return scatter(
@@ -69,7 +71,7 @@ def loss_frontier(path: pd.DataFrame, runs: pd.DataFrame | None, style: Style, b
         )
     )
     set_decades(fig, path["flops"])
-    vertical(fig, budget, style, numbers.flops(budget), live="budget")
+    vertical(fig, budget, style, numbers.flops(budget), live=True)
     return finish(fig)
 
 
@@ -78,7 +80,7 @@ def allocation(
     chosen: str,
     style: Style,
     budget: float,
-    column: str = "n_active",
+    column: Literal["n_active", "tokens", "tokens_per_parameter"] = "n_active",
     interval: str = "",
     optima: pd.DataFrame | None = None,
 ) -> Figure:
@@ -108,11 +110,11 @@ def allocation(
         y = {"n_active": good["n_opt"], "tokens": good["tokens_opt"], "tokens_per_parameter": ratio}[column]
         look = {"color": style.measured, "size": 8, "line": {"width": 1, "color": style.page}}
         fig.add_trace(scatter(x=good["flops"], y=y, mode="markers", name="isoFLOP vertices (approach 2)", marker=look))
-    vertical(fig, budget, style, numbers.flops(budget), live="budget")
+    vertical(fig, budget, style, numbers.flops(budget), live=True)
     return finish(fig)
 
 
-def marker(x: float, y: float, style: Style, text: str, **options) -> Trace:
+def marker(x: float, y: float, style: Style, text: str, **options: Any) -> Trace:
     """Returns the optimum as a diamond with its words beside it."""
     return scatter(
         x=[x],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ def backtest(
     n_resamples: int = 200,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
-    **options,
+    **options: Any,
 ) -> Backtest:
     """Fits every law to the runs with C <= cut (training FLOPs) and returns how well each predicts those above.
 

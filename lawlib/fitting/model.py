@@ -20,7 +20,7 @@ class Model:
         expansion: E `(n_runs,)` when the shapes of Ehat are fitted too (then two more parameters: ln q, ln E_max).
     """
 
-    def __init__(self, law: Law, x: dict[str, Array], log_loss: Array, expansion: Array | None = None):
+    def __init__(self, law: Law, x: dict[str, Array], log_loss: Array, expansion: Array | None = None) -> None:
         self.log_loss = log_loss
         self.n_runs, self.n_terms, self.n_linear = len(log_loss), len(law.terms), len(law.linear)
         self.expansion, self.x = expansion, x
@@ -161,7 +161,7 @@ class Scale:
     product without it; Yun's law has not, so it is scaled only). low, high: the runs of lowest and highest E.
     """
 
-    def __init__(self, law: Law, low: int, high: int):
+    def __init__(self, law: Law, low: int, high: int) -> None:
         self.low, self.high = low, high
         rows: dict[tuple, int] = {}
         for e in law.entries:

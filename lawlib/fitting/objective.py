@@ -24,7 +24,7 @@ class Objective:
     name: str = "huber"
     delta: float = 1e-3
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.name not in OBJECTIVES:
             raise ValueError(f"There is no objective {self.name!r}; known are {', '.join(OBJECTIVES)}.")
         if not self.delta > 0:

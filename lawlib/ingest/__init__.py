@@ -10,7 +10,7 @@ assumption is a rule in `derivations` or a sentence in `notes`, and a correction
 
 from . import guarded
 from .assembly import Import, Suggestion, build
-from .core import QUANTITIES, UNITS, Mapping, RowProblem, Scrubbed, Source, Table, mapping_table, signature
+from .core import QUANTITIES, UNITS, Mapping, RowProblem, Scrubbed, Source, Table, default_unit, mapping_table, signature
 from .detection import Applied, apply_preset, detect
 from .evaluations import Evaluations, read_evaluations
 from .many import open_files, open_table
@@ -32,6 +32,7 @@ __all__ = [
     "Table",
     "apply_preset",
     "build",
+    "default_unit",
     "detect",
     "guarded",
     "mapping_table",

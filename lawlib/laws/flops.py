@@ -34,7 +34,7 @@ class FlopsRule:
     measured: tuple[tuple[float, float], ...] = ()
     rms: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.name not in RULES:
             raise ValueError(f"There is no FLOPs rule {self.name!r}; known are {', '.join(RULES)}.")
 

@@ -36,7 +36,7 @@ class Balance:
     ndim: axes of u beside the samples'. Terms with equal exponents are merged; constant terms are kept as one offset without slopes.
     """
 
-    def __init__(self, law: FittedLaw, e: Array, g: Array, ndim: int):
+    def __init__(self, law: FittedLaw, e: Array, g: Array, ndim: int) -> None:
         const, slope_n, slope_d = affine_in_active(law, e, g, ndim)
         moving, still = law.law.bundles
         firsts = [terms[0] for terms in moving]

@@ -36,7 +36,7 @@ def checked(law: FittedLaw) -> list[str]:
     return [q for q in (*sizes, "granularity", "expansion", "tokens_per_parameter") if q in law.ranges]
 
 
-def within(law: FittedLaw, **quantities) -> np.ndarray:
+def within(law: FittedLaw, **quantities: ArrayLike) -> np.ndarray:
     """Whether all these quantities (by their column, arrays that broadcast) lie within the law's data."""
     good = np.asarray(bool(checked(law)))
     for name, values in quantities.items():

@@ -7,7 +7,7 @@
     planner.suggest_runs(fit, flops=1e21, quantity=lambda law: lawlib.compute_optimal(law, 1e23).n_active)
 
 `limits` and `training` say what a plan must keep to, `options` which E and G it may choose from, `recipe` how a law's N becomes a
-shape, `continuous` and `configuration` find the optimum and the whole numbers round it, `plan` puts them together, `conflict` says
+shape, `continuous` and `configuration` find the optimum and the whole numbers round it, `plans` puts them together, `conflicts` says
 why there is none. `next_runs` has the experiments to choose from, `design` chooses.
 """
 

@@ -29,7 +29,7 @@ MAX_PASSES = 30
 class Design:
     """The linearised fit, in coordinates where the parameters have unit information."""
 
-    def __init__(self, fit: Fit):
+    def __init__(self, fit: Fit) -> None:
         if not isinstance(fit, Fit):
             raise ValueError(f"{fit.name} is a published law without runs: next runs need a fit to runs of your own.")
         self.fit = fit

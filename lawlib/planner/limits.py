@@ -70,7 +70,7 @@ class Limits:
     expansions: tuple[float, ...] = ()
     granularities: tuple[float, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("flops", "tokens", "loss"):
             if not np.all(np.asarray(getattr(self, name)) > 0):
                 raise ValueError(f"{name} must be positive; got {getattr(self, name)}.")

@@ -88,7 +88,7 @@ class Experiments:
         granularity: float | None = None,
         max_flops: float | None = None,
         options: pd.DataFrame | None = None,
-    ):
+    ) -> None:
         self.design, self.flops = Design(fit), flops
         self.grid = isoflop_grid(fit, flops, expansion, granularity)
         largest = float(self.grid["flops"].max()) if max_flops is None else min(max_flops, flops)

@@ -97,7 +97,7 @@ class Recipe:
         )
 
 
-def recipe_of(law: FittedLaw, **choices) -> Recipe:
+def recipe_of(law: FittedLaw, **choices: Any) -> Recipe:
     """Returns the recipe that goes with a law; `choices` replace what it leaves open.
 
     Feed-forward and attention share the parameters of a block as the law's own relation of N_total to E says; where the

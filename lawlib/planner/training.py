@@ -32,7 +32,7 @@ class Cluster:
     micro_tokens: float = 4096.0
     recompute: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 < self.mfu <= 1:
             raise ValueError(f"The utilisation (MFU) is a share between 0 and 1; got {self.mfu:g}.")
         if self.n_gpus < 1:

@@ -6,7 +6,7 @@
     serving.bounded_loss(law, 1e22, serving.EXPANSIONS, reference=4)    # Algorithm 1 of Yun 2024
     serving.bounded_cost(law, 1e22, serving.EXPANSIONS, 4, server.price(law))  # Algorithm 2
 
-`hardware` (data sheets) and `memory` (weights, KV cache) are what everything else stands on; `roofline` gives times, `cost`
+`hardware` (data sheets) and `memory` (weights, KV cache) are what everything else is computed from; `roofline` gives times, `cost`
 throughput and the cheapest number of GPUs, `sizes` the shapes behind a law's N.
 """
 

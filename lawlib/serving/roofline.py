@@ -34,7 +34,7 @@ class Machine:
     compute: float = 1.0
     bandwidth: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.gpu.flops(self.precision)
         for name in ("usable", "compute", "bandwidth"):
             if not 0 < getattr(self, name) <= 1:

@@ -17,12 +17,14 @@ MAX_NAME = 120
 class Named:
     """A table of the workspace whose rows have a name each.
 
-    columns: as stored, `name` first and `created` last. noun: what a row is called. since: the schema with
+    columns: as stored, `name` first and `created` last. called, article, noun: how sentences speak of a row. since: the schema with
     the table: a read-only workspace of an earlier program has none, and none saved. order: how rows are sorted.
     """
 
     table: str
     columns: tuple[str, ...]
+    called: str
+    article: str
     noun: str
     since: int
     order: str
@@ -37,16 +39,16 @@ class Named:
         """Saves `values` under a name. Raises ValueError for a wrong name, StoreError where it is taken and not replaced."""
         name = " ".join(name.split())
         if not 1 <= len(name) <= MAX_NAME:
-            raise ValueError(f"A {self.noun} needs a name of 1 to {MAX_NAME} characters; this one has {len(name)}.")
+            raise ValueError(f"{self.called} needs a name of 1 to {MAX_NAME} characters; this one has {len(name)}.")
         row = [name, *values, now()]
 
         def change(cursor: duckdb.DuckDBPyConnection) -> None:
             if replace:
                 cursor.execute(f"delete from workspace.{self.table} where name = ?", [name])
             elif cursor.execute(f"select 1 from workspace.{self.table} where name = ?", [name]).fetchall():
-                noun = self.noun.split()[-1]
-                article = "an" if noun[0] in "aeiou" else "a"
-                raise StoreError(f'There is {article} {noun} "{name}" already. Choose another name, or delete that one first.')
+                raise StoreError(
+                    f'There is {self.article} {self.noun} "{name}" already. Choose another name, or delete that one first.'
+                )
             cursor.execute(f"insert into workspace.{self.table} values ({', '.join('?' * len(row))})", row)
 
         database.write(change, runs=False)
@@ -56,12 +58,18 @@ class Named:
 
         def change(cursor: duckdb.DuckDBPyConnection) -> None:
             if not cursor.execute(f"delete from workspace.{self.table} where name = ? returning name", [name]).fetchall():
-                raise StoreError(f'There is no {self.noun.split()[-1]} "{name}".')
+                raise StoreError(f'There is no {self.noun} "{name}".')
 
         database.write(change, runs=False)
 
 
 ANALYSES = Named(
-    "analyses", ("name", "page", "query", "summary", "created"), "saved analysis", since=2, order="created desc, rowid desc"
+    "analyses",
+    ("name", "page", "query", "summary", "created"),
+    "A saved analysis",
+    "an",
+    "analysis",
+    since=2,
+    order="created desc, rowid desc",
 )
-PRESETS = Named("presets", ("name", "mapping", "created"), "preset", since=5, order="lower(name), name")
+PRESETS = Named("presets", ("name", "mapping", "created"), "A preset", "a", "preset", since=5, order="lower(name), name")

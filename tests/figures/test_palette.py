@@ -1,4 +1,4 @@
-"""The colours: what they mean, that they can be told apart with any kind of sight, and that they stand out from the page."""
+"""The colours: their meaning, that they can be distinguished with any kind of colour vision, and their contrast with the page."""
 
 import re
 

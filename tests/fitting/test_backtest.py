@@ -1,4 +1,4 @@
-"""Fit below, judge above: planted laws are predicted without bias, Marin's runs are not."""
+"""Backtest: planted laws are predicted without bias, Marin's runs are not."""
 
 import numpy as np
 import pandas as pd

@@ -1,10 +1,11 @@
 """The house: which room may import which, no circles of imports, and no module hidden behind a function of its name.
 
-Imports count wherever they stand in a file: inside functions and under `TYPE_CHECKING` too.
+Imports count wherever they are in a file: inside functions and under `TYPE_CHECKING` too.
 """
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from functools import cache
@@ -208,3 +209,13 @@ def test_the_library_loads_without_streamlit():
     code = "import lawlib, sys; sys.exit('streamlit' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr or "lawlib imports streamlit"
+
+
+def test_architecture_md_shows_the_rooms_and_what_they_may_import():
+    shown = re.findall(
+        r"^\| `(lawlib|ui)/?([\w/]*)` \|.*\| (.*) \|$", (ROOT / "ARCHITECTURE.md").read_text("utf-8"), re.MULTILINE
+    )
+    tables = {"lawlib": LAWLIB, "ui": UI}
+    assert {
+        (package, place.replace("/", ".")): set(may.replace("–", "").replace(",", " ").split()) for package, place, may in shown
+    } == {(package, name): set(may.split()) for package, rooms in tables.items() for name, may in rooms.items()}

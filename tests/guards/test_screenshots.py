@@ -1,4 +1,4 @@
-"""The pictures of the pages: of every page there is, small, and where the README shows them."""
+"""The pictures of the pages: one for every page, small, and those that the README and docs show exist."""
 
 import io
 import re
@@ -25,10 +25,14 @@ def test_pictures_are_of_pages_that_exist_and_together_small():
     assert 0 < sum(p.stat().st_size for p in pictures) < 3_000_000
 
 
-def test_the_readme_s_pictures_are_there():
-    shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text("utf-8"))
-    assert shown
-    assert all((ROOT / path).is_file() for path in shown)
+def test_the_documents_pictures_are_there():
+    shown = [
+        document.parent / picture
+        for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+        for picture in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", document.read_text("utf-8"))
+    ]
+    assert {f"{name}-chart-light.png" for name in screenshots.CHARTS} < {path.name for path in shown}
+    assert all(path.is_file() for path in shown)
 
 
 def test_a_picture_of_few_colours_is_the_same_and_smaller():

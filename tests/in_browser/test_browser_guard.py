@@ -1,4 +1,4 @@
-"""The guard of the browser tests catches what it is there for, and the page's theme is the app's own."""
+"""The guard of the browser tests: it reports what it is meant to report, and the page's theme is the app's own."""
 
 import textwrap
 

@@ -1,4 +1,4 @@
-"""Files dropped on the Upload page of a real browser: read, told about, stored, shown on the other pages."""
+"""Files dropped on the Upload page of a real browser are read, explained, stored, and shown on the other pages."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""From a file to canonical runs: what is mapped to what, what is computed, what is left out and how that is said."""
+"""From a file to canonical runs: what is mapped to what, what is computed, what is left out and in which sentence."""
 
 import json
 import warnings

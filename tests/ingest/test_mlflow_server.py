@@ -1,4 +1,4 @@
-"""Runs of a live MLflow server: the table that its database gives, read in pages by MLflow's client, and every failure told."""
+"""Runs of a live MLflow server: the table that its database gives, read in pages by MLflow's client, and a sentence for every failure."""
 
 import copy
 import os

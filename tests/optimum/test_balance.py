@@ -1,4 +1,4 @@
-"""A law along a budget: its loss as the law itself says it, and derivatives as differences of it; the best size by search."""
+"""A law along a budget: its loss against the law's own, derivatives against finite differences, the best size against a search."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The compute for a loss: against the optimum it came from, whatever the start; what is out of reach; many samples in blocks."""
+"""The compute for a given loss: against the optimum it came from, from any start, out of reach, and for many samples in blocks."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The Runs page's ledger: marks counted and told, marked runs left out with the mark's reason, restarts made whole, curves compared."""
+"""Marks on the Runs page: counted and explained, marked runs left out with the mark's reason, restarts joined, curves compared."""
 
 import numpy as np
 import pandas as pd

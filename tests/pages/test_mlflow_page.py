@@ -1,4 +1,4 @@
-"""The MLflow panel of the Upload page: nothing before a click, runs imported like an upload, and every failure told."""
+"""The MLflow panel of the Upload page: nothing before a click, runs imported like an upload, a sentence for every failure."""
 
 import pytest
 

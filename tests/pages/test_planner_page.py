@@ -1,4 +1,4 @@
-"""The Planner page: limits in, one configuration out, what conflicts named, and the runs to do next."""
+"""The Planner page: limits in, one configuration out, conflicts named, and the runs to do next."""
 
 import json
 import re

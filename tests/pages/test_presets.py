@@ -1,4 +1,4 @@
-"""Presets of mappings: kept under a name, applied to files of other columns, and what such a file lacks is told."""
+"""Presets of mappings: saved under a name, applied to files of other columns, with a sentence on what such a file lacks."""
 
 import duckdb
 import pytest

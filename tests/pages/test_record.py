@@ -1,4 +1,4 @@
-"""What every page and the public library say today, held against what they said when it was recorded.
+"""Compares what every page and the public library return today with what they returned when it was recorded.
 
 `LAWLIB_RECORD=1 python -m pytest tests/pages/test_record.py -n 2 -rP` writes the record anew and prints what has changed in it.
 """

@@ -1,4 +1,4 @@
-"""The papers' figures: every judged row holds, and a coefficient that is wrong is told."""
+"""The papers' figures: every judged row holds, and a wrong coefficient is found."""
 
 from dataclasses import replace
 

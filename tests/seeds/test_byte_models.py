@@ -1,4 +1,4 @@
-"""The runs that this repository trained: complete, counted right, and with the noise they are said to have."""
+"""The runs that this repository trained: complete, counted correctly, and with the documented noise."""
 
 import json
 
@@ -19,7 +19,7 @@ def runs():
 
 
 def test_the_sweep_is_the_one_that_was_designed(runs):
-    """Two decades of compute, dense and E at G, and repeats: what the page and the README say of it."""
+    """Two decades of compute, dense and E at G, and repeats: what the page and docs/byte_models.md say of it."""
     dense, moe = runs[runs["arch"] == "dense"], runs[runs["arch"] == "moe"]
     assert len(runs) >= 200
     assert runs["name"].is_unique

@@ -26,6 +26,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -134,7 +135,7 @@ class Guard:
     problems: list[str] = field(default_factory=list)
     allowed: list[str] = field(default_factory=list)
     log_start: int = 0
-    listeners: dict[str, Callable] = field(default_factory=dict)
+    listeners: dict[Any, Callable[..., Any]] = field(default_factory=dict)
 
     def allow(self, pattern: str) -> None:
         self.allowed.append(pattern)

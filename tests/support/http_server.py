@@ -8,9 +8,19 @@ import pytest
 CONTENT = b"name,params,tokens,loss\n" + b"".join(b"run %d,%de6,2e9,3.%d\n" % (i, i + 1, i) for i in range(9)) * 4000
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """asked: the paths so far; quiet: set when those that wait may stop."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[str] = []
+        self.quiet = threading.Event()
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     """/runs.csv and the same in odd ways."""
 
+    server: Server
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
@@ -78,8 +88,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def file_server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.asked, server.quiet = [], threading.Event()
+    with Server() as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield server

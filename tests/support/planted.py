@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from lawlib.laws import FAMILIES
+
 
 def krajewski_total(n_active, expansion):
     """N_total = d² (8 E + 4) n = N_active (8 E + 4) / 12 (Krajewski 2024; a dense model is E = 1)."""
@@ -89,14 +91,14 @@ AXES = {"G": (1.0, 2.0, 4.0, 8.0, 16.0), "E": (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)}
 def grid(law, params=None, sizes=SIZES, tokens=TOKENS, granularities=None, expansions=None, noise=0.0, seed=0):
     """Returns a full factorial of runs that follow `law` (by name) with these parameters and log-normal noise."""
     params = PARAMS[law] if params is None else params
-    has_g = law in ("fine_grained", "joint_granular")
-    has_e = law in ("joint", "joint_granular", "routed", "inference_optimal", "sparsity")
+    form = FAMILIES[law]
+    has_g, has_e = "G" in form.variables, form.has_expansion
     g = granularities if granularities is not None else AXES["G"] if has_g else (1.0,)
     e = expansions if expansions is not None else AXES["E"] if has_e else (64.0,) if has_g else (1.0,)
     d = (130e9,) if law == "routed" and tokens is TOKENS else tokens
     n_active, D, G, E = (np.ravel(a) for a in np.meshgrid(sizes, d, np.array(g), np.array(e), indexing="ij"))
     total = n_active * E if law == "sparsity" else krajewski_total(n_active, E)
-    N = total if law in ("fine_grained", "sparsity") else n_active
+    N = total if form.count == "n_total" else n_active
     loss = PAPER[law](params, N, D, G, E) * np.exp(noise * np.random.default_rng(seed).normal(size=len(N)))
     return pd.DataFrame(
         {

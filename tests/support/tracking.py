@@ -15,9 +15,23 @@ import pytest
 ANSWERS = Path(__file__).parents[1] / "data" / "trackers" / "mlflow_answers.json"
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """answers: what it says, which a test may change; page: the most rows of one answer; asked: the questions so far."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers, self.page = json.loads(ANSWERS.read_text("utf-8")), 10**6
+        self.asked: list[tuple[str, dict]] = []
+        self.quiet = threading.Event()
+        self.address = f"http://127.0.0.1:{self.server_port}"
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     """The API below any path; a path named after a failure has that failure."""
 
+    server: Server
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
@@ -91,18 +105,14 @@ METHODS = {"experiments/search": search_experiments, "runs/search": search_runs,
 
 @pytest.fixture
 def tracking_server(monkeypatch):
-    """The server; `answers` can be changed, `page` is the most that one answer holds, `asked` the questions so far."""
+    """The server, with the client's own settings out of its way."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1,localhost")
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "MLFLOW_WORKSPACE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.answers, server.page = json.loads(ANSWERS.read_text("utf-8")), 10**6
-        server.asked, server.quiet = [], threading.Event()
-        server.daemon_threads = True
-        server.address = f"http://127.0.0.1:{server.server_port}"
+    with Server() as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield server

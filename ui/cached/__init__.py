@@ -1,6 +1,6 @@
 """Cached calls: runs, fits and intervals, each computed once and shared between sessions."""
 
-from .fits import N_RESAMPLES, UNITS, ensemble, fit, health, measured_gap, origin, progress, reasons, remember
+from .fits import N_RESAMPLES, UNITS, ensemble, fit, health, measured_gap, origin, progress, reasons, reasons_of, remember
 from .selections import (
     analyses,
     budgets,
@@ -12,9 +12,12 @@ from .selections import (
     fingerprint_of,
     own_runs,
     passing,
+    passing_of,
     runs,
+    runs_of,
     selected,
     selection,
+    selection_of,
     split_of,
     splits,
     store,
@@ -41,12 +44,16 @@ __all__ = [
     "origin",
     "own_runs",
     "passing",
+    "passing_of",
     "progress",
     "reasons",
+    "reasons_of",
     "remember",
     "runs",
+    "runs_of",
     "selected",
     "selection",
+    "selection_of",
     "split_of",
     "splits",
     "store",

@@ -12,6 +12,7 @@ import streamlit as st
 
 import lawlib
 from lawlib.export import Origin
+from lawlib.fitting import Fit
 from lawlib.optimum import GRANULARITIES, slice_labels
 from lawlib.runs import content_hashes
 
@@ -29,11 +30,12 @@ _MEMORY_LOCK = threading.Lock()
 
 def reasons() -> dict[str, str | None]:
     """Returns every family -> why the selection cannot identify it, None where it can."""
-    return _reasons(*selected())
+    return reasons_of(*selected())
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _reasons(dataset: str, version: int, chosen: tuple) -> dict[str, str | None]:
+def reasons_of(dataset: str, version: int, chosen: tuple) -> dict[str, str | None]:
+    """Returns `reasons` for any key of `selected`."""
     too_many, runs = too_many_of(dataset, version, chosen), selection_of(dataset, version, chosen)
     return {name: too_many or lawlib.why_not(runs, name) for name in lawlib.FAMILIES}
 
@@ -95,11 +97,10 @@ def origin(name: str, arch: str = "") -> Origin:
 
 def ensemble(law: lawlib.FittedLaw, seed: int = 0) -> lawlib.Ensemble | None:
     """Returns the law's bootstrap (fits) or print rounding (published), None where there is neither; shows its progress."""
-    if law.fit is None:
+    if not isinstance(law, Fit):
         return _rounding(law.name, seed)
 
     def make() -> lawlib.Ensemble:
-        assert law.fit is not None
         with progress(f"Bootstrap of {len(law.fit.runs)} runs") as report:
             groups = _groups(law.fit.runs, unit)
             samples = lawlib.bootstrap(law, N_RESAMPLES, seed, groups=groups, progress=report)
@@ -161,7 +162,7 @@ class progress:
     A click on any widget ends the run, and with it the work: the next report raises.
     """
 
-    def __init__(self, words: str):
+    def __init__(self, words: str) -> None:
         self.words = words
 
     def __enter__(self) -> Callable[[int, int], None]:
@@ -173,5 +174,5 @@ class progress:
 
         return report
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.place.empty()

@@ -74,7 +74,12 @@ def _runs(dataset: str, version: int) -> pd.DataFrame:
 
 def runs(dataset: str) -> pd.DataFrame:
     """Returns all runs of a data set, excluded ones too."""
-    return _all_runs(dataset, store().version, state.get("out")).copy(deep=False)
+    return runs_of(dataset, store().version, state.get("out"))
+
+
+def runs_of(dataset: str, version: int, out: tuple[str, ...] | None) -> pd.DataFrame:
+    """Returns `runs` where an address leaves these content hashes out; None: as the workspace marks them."""
+    return _all_runs(dataset, version, out).copy(deep=False)
 
 
 def _all_runs(dataset: str, version: int, out: tuple[str, ...] | None) -> pd.DataFrame:
@@ -210,9 +215,9 @@ def _splits(dataset: str, runs_version: int) -> list[str]:
     return store().splits(dataset)
 
 
-def split_of(runs: pd.DataFrame) -> str:
+def split_of(dataset: str, runs: pd.DataFrame) -> str:
     """Returns the split of the curves whose loss these runs report, else the first there is, "" without any."""
-    known = splits(state.get("dataset"))
+    known = splits(dataset)
     named = [n for n in runs["loss_name"].mode() if n in known]
     return (named or known or [""])[0]
 
@@ -243,7 +248,7 @@ def _extra_options(dataset: str, runs_version: int) -> dict[str, pd.Series]:
     return {str(c): values for c, values in extra_values(found).items() if 2 <= values.nunique() <= 20}
 
 
-def selected() -> tuple:
+def selected() -> tuple[str, int, tuple]:
     """Returns the key of the selection: data set, the store's version, filters."""
     return state.get("dataset"), store().version, chosen()
 

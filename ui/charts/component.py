@@ -6,10 +6,12 @@ import base64
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.components.v2 import component
 
 from lawlib import figures
 from lawlib.export import safe_csv
@@ -20,7 +22,7 @@ from ..session.markup import unmarked
 _FOLDER = Path(__file__).parents[1]
 _PLOTLY = Path(os.environ.get("LAWLIB_PLOTLY", _FOLDER.parent / "static" / "plotly.min.js"))
 """The drawing library, which the page loads from its own server; put there by tools/environment.py."""
-_CHART = st.components.v2.component(
+_CHART = component(
     "chart",
     html='<div class="chart-title"></div>'
     '<div class="chart" role="figure" tabindex="0" aria-description="Arrow keys move the axes, plus and minus zoom, 0 shows all."></div>',
@@ -34,7 +36,7 @@ def style() -> figures.Style:
     return figures.style(st.context.theme.type)
 
 
-def chart(fig: figures.Figure, key: str, title: str, table: pd.DataFrame | None = None, **options):
+def chart(fig: figures.Figure, key: str, title: str, table: pd.DataFrame | None = None, **options: Any) -> Any:
     """Shows a figure under its title; `table` is offered as CSV. Returns what st.plotly_chart returns where points can be chosen.
 
     Drawn by `js/chart.js`, which keeps zoom and legend when the figure changes. By st.plotly_chart, which draws it anew each
@@ -92,7 +94,7 @@ def _plain(value: object) -> object:
     """Converts numpy's numbers for JSON, floats as plotly's base64."""
     if isinstance(value, np.ndarray):
         if value.dtype == np.float64 and value.ndim == 1:
-            return {"dtype": "f8", "bdata": base64.b64encode(np.ascontiguousarray(value)).decode()}
+            return {"dtype": "f8", "bdata": base64.b64encode(np.ascontiguousarray(value).data).decode()}
         return value.tolist()
     if isinstance(value, np.generic):
         return value.item()

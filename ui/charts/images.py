@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import streamlit as st
+from streamlit.components.v2 import component
 
 from lawlib import figures
 
 WIDTH, HEIGHT, SCALE = 900, 520, 2
 """Pixels of a picture; a PNG has SCALE times as many."""
-_BUTTONS = st.components.v2.component(
+_BUTTONS = component(
     "chart_images",
     html="<div class='images'></div>",
     css="""

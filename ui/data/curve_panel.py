@@ -43,7 +43,7 @@ def curves(runs: pd.DataFrame, chosen: list[str], marks: pd.DataFrame) -> None:
         st.caption("These curves have neither steps nor tokens, FLOPs or hours.")
         return
     with columns[1]:
-        x = st.selectbox("Along", known, format_func=ALONG.get, key="curves_x")
+        x = st.selectbox("Along", known, format_func=ALONG.__getitem__, key="curves_x")
     with columns[2]:
         width = st.select_slider(
             "Smoothing, share of the curve", SMOOTH, format_func=lambda v: f"{v:.0%}" if v else "none", key="curves_smooth"
@@ -68,7 +68,7 @@ def curves(runs: pd.DataFrame, chosen: list[str], marks: pd.DataFrame) -> None:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _own_split(dataset: str, version: int, chosen: tuple) -> str:
-    return cached.split_of(cached.passing())
+    return cached.split_of(dataset, cached.passing_of(dataset, version, chosen))
 
 
 def _forecasts(points: pd.DataFrame, runs: pd.DataFrame, marks: pd.DataFrame) -> pd.DataFrame | None:

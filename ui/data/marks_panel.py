@@ -10,6 +10,7 @@ import streamlit as st
 
 import lawlib
 from lawlib import StoreError
+from lawlib.fitting import Fit
 from lawlib.runs import alike, among, find_restarts, run_marks, select, stitch
 
 from .. import cached
@@ -40,7 +41,7 @@ def _marks(dataset: str, version: int, chosen: tuple, _marked: pd.DataFrame) -> 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _marked(dataset: str, version: int, out: tuple | None, _found: pd.DataFrame, _ends: pd.DataFrame) -> pd.DataFrame:
-    runs = cached.runs(dataset)
+    runs = cached.runs_of(dataset, version, out)
     if len(_ends):
         _found = run_marks.with_restarts(_found, find_restarts(runs[among(runs["run_id"], _ends["run_id"])], _ends), runs)
     words = run_marks.texts(_found, runs)
@@ -64,7 +65,7 @@ def _kept(dataset: str, runs_version: int) -> list[tuple[pd.DataFrame, pd.DataFr
 def _look() -> tuple[pd.DataFrame, pd.DataFrame]:
     dataset, store = state.get("dataset"), cached.store()
     runs = cached.runs(dataset)
-    split = cached.split_of(runs)
+    split = cached.split_of(dataset, runs)
     if not split:
         return run_marks.reasons(runs, None, []), pd.DataFrame()
     able = alike(runs)["run_id"]
@@ -86,7 +87,7 @@ def summary(marked: pd.DataFrame) -> str:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _summary(dataset: str, version: int, chosen: tuple, _marked: pd.DataFrame) -> str:
-    counted = run_marks.counts(cached.passing(), _marked)
+    counted = run_marks.counts(cached.passing_of(dataset, version, chosen), _marked)
     if not counted:
         return ""
     words = ", ".join(f"{n:,} {plain(what)}" for what, n in counted.items())
@@ -99,7 +100,7 @@ def pulls(runs: pd.DataFrame) -> pd.Series | None:
         st.caption(f"What the optimum would be without each run is worked out for up to {MAX_PULLS:,} runs: filter them.")
         return None
     law = law_choice.resolved("D").law
-    if law.fit is None or "run_id" not in law.fit.runs:
+    if not isinstance(law, Fit) or "run_id" not in law.fit.runs:
         return None
     budget, expansion = chosen_budget(law), chosen_expansion(law)
 

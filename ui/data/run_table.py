@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,7 @@ def counted() -> str:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _counted(dataset: str, version: int, chosen: tuple) -> str:
-    runs = cached.passing()
+    runs = cached.passing_of(dataset, version, chosen)
     part = runs.loc[included(runs), ["flops", "n_active", "loss", "loss_name"]]
     words = f"**{len(part)} of {len(runs)} selected runs** count"
     spans = [_span(part["flops"], numbers.flops, " FLOPs"), _span(part["n_active"], numbers.count, " active parameters")]
@@ -94,17 +95,20 @@ def run_axes() -> tuple[str, str]:
     vary = [c for c in figures.AXES if c in varying] or ["flops"]
     colors = [c for c in url_fields.RUN_COLORS if c in varying] or ["arch"]
     left, right, _ = st.columns([2, 2, 3])
-    for field, words, options, place in (("x", "Across", vary, left), ("color", "Colour", colors, right)):
-        chosen = state.get(field) if state.get(field) in options else options[0]
+    x, color = (
+        state.get(field) if state.get(field) in options else options[0] for field, options in (("x", vary), ("color", colors))
+    )
+    for field, words, options, chosen, place in (("x", "Across", vary, x, left), ("color", "Colour", colors, color, right)):
+        names = {c: figures.AXES.get(c, c) for c in options}
         with place:
-            st.selectbox(words, options, format_func=lambda c: figures.AXES.get(c, c), **state.bound(field, chosen))
-    return tuple(state.get(f) if state.get(f) in o else o[0] for f, o in (("x", vary), ("color", colors)))
+            st.selectbox(words, options, format_func=names.__getitem__, **state.bound(field, chosen))
+    return x, color
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _varying(dataset: str, version: int, chosen: tuple) -> set[str]:
     """Returns the quantities that differ between runs which have them."""
-    runs = cached.passing()
+    runs = cached.passing_of(dataset, version, chosen)
     known = {c: runs[c].dropna() for c in (*figures.AXES, *url_fields.RUN_COLORS)}
     return {c for c, values in known.items() if len(values) and (values != values.iloc[0]).any()}
 
@@ -116,7 +120,7 @@ def runs_drawn(x: str) -> pd.DataFrame:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _drawn(dataset: str, version: int, chosen: tuple, x: str) -> pd.DataFrame:
-    return figures.drawn(cached.passing(), x)
+    return figures.drawn(cached.passing_of(dataset, version, chosen), x)
 
 
 def runs_title(runs: pd.DataFrame, x: str) -> str:
@@ -126,7 +130,7 @@ def runs_title(runs: pd.DataFrame, x: str) -> str:
     return "Loss of the runs" + (f", {most:,} of {n:,} drawn: only these can be chosen on the chart" if n > most else "")
 
 
-def run_table(runs: pd.DataFrame, event, marks: pd.DataFrame, pulls: pd.Series | None) -> list[str]:
+def run_table(runs: pd.DataFrame, event: Any, marks: pd.DataFrame, pulls: pd.Series | None) -> list[str]:
     """Shows the runs as a table with marks and their effect on the optimum; returns the ids chosen there or on the chart.
 
     marks: the runs that have one, in the same order.

@@ -10,6 +10,7 @@ import streamlit as st
 
 import lawlib
 from lawlib import numbers, planner
+from lawlib.fitting import Fit
 
 from .. import cached
 from ..explorer import Choice
@@ -26,14 +27,14 @@ SHARE = 0.1
 def next_runs(choice: Choice, found: planner.Plan) -> None:
     """Shows the compute to spend, the runs, and how much more certain they make the decision than a grid of the same cost."""
     law = choice.law
-    if law.fit is None:
+    if not isinstance(law, Fit):
         st.caption("A published law has no runs of its own to add to. Choose a law that is fitted to your runs.")
         return
     left, right, _ = st.columns([2, 2, 4])
     with left:
         number_input("FLOPs for experiments", "spend", numbers.flops, numbers.flops(_default(law)))
     with right:
-        st.selectbox("Make surer", list(AIMS), format_func=AIMS.get, **state.bound("aim", state.get("aim")))
+        st.selectbox("Make surer", list(AIMS), format_func=AIMS.__getitem__, **state.bound("aim", state.get("aim")))
     chosen = _chosen(law, found)
     if isinstance(chosen, str):
         st.warning(plain(chosen))
@@ -51,7 +52,7 @@ def next_runs(choice: Choice, found: planner.Plan) -> None:
     )
 
 
-def _chosen(law: lawlib.FittedLaw, found: planner.Plan) -> planner.NextRuns | str:
+def _chosen(law: Fit, found: planner.Plan) -> planner.NextRuns | str:
     """Returns the runs for the compute to spend, or the sentence that says why there are none; shared work is done once."""
     spend, aim, target = float(state.get("spend") or _default(law)), state.get("aim"), found.limits.flops
     e, g = (None if np.isnan(v) else float(v) for v in (found.best.expansion, found.best.granularity))
@@ -73,8 +74,7 @@ def _quantity(aim: str, target: float, e: float | None, g: float | None) -> Call
     return ask
 
 
-def _default(law: lawlib.FittedLaw) -> float:
-    assert law.fit is not None
+def _default(law: Fit) -> float:
     total = float(np.nansum(law.fit.runs["flops"])) if "flops" in law.fit.runs else np.nan
     return float(f"{SHARE * total:.2g}") if np.isfinite(total) and total > 0 else 1e19
 

@@ -29,7 +29,7 @@ def inputs(law: lawlib.FittedLaw) -> None:
         st.segmented_control(
             "Budget given as",
             list(ways),
-            format_func=ways.get,
+            format_func=ways.__getitem__,
             required=True,
             **state.bound("given", state.get("given")),
         )

@@ -32,11 +32,12 @@ def plan(choice: Choice) -> planner.Plan:
     vocabulary = serving_inputs.vocabulary(choice.law)
     known = {} if vocabulary is None else {"vocabulary": vocabulary}
     recipe = planner.recipe_of(choice.law, multiple=int(state.get("multiple")), **known)
+    samples = choice.samples
 
     def make() -> planner.Plan | str:
-        samples = choice.samples.first(N_SAMPLES) if choice.samples is not None else None
+        first = samples.first(N_SAMPLES) if samples is not None else None
         try:
-            return planner.plan(choice.law, limits, recipe, samples, sequence)
+            return planner.plan(choice.law, limits, recipe, first, sequence)
         except lawlib.OptimumError as error:
             return str(error)
 
@@ -219,7 +220,7 @@ def launchers(found: planner.Plan) -> None:
     with hub:
         if not found.best.dense:
             st.selectbox(
-                "Style", list(planner.STYLES), format_func=planner.STYLES.get, **state.bound("style", state.get("style"))
+                "Style", list(planner.STYLES), format_func=planner.STYLES.__getitem__, **state.bound("style", state.get("style"))
             )
         _file(planner.huggingface(found.best, state.get("style")), "config.json", "json", "hub")
     with titan:

@@ -32,9 +32,9 @@ def results(choice: Choice, point: Point, optimum: lawlib.Optimum) -> serving.An
     q = serving.Question(
         choice.law, server(choice.law), point.budget, point.expansion or 1.0, state.get("reference"), g, state.get("mfu")
     )
-    key = ("serving", q.server, q.budget, q.expansion, q.reference, g, q.utilisation, state.get("served"), state.get("unit"))
-    earlier = st.session_state.get(_ANSWER)
-    found = cached.remember(choice.law, key, lambda: serving.answer(q, state.get("served"), choice.samples, earlier))
+    served, samples, earlier = state.get("served"), choice.samples, st.session_state.get(_ANSWER)
+    key = ("serving", q.server, q.budget, q.expansion, q.reference, g, q.utilisation, served, state.get("unit"))
+    found = cached.remember(choice.law, key, lambda: serving.answer(q, served, samples, earlier))
     st.session_state[_ANSWER] = found
     on_page.serving(found, price())
     return found

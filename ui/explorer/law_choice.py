@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 import lawlib
-from lawlib.fitting import health
+from lawlib.fitting import Fit, health
 from lawlib.laws import COUNTS, MARKS, interval_words
 from lawlib.runs import included
 
@@ -56,14 +56,15 @@ def label(name: str) -> str:
 
 def options(need: str) -> tuple[list[str], dict[str, str], list[str]]:
     """Returns (families the selection identifies, why the others are not offered, published laws) that have what is needed."""
-    return _options(cached.selected(), need, cached.selection(), cached.reasons())
+    return _options(*cached.selected(), need)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _options(selected: tuple, need: str, _runs: pd.DataFrame, _reasons: dict[str, str | None]) -> tuple:
+def _options(dataset: str, version: int, chosen: tuple, need: str) -> tuple[list[str], dict[str, str], list[str]]:
+    key = (dataset, version, chosen)
     families = {name: law for name, law in lawlib.FAMILIES.items() if all(has(law, n) for n in need)}
-    reasons = {name: why for name, why in _reasons.items() if name in families}
-    fits = [name for name in _by_preference(_runs) if name in families and reasons[name] is None]
+    reasons = {name: why for name, why in cached.reasons_of(*key).items() if name in families}
+    fits = [name for name in _by_preference(cached.selection_of(*key)) if name in families and reasons[name] is None]
     printed = [n for n in lawlib.published_names() if n not in _HIDDEN]
     printed = [n for n in printed if all(has(lawlib.published(n), x) for x in need)]  # type: ignore[arg-type]
     return fits, {n: why for n, why in reasons.items() if why}, printed
@@ -78,8 +79,8 @@ def _by_preference(runs: pd.DataFrame) -> list[str]:
         (False, True): "fine_grained",
         (False, False): "chinchilla",
     }[varies["expansion"], varies["granularity"]]
-    rest = ["joint_granular", "joint", "fine_grained", "chinchilla", "routed", "inference_optimal", "sparsity"]
-    return [first, *(name for name in rest if name != first)]
+    next_ones = ("joint_granular", "joint", "fine_grained", "chinchilla")
+    return list(dict.fromkeys((first, *next_ones, *lawlib.FAMILIES)))
 
 
 def resolved(need: str = "", field: str = "law") -> Choice:
@@ -171,21 +172,23 @@ def missing(need: str) -> str:
 
 def _fit_options() -> None:
     words = {"huber": "Huber on ln L", "squared_log": "squared error on ln L", "squared": "squared error on L"}
-    st.selectbox("Objective", list(words), format_func=words.get, **state.bound("objective", state.get("objective")))
+    st.selectbox("Objective", list(words), format_func=words.__getitem__, **state.bound("objective", state.get("objective")))
     if state.get("objective") == "huber":
         deltas = sorted({1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, state.get("delta")})
         st.selectbox("Huber delta", deltas, format_func=lambda v: f"{v:g}", **state.bound("delta", state.get("delta")))
     words = {"equal": "equal", "compute": "by compute", "seed_variance": "by seed variance"}
-    st.selectbox("Weights of the runs", list(words), format_func=words.get, **state.bound("weights", state.get("weights")))
+    st.selectbox(
+        "Weights of the runs", list(words), format_func=words.__getitem__, **state.bound("weights", state.get("weights"))
+    )
     st.selectbox(
         "Bootstrap draws",
         list(cached.UNITS),
-        format_func=cached.UNITS.get,
+        format_func=cached.UNITS.__getitem__,
         help="What is drawn with replacement for the intervals: whole slices or sizes where their runs share an error.",
         **state.bound("unit", state.get("unit")),
     )
     rules = {"": "as the runs' own FLOPs", "6ND": "6·N_active·D", "krajewski": "Krajewski's, with router"}
-    st.selectbox("FLOPs rule", list(rules), format_func=rules.get, **state.bound("rule", state.get("rule")))
+    st.selectbox("FLOPs rule", list(rules), format_func=rules.__getitem__, **state.bound("rule", state.get("rule")))
 
 
 def facts(law: lawlib.FittedLaw) -> str:
@@ -194,7 +197,7 @@ def facts(law: lawlib.FittedLaw) -> str:
     if law.source is not None:
         mark = MARKS[law.source.mark]
         return f"{law.source.citation} ({mark}) · {n} · {law.flops_rule.sentence}"
-    assert law.fit is not None
+    assert isinstance(law, Fit)
     kind = cached.datasets().set_index("dataset")["kind"].get(state.get("dataset"))
     label = "SIMULATED runs: " if kind == "simulated" else ""
     found = cached.remember(law, ("missed",), lambda: health.missed(law))

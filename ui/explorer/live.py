@@ -6,33 +6,34 @@ JavaScript (js/live.js) the numbers alone, as intervals take all refits.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
+from streamlit.components.v2 import component
 
 import lawlib
 from lawlib import numbers
+from lawlib.figures import live_contract
 from lawlib.optimum import portable
 
 from ..session import on_page
 from .words import bracket
 
 _JS = Path(__file__).parents[1] / "js"
-_FIELD = re.compile(r"\{(\w+):(\w+)(~?)\}")
 
 
 def _script() -> str:
-    """Returns the three JavaScript files as one module."""
-    return "\n".join((_JS / name).read_text("utf-8").replace("export const", "const").replace("export function", "function")
-                     for name in ("law.js", "numbers.js")) + (_JS / "live.js").read_text("utf-8")  # fmt: skip
+    """Returns the contract's constants and the three JavaScript files as one module."""
+    constants = f"const CONTRACT = {json.dumps(live_contract.constants())};"
+    parts = ((_JS / name).read_text("utf-8").replace("export const", "const").replace("export function", "function")
+             for name in ("law.js", "numbers.js"))  # fmt: skip
+    return "\n".join((constants, *parts, (_JS / "live.js").read_text("utf-8")))
 
 
-_LIVE = st.components.v2.component(
-    "live", html='<p class="live-answer" aria-hidden="true"></p>', js=_script(), isolate_styles=False
-)
+_LIVE = component("live", html='<p class="live-answer" aria-hidden="true"></p>', js=_script(), isolate_styles=False)
 
 
 def quantities(optimum: lawlib.Optimum, **more: float) -> dict[str, Any]:
@@ -42,7 +43,11 @@ def quantities(optimum: lawlib.Optimum, **more: float) -> dict[str, Any]:
 
 
 def filled(template: str, values: Mapping[str, Any], intervals: Mapping[Any, Any]) -> str:
-    """Returns the sentence with its numbers, and with the intervals whose ends `intervals` has as `quantity_low` and `quantity_high`."""
+    """Returns the sentence with its numbers, and with the intervals whose ends `intervals` has as `quantity_low` and `quantity_high`.
+
+    Raises ValueError for a template that the page could not follow.
+    """
+    live_contract.check_template(template)
 
     def write(match: re.Match) -> str:
         name, writer, interval = match.groups()
@@ -50,11 +55,15 @@ def filled(template: str, values: Mapping[str, Any], intervals: Mapping[Any, Any
             return bracket(intervals, name, numbers.WRITE[writer])
         return numbers.WRITE[writer](values[name])
 
-    return _FIELD.sub(write, template)
+    return live_contract.FIELD.sub(write, template)
 
 
 def explorer(template: str) -> None:
-    """Makes the page's charts, and this sentence, follow the sliders while they move; for the laws and sliders of this run."""
+    """Makes the page's charts, and this sentence, follow the sliders while they move; for the laws and sliders of this run.
+
+    Raises ValueError for a template that the page could not follow.
+    """
+    live_contract.check_template(template)
     shown = on_page.now()
     if not shown.sliders or not shown.laws or shown.point is None:
         return

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 import lawlib
-from lawlib.fitting import WEAK, gap_error
+from lawlib.fitting import WEAK, Fit, gap_error
 from lawlib.laws import interval_words
 from lawlib.numerics.percentiles import central
 from lawlib.optimum import slice_budgets, tables
@@ -34,11 +34,12 @@ def optimum(law: lawlib.FittedLaw, point: Point) -> lawlib.Optimum:
 def path(choice: Choice, point: Point, budgets: list[float] | None = None, best_granularity: bool = False) -> pd.DataFrame:
     """Returns the optimum along the slider's range of budgets (or at `budgets`), with the law's intervals."""
     g = None if best_granularity else point.granularity
+    law, samples = choice.law, choice.samples
     if budgets is not None:
-        return tables.optimal_path(choice.law, budgets, point.expansion, g, choice.samples)
-    values = _budgets(choice.law)
+        return tables.optimal_path(law, budgets, point.expansion, g, samples)
+    values = _budgets(law)
     key = ("path", values[0], values[-1], point.expansion, g, state.get("unit"))
-    return cached.remember(choice.law, key, lambda: tables.optimal_path(choice.law, values, point.expansion, g, choice.samples))
+    return cached.remember(law, key, lambda: tables.optimal_path(law, values, point.expansion, g, samples))
 
 
 def _budgets(law: lawlib.FittedLaw, per_decade: int = PER_DECADE) -> np.ndarray:
@@ -170,15 +171,16 @@ def isoflop_optima(law: lawlib.FittedLaw, own: pd.DataFrame | None) -> lawlib.Is
 
 def envelope_optima(law: lawlib.FittedLaw, own: pd.DataFrame) -> lawlib.IsoflopOptima | None:
     """Returns approach 1 on these runs, along their training curves where there are any."""
+    dataset = state.get("dataset")
 
     def make() -> lawlib.IsoflopOptima | None:
-        names, store, dataset = own["loss_name"].mode(), cached.store(), state.get("dataset")
+        names, store = own["loss_name"].mode(), cached.store()
         split = names.iloc[0] if len(names) else ""
         has_curves = split in store.splits(dataset)
         curves = store.curves(dataset, own["run_id"].tolist(), split=split, max_points=200) if has_curves else None
         return lawlib.envelope_optima(own, curves)
 
-    return cached.remember(law, ("approach 1", tuple(own["run_id"])), make)
+    return cached.remember(law, ("approach 1", dataset, tuple(own["run_id"])), make)
 
 
 def decades(law: lawlib.FittedLaw, budget: float) -> list[float]:
@@ -211,10 +213,11 @@ class LawPair:
 
     def unknown(self, point: Point) -> str:
         """Returns a warning where the runs do not identify the gap, "" elsewhere."""
-        if self.moe.fit is None or self.dense.fit is None:
+        moe, dense = self.moe, self.dense
+        if not isinstance(moe, Fit) or not isinstance(dense, Fit):
             return ""
-        key = ("gap error", point.budget, point.expansion, point.granularity, id(self.dense))
-        error = cached.remember(self.moe, key, lambda: gap_error(self.moe, self.dense, *_arguments(point)))
+        key = ("gap error", point.budget, point.expansion, point.granularity, id(dense))
+        error = cached.remember(moe, key, lambda: gap_error(moe, dense, *_arguments(point)))
         if error <= WEAK:
             return ""
         return (
@@ -238,19 +241,27 @@ def gaps(pair: LawPair, point: Point, budgets: list[float] | None = None) -> pd.
         high = pair.moe.ranges.get("expansion", (1, 32))[1]
         ladder |= {float(2**k) for k in range(1, 7) if 2**k <= max(high, 4)}
     if budgets is not None:
-        return _gap(pair, point.expansion, point.granularity, np.asarray(budgets), banded=True)
-    values = _budgets(pair.moe, 4)
+        return _gap(pair.moe, pair.dense, point.expansion, point.granularity, np.asarray(budgets), pair.samples)
+    moe, dense, g, values = pair.moe, pair.dense, point.granularity, _budgets(pair.moe, 4)
     curves = []
     for e in sorted(ladder):
         banded = e == point.expansion
-        key = ("gap", e, point.granularity, values[0], values[-1], banded, id(pair.dense), state.get("unit"))
-        curves.append(cached.remember(pair.moe, key, lambda e=e, b=banded: _gap(pair, e, point.granularity, values, b)))
+        key = ("gap", e, g, values[0], values[-1], banded, id(dense), state.get("unit"))
+        of = pair.samples if banded else None
+        curves.append(cached.remember(moe, key, lambda e=e, of=of: _gap(moe, dense, e, g, values, of)))
     return pd.concat(curves, ignore_index=True)
 
 
-def _gap(pair: LawPair, e: float, granularity: float | None, budgets: np.ndarray, banded: bool) -> pd.DataFrame:
-    samples = {e: pair.samples} if banded and pair.samples else None
-    return tables.gap_curves({e: (pair.moe, pair.dense)}, budgets, samples, granularity)
+def _gap(
+    moe: lawlib.FittedLaw,
+    dense: lawlib.FittedLaw,
+    e: float,
+    granularity: float | None,
+    budgets: np.ndarray,
+    both: tuple[lawlib.Ensemble, lawlib.Ensemble] | None,
+) -> pd.DataFrame:
+    """Returns the gaps at one E; both: refits of the two laws, for the interval."""
+    return tables.gap_curves({e: (moe, dense)}, budgets, {e: both} if both else None, granularity)
 
 
 def gain(choice: Choice, point: Point, coarse: float) -> Bounded:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
+from streamlit.components.v2 import component
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-_MENU = st.components.v2.component(
+_MENU = component(
     "menu", html="<span></span>", js=(Path(__file__).parents[1] / "js" / "menu.js").read_text("utf-8"), isolate_styles=False
 )
 

@@ -1,6 +1,7 @@
 // The live explorer: while a slider is dragged, curves, optimum and the sentence follow in the page, from the law as data.
 // The sliders are Streamlit's own; they send their value when they are let go, and the server then answers exactly.
-// Traces say how they follow in their `meta` (lawlib/figures/layout.py); law.js and numbers.js are put in front of this file.
+// What may follow, and how traces say so in their `meta`: lawlib/figures/live_contract.py. Put in front of this file: its constants
+// as CONTRACT, law.js, numbers.js.
 
 const SVG = "http://www.w3.org/2000/svg", FRAME = 5;  // ms of a frame that drawing may take
 const OF_SIZE = ["flops", "n_active", "granularity", "expansion"];  // what bounds a law along sizes, as in lawlib/optimum/tables.py
@@ -26,23 +27,22 @@ function model(law, c, e, g) {
   return live.models.get(key);
 }
 
-// A quantity of the sentence or of a curve at (c, e, g); `best_...` is of the best granularity.
-function quantity(name, { c, e, g }) {
-  const { law, dense } = live.data, best = () => model(law, c, e, null);
-  if (name.startsWith("best_")) return best()[name.slice(5)];
-  switch (name) {
-    case "excess": return model(law, c, e, g).loss - best().loss;
-    case "coarse_excess": return model(law, c, e, Math.min(...law.granularities)).loss - best().loss;
-    case "gain": return gain(law, c, e, Math.min(...law.granularities));
-    case "gap": return gap(law, dense, c, e, law.has_g ? g : null);
-    case "loss_dense": return model(dense, c, dense.has_e ? 1 : dense.expansion, dense.has_g ? 1 : null).loss;
-    case "n_exponent": return exponents(law, c, e, g)[0];
-    case "d_exponent": return exponents(law, c, e, g)[1];
-    case "router_share": return routerShare(law, model(law, c, e, g).u, expansionOf(law, e), g);
-    case "n_active_bare": return withoutEmbeddings(model(law, c, e, g).n_active);
-    default: return model(law, c, e, g)[name];
-  }
-}
+// The quantities of sentences and curves at (c, e, g), each by its name in the contract.
+const coarsest = (law) => Math.min(...law.granularities);
+const QUANTITIES = {
+  excess: (law, c, e, g) => model(law, c, e, g).loss - model(law, c, e, null).loss,
+  coarse_excess: (law, c, e) => model(law, c, e, coarsest(law)).loss - model(law, c, e, null).loss,
+  gain: (law, c, e) => gain(law, c, e, coarsest(law)),
+  gap: (law, c, e, g, dense) => gap(law, dense, c, e, law.has_g ? g : null),
+  loss_dense: (law, c, e, g, dense) => model(dense, c, dense.has_e ? 1 : dense.expansion, dense.has_g ? 1 : null).loss,
+  n_exponent: (law, c, e, g) => exponents(law, c, e, g)[0],
+  d_exponent: (law, c, e, g) => exponents(law, c, e, g)[1],
+  router_share: (law, c, e, g) => routerShare(law, model(law, c, e, g).u, expansionOf(law, e), g),
+  n_active_bare: (law, c, e, g) => withoutEmbeddings(model(law, c, e, g).n_active),
+};
+for (const name of CONTRACT.of_optimum) QUANTITIES[name] = (law, c, e, g) => model(law, c, e, g)[name];
+for (const name of CONTRACT.of_best) QUANTITIES[name] = (law, c, e) => model(law, c, e, null)[name.slice("best_".length)];
+const quantity = (name, { c, e, g }) => QUANTITIES[name](live.data.law, c, e, g, live.data.dense);
 
 // "At **{flops:flops} FLOPs** ...": text and strong elements, numbers filled in; intervals ({name:format~}) are the server's.
 function sentence(at) {
@@ -113,7 +113,7 @@ const moved = (at, sliders) => sliders.some((name) => at[name] !== live.data.poi
 function* follow(chart, at) {
   const layout = chart._fullLayout, bars = [...chart.querySelectorAll(".barlayer .trace")];
   for (const [i, shape] of (layout.shapes ?? []).entries()) {
-    if (shape.name !== "live budget") continue;
+    if (shape.name !== CONTRACT.budget_line) continue;
     const by = layout.xaxis.d2p(at.budget) - layout.xaxis.d2p(live.data.point.budget);
     const nodes = [chart.querySelector(`.shapelayer path[data-index="${i}"]`)];
     layout.annotations.forEach((a, k) => a.name === shape.name && nodes.push(chart.querySelector(`.annotation[data-index="${k}"]`)));
@@ -127,7 +127,7 @@ function* follow(chart, at) {
     }
   }
   (layout.annotations ?? []).forEach((a, k) => {
-    if (a.name?.startsWith("on ") && moved(at, a.name.slice(3).split(" "))) hide(chart, chart.querySelector(`.annotation[data-index="${k}"]`));
+    if (a.name?.startsWith(CONTRACT.hidden_by) && moved(at, a.name.slice(CONTRACT.hidden_by.length).split(" "))) hide(chart, chart.querySelector(`.annotation[data-index="${k}"]`));
   });
   for (const [i, trace] of chart._fullData.entries()) {
     const recipe = trace.meta?.live;
@@ -135,7 +135,7 @@ function* follow(chart, at) {
     const node = trace.type === "bar" ? bars[0] : chart.querySelector(`.scatterlayer .trace${trace.uid}`);
     hide(chart, node);
     if (trace.visible !== true) continue;
-    const point = { c: recipe.budget ?? at.budget * (recipe.times ?? 1), e: recipe.e ?? at.e, g: recipe.g === "best" ? null : recipe.g ?? at.g };
+    const point = { c: recipe.budget ?? at.budget * (recipe.times ?? 1), e: recipe.e ?? at.e, g: recipe.g === "best" ? null : at.g };
     if (recipe.mark) [point.c].flat().forEach((c, k) => mark(chart, `${i}_${k}`, trace, recipe, { ...point, c }, [trace.marker.color].flat()[k]));
     else if (trace.type === "bar") yield* barred(chart, i, trace, recipe, point, node);
     else if (recipe.y) yield* line(chart, i, trace, recipe, point);

@@ -64,7 +64,7 @@ def choose_sides() -> tuple[Side, Side]:
             st.selectbox(
                 words,
                 list(named),
-                format_func=named.get,
+                format_func=named.__getitem__,
                 **state.bound(field, chosen, lambda q, f=field: state.put(f, "" if q == here and f == "a" else q)),
             )
         sides.append((named[chosen], chosen))

@@ -7,6 +7,7 @@ import streamlit as st
 
 import lawlib
 from lawlib import numbers
+from lawlib.laws import PublishedLaw
 from lawlib.optimum import shared_rounding
 from lawlib.runs import included
 
@@ -51,11 +52,7 @@ def _choose_pair() -> tuple[LawPair, list[tuple[str, str]]]:
     with st.sidebar:
         st.selectbox("Laws", options, format_func=_label, **state.bound("law_e", chosen))
     if chosen in DENSE_OF:
-        moe, dense = law_choice.resolve(chosen), law_choice.resolve(DENSE_OF[chosen])
-        samples = None
-        if moe.source and moe.source.half_units:
-            samples = cached.remember(moe, ("shared", dense.name), lambda: shared_rounding(moe, dense, cached.N_RESAMPLES))
-        return LawPair(moe, dense, samples, notice), [(chosen, ""), (DENSE_OF[chosen], "")]
+        return _published_pair(chosen, DENSE_OF[chosen], notice), [(chosen, ""), (DENSE_OF[chosen], "")]
     if chosen == _PAIR:
         family = "fine_grained" if lawlib.why_not(counted[counted["arch"] == "moe"], "fine_grained") is None else "chinchilla"
         moe, dense = law_choice.resolve(family, "moe"), law_choice.resolve("chinchilla", "dense")
@@ -65,6 +62,16 @@ def _choose_pair() -> tuple[LawPair, list[tuple[str, str]]]:
     law = law_choice.resolve(chosen)
     samples = cached.ensemble(law)
     return LawPair(law, law, (samples, samples) if samples else None, notice), [(chosen, "")]
+
+
+def _published_pair(first: str, second: str, notice: str) -> LawPair:
+    moe, dense = lawlib.published(first), lawlib.published(second)
+    assert isinstance(moe, PublishedLaw)
+    assert isinstance(dense, PublishedLaw)
+    samples = None
+    if moe.source.half_units:
+        samples = cached.remember(moe, ("shared", dense.name), lambda: shared_rounding(moe, dense, cached.N_RESAMPLES))
+    return LawPair(moe, dense, samples, notice)
 
 
 def _pair_fits(runs: pd.DataFrame) -> bool:

@@ -8,7 +8,7 @@ import streamlit as st
 
 import lawlib
 from lawlib import numbers
-from lawlib.fitting import Backtest, verdicts
+from lawlib.fitting import Backtest, Fit, verdicts
 from lawlib.fitting.health import largest_budget
 from lawlib.runs import included
 
@@ -49,7 +49,7 @@ def health_card(findings: list[lawlib.Finding]) -> None:
             show(f"{plain(f.sentence)} *{plain(f.remedy)}*")
 
 
-def pull_table(law: lawlib.FittedLaw) -> None:
+def pull_table(law: Fit) -> None:
     """Shows the runs that move the optimum most when left out, at the largest compute of the data."""
     where = largest_budget(law)
     if where is None:
@@ -83,7 +83,7 @@ def axis_menu(runs: pd.DataFrame) -> str:
     words = {"flops": "compute", "n_active": "active size", "n_total": "total size", "tokens": "tokens"}
     options = [c for c in words if c in runs and runs[c].notna().all() and runs[c].nunique() > 1]
     return (
-        st.segmented_control("Residuals against", options, default=options[0], format_func=words.get, key="residual_axis")
+        st.segmented_control("Residuals against", options, default=options[0], format_func=words.__getitem__, key="residual_axis")
         or options[0]
     )
 
@@ -103,23 +103,23 @@ def backtest(law: lawlib.FittedLaw) -> Backtest | None:
     with left:
         st.select_slider("Fit up to, training FLOPs", steps, format_func=numbers.flops, **state.bound("cut", nearest))
     with right:
-        chosen = [n for n in state.get("backtest") if n in possible] or [law.law.name]
+        shown = [n for n in state.get("backtest") if n in possible] or [law.law.name]
         names = st.multiselect(
             "Laws",
             possible,
             format_func=lambda n: lawlib.FAMILIES[n].title,
-            **state.bound("backtest", chosen, lambda v: state.put("backtest", tuple(v))),
+            **state.bound("backtest", shown, lambda v: state.put("backtest", tuple(v))),
         )
     if not names:
         return None
+    options = {field: state.get(field) for field in ("objective", "delta", "weights")}
 
     def make() -> Backtest:
         with cached.progress("Backtest, law") as report:
-            options = {"objective": state.get("objective"), "delta": state.get("delta"), "weights": state.get("weights")}
             return lawlib.backtest(runs, names, nearest, progress=report, **options)
 
     try:
-        return cached.remember(law, ("backtest", tuple(names), nearest), make)
+        return cached.remember(law, ("backtest", tuple(names), nearest, *options.values()), make)
     except ValueError as error:
         st.warning(plain(error))
         return None

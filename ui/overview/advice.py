@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 import streamlit as st
 
@@ -26,13 +28,13 @@ def next_steps(choice: Choice) -> None:
     st.page_link("pages/upload.py", label="Bring your own runs", icon=":material/upload:")
 
 
-def optimum_menu() -> str:
+def optimum_menu() -> Literal["n_active", "tokens"]:
     """Returns the quantity whose optimum is compared with published laws, "n_active" or "tokens", and shows its menu."""
     words = {"n_active": "size", "tokens": "tokens"}
     st.segmented_control(
         "Optimum of",
         list(words),
-        format_func=words.get,
+        format_func=words.__getitem__,
         label_visibility="collapsed",
         required=True,
         **state.bound("optimum", state.get("optimum")),

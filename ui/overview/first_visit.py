@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 import lawlib
 from lawlib import numbers
@@ -18,7 +19,7 @@ from ..session.point import Point
 _COOKIE = "scaling_laws_welcomed"
 _LAW, _EXPANSION, _BUDGET = "ludziejewski2025", 32.0, 1e22
 """What the second card speaks of: a published law, as it needs no runs."""
-_REMEMBER = st.components.v2.component(
+_REMEMBER = component(
     "remember_welcome", html="<span></span>", js=(Path(__file__).parents[1] / "js" / "remember.js").read_text("utf-8")
 )
 

@@ -12,6 +12,7 @@ import streamlit as st
 import lawlib
 from lawlib import figures
 from lawlib.export import Analysis, Chart, Origin, Part
+from lawlib.figures.live_contract import Slider
 from lawlib.serving import Answer
 
 from .markup import unmarked
@@ -32,7 +33,7 @@ class Shown:
     waiting: Any = None
     laws: list[tuple[Part, Callable[[], lawlib.Ensemble | None]]] = field(default_factory=list)
     point: Point | None = None
-    sliders: dict[str, list] = field(default_factory=dict)
+    sliders: dict[Slider, list] = field(default_factory=dict)
     answer: str = ""
     serving: tuple[Answer, float] | None = None
     charts: list[Chart] = field(default_factory=list)
@@ -83,7 +84,7 @@ def point(point: Point) -> None:
     now().point = point
 
 
-def slider(field: str, values: list) -> None:
+def slider(field: Slider, values: list) -> None:
     """Records a slider that the page's charts follow, with the values along it."""
     now().sliders[field] = values
 

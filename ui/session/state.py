@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -62,7 +63,7 @@ def viewed(parameters: Mapping[str, str]) -> Iterator[None]:
         st.session_state[_STATE] = own
 
 
-def get(name: str):
+def get(name: str) -> Any:
     """Returns the chosen value, or the field's default."""
     return _state()[name]
 
@@ -106,7 +107,7 @@ def link(page: str = "", more: Mapping[str, str] | None = None) -> str:
     return f"/{page}?{urlencode(query() | dict(more or {}))}"
 
 
-def bound(name: str, value: object, then: Callable[[object], None] | None = None) -> dict:
+def bound(name: str, value: object, then: Callable[[Any], object] | None = None) -> dict[str, Any]:
     """Returns arguments that tie a widget to the field `name`: it shows `value` and writes the user's choice back.
 
     `then` is called with the new value instead of storing it as it is.

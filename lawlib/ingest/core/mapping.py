@@ -12,7 +12,7 @@ from lawlib.errors import ReadError
 from lawlib.runs import NUMBERS
 
 from .problem import shown
-from .units import UNITS
+from .units import default_unit
 
 QUANTITIES: dict[str, str] = {
     "name": "the run's name",
@@ -157,7 +157,7 @@ def _texts(given: list[Any]) -> tuple[str, ...]:
 def mapping_table(mapping: Mapping) -> pd.DataFrame:
     """A mapping for people to read, a row a quantity: quantity, column (or formula, or constant), unit, how it was found."""
     rows = [
-        (q, s.formula if s.columns else f"always {s.value}" if s.value else "–", s.unit or next(iter(UNITS.get(q, [""]))), s.rule)
+        (q, s.formula if s.columns else f"always {s.value}" if s.value else "–", s.unit or default_unit(q), s.rule)
         for q, s in mapping.sources.items()
     ]
     return pd.DataFrame(rows, columns=["quantity", "column", "unit", "how"])

@@ -201,3 +201,8 @@ def loss_unit(header: str) -> str:
     if re.search(r"bits?pertoken", key) or re.search(r"(?<![a-z])(bpt|bits)(?![a-z])", text):
         return "bits per token"
     return ""
+
+
+def default_unit(quantity: str) -> str:
+    """Returns the unit that a quantity's numbers have where none is named; "" for a quantity without units."""
+    return next(iter(UNITS[quantity])) if quantity in UNITS else ""

@@ -1,6 +1,6 @@
 """Reads CSV, TSV and semicolon files: every cell as text, every row with its line number, rows that do not fit reported one by one.
 
-What stands before the rows is read here, the rows in `body`.
+This module reads what precedes the rows; `body` reads the rows.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 The process starts without the environment and with no more than the files' bytes in a private folder; the answer comes
 back as plain data (`parcel`). Process and folder are gone when the call ends, however it ends, and soon after this
-program ends. Limits of memory and processor time hold where Python has `resource` and the system heeds it: Linux both, macOS
-not that of memory, Windows neither; the time on the clock holds everywhere.
+program ends. Limits of memory and processor time hold where Python has `resource` and the system enforces it: on Linux
+both, on macOS not that of memory, on Windows neither; the time on the clock holds everywhere.
 """
 
 from __future__ import annotations

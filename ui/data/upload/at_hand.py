@@ -63,7 +63,9 @@ def _duckdb_table(file_id: str, name: str, content: bytes) -> ingest.Table | Non
         st.error(f"{plain(name)} holds no tables.")
         return None
     labels = {r.table: f"{r.table} ({r.rows:,} rows)" for r in tables.itertuples()}
-    chosen = st.selectbox("Table", list(labels), format_func=labels.get, key="duckdb_table")
+    chosen = st.selectbox("Table", list(labels), format_func=labels.__getitem__, key="duckdb_table")
+    if chosen is None:
+        return None
     frame = _duckdb_frame(file_id, chosen, content)
     sha256 = hashlib.sha256(f"{file_id}:{chosen}".encode()).hexdigest()
     return ingest.Table(f"{name}: {chosen}", frame, np.arange(1, len(frame) + 1), "duckdb", sha256=sha256)

@@ -15,7 +15,7 @@ _LISTED, _FAILED, _HELD = "mlflow_listed", "mlflow_failed", "mlflow_held"
 
 
 def tracking_server(table: ingest.Table | None) -> ingest.Table | None:
-    """Shows the panel below the uploader; returns the table at hand, else that of the runs read last in this session."""
+    """Shows the panel below the uploader; returns the uploaded table, else that of the runs read last in this session."""
     failed = st.session_state.get(_FAILED, "")
     begun = bool(failed or _LISTED in st.session_state) and table is None and _HELD not in st.session_state
     with st.expander("MLflow tracking server", expanded=begun):
@@ -85,8 +85,12 @@ def _read(typed: str, chosen: list[Experiment]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         bar = st.progress(0.0, "Asking for the runs")
         st.button("Cancel", key="mlflow_cancel")
+
+    def report(done: int, total: int) -> None:
+        bar.progress(done / total, f"{done:,} of {total:,} runs")
+
     try:
-        table = mlflow_server.read(typed, chosen, lambda done, total: bar.progress(done / total, f"{done:,} of {total:,} runs"))
+        table = mlflow_server.read(typed, chosen, report)
     except lawlib.ReadError as error:
         st.session_state[_FAILED] = str(error)
     else:

@@ -45,10 +45,6 @@ def understood(table: ingest.Table, mapping: ingest.Mapping, found: ingest.Impor
         )
 
 
-def _default_unit(quantity: str) -> str:
-    return next(iter(UNITS[quantity])) if quantity in UNITS else ""
-
-
 def corrections(table: ingest.Table, mapping: ingest.Mapping) -> None:
     """Shows every quantity with its column and unit, to be corrected; a change takes effect at once."""
     with st.expander("Correct the mapping"):
@@ -70,7 +66,7 @@ def corrections(table: ingest.Table, mapping: ingest.Mapping) -> None:
                 args=(mapping, quantity, f"{key}_column"),
             )
             if quantity in UNITS and source is not None:
-                st.session_state[f"{key}_unit"] = source.unit or _default_unit(quantity)
+                st.session_state[f"{key}_unit"] = source.unit or ingest.default_unit(quantity)
                 right.selectbox(
                     f"unit of {quantity}",
                     list(UNITS[quantity]),
@@ -98,7 +94,7 @@ def _set_column(mapping: ingest.Mapping, quantity: str, key: str) -> None:
 def _set_unit(mapping: ingest.Mapping, quantity: str, key: str) -> None:
     unit = st.session_state[key]
     source = mapping.sources[quantity]
-    at_hand.correct(mapping.with_source(quantity, replace(source, unit="" if unit == _default_unit(quantity) else unit)))
+    at_hand.correct(mapping.with_source(quantity, replace(source, unit="" if unit == ingest.default_unit(quantity) else unit)))
 
 
 def _set_bytes(mapping: ingest.Mapping, key: str) -> None:

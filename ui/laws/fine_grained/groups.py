@@ -75,12 +75,17 @@ def choose_groups() -> Groups | None:
     if 1 < len(named) <= MAX_BY_HAND:
         modes.append("hand")
     by = state.get("by") if state.get("by") in modes else next((m for m in modes if m != "hand"), "")
+
+    def choose(value: str | None) -> None:
+        state.put("by", value or "")
+        state.clear("side_a", "side_b")
+
     if modes:
         st.segmented_control(
             "Compare by",
             modes,
-            format_func=MODES.get,
-            **state.bound("by", by or None, lambda v: (state.put("by", v or ""), state.clear("side_a", "side_b"))),
+            format_func=MODES.__getitem__,
+            **state.bound("by", by or None, choose),
         )
     if not by:
         return None
@@ -126,7 +131,7 @@ def _by_hand(runs: pd.DataFrame) -> tuple | None:
             st.multiselect(
                 word,
                 list(ids),
-                format_func=words.get,
+                format_func=words.__getitem__,
                 placeholder="runs",
                 **state.bound(field, kept, lambda v, f=field: state.put(f, tuple(v))),
             )
@@ -148,7 +153,7 @@ def _names(runs: pd.DataFrame) -> Iterable[str]:
 
 
 def _compared(by: str, label_a: str, label_b: str, a: tuple[str, ...], b: tuple[str, ...]) -> Groups | None:
-    key = (state.get("dataset"), cached.store().version, cached.filters(), state.get("out"), by, label_a, label_b, a, b)
+    key = (*cached.selected(), by, label_a, label_b, a, b)
     curves = _paired(*key, False)
     finished = _paired(*key, True)
     usable_ = {"curves": curves, "finished": finished}
@@ -162,7 +167,7 @@ def _compared(by: str, label_a: str, label_b: str, a: tuple[str, ...], b: tuple[
             st.segmented_control(
                 "Compare",
                 list(BASES),
-                format_func=BASES.get,
+                format_func=BASES.__getitem__,
                 help="Training curves: every point of every run. Finished runs: the final losses of runs planned for different "
                 "token counts, each after its whole learning-rate schedule.",
                 **state.bound("basis", basis, lambda v: state.put("basis", v or "")),
@@ -175,15 +180,25 @@ def _compared(by: str, label_a: str, label_b: str, a: tuple[str, ...], b: tuple[
             st.segmented_control(
                 "Measured in",
                 known,
-                format_func=ALONG.get,
+                format_func=ALONG.__getitem__,
                 **state.bound("along", along, lambda v: state.put("along", v or "tokens")),
             )
     return Groups(**{**vars(found), "along": along})
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _paired(dataset, version, chosen, out, by, label_a, label_b, a, b, finished) -> Groups:
-    runs = cached.selection()
+def _paired(
+    dataset: str,
+    version: int,
+    chosen: tuple,
+    by: str,
+    label_a: str,
+    label_b: str,
+    a: tuple[str, ...],
+    b: tuple[str, ...],
+    finished: bool,
+) -> Groups:
+    runs = cached.selection_of(dataset, version, chosen)
     pairs = lawlib.pair_runs(runs, a, b, HELD[by])
     frames = runs[runs["run_id"].isin([*pairs["a"], *pairs["b"]])].reset_index(drop=True)
     n_unmatched = int((usable(runs)["run_id"].isin(b)).sum()) - len(pairs)
@@ -193,6 +208,6 @@ def _paired(dataset, version, chosen, out, by, label_a, label_b, a, b, finished)
         of = cells["run_id"].str.removeprefix("curve of ").map(groups)
         found = lawlib.speedups(lawlib.pair_runs(cells, cells["run_id"][of == "a"], cells["run_id"][of == "b"], HELD[by]), curves)
     else:
-        curves = cached.store().curves(dataset, frames["run_id"], split=cached.split_of(frames), max_points=MAX_POINTS)
+        curves = cached.store().curves(dataset, frames["run_id"], split=cached.split_of(dataset, frames), max_points=MAX_POINTS)
         found = lawlib.speedups(pairs, curves)
     return Groups(by, label_a, label_b, "tokens", finished, pairs, found, frames, curves, n_unmatched)

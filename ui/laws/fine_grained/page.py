@@ -232,7 +232,11 @@ def pair_menu(groups: Groups) -> int | None:
     default = max(with_both, key=lambda i: pairs["n_active"].fillna(0).iloc[i])
     words = {i: _pair_words(pairs.iloc[i]) for i in with_both}
     return st.selectbox(
-        "Pair", with_both, index=with_both.index(default), format_func=words.get, key=f"pair_{len(pairs)}_{groups.a}_{groups.b}"
+        "Pair",
+        with_both,
+        index=with_both.index(default),
+        format_func=words.__getitem__,
+        key=f"pair_{len(pairs)}_{groups.a}_{groups.b}",
     )
 
 
