@@ -26,10 +26,10 @@ from .sqlite import read_sqlite
 from .tracking import Scalars
 
 TEXT: tuple[Reader, ...] = (
+    nemo.READER,
     neox.READER,
     megatron.READER,
     nanotron.READER,
-    nemo.READER,
     litgpt.READER,
     torchtitan.READER,
     maxtext.READER,
