@@ -4,7 +4,8 @@
    is an auxiliary term (load balance, z, router, multi-token prediction, distillation, reward ...), a norm, a spread, a setting, a sum.
 2. Validation comes before training, and both before the losses of downstream tasks.
 3. Nats come before perplexity, bits per token, per character, per byte, and perplexity per word.
-4. The whole comes before a part of the data and before smoothed or best-so-far values; C4 is the first of the parts.
+4. Smoothed and best-so-far values and those of a test set come last of their kind. The whole comes before a part of the data; C4 is
+   the first of the parts.
 5. The language model's own loss comes before an unnamed one, that one before a total, which may hold auxiliary terms.
 
 A column called `l` alone is a loss only beside `n` and `d` or `c`: beside `d` and `h` it counts layers.
@@ -206,8 +207,8 @@ _DOWNSTREAM = frozenset(
 )
 _MODEL = frozenset(["lm", "ce", "nll", "xent", "crossentropy", "language", "text"])
 _TOTAL = frozenset(["total", "overall", "combined", "with"])
-_SMOOTH = frozenset(["smooth", "smoothed", "ema", "running", "moving", "best", "lowest"])
-_WHOLE = _LOSS | _VALIDATION | _TRAINING | _MODEL | _TOTAL | _SMOOTH | frozenset(
+_LATER = frozenset(["smooth", "smoothed", "ema", "running", "moving", "best", "lowest", "test"])
+_WHOLE = _LOSS | _VALIDATION | _TRAINING | _MODEL | _TOTAL | _LATER | frozenset(
     ["reduced", "avg", "average", "mean", "global", "final", "last", "step", "epoch", "batch", "iter", "per", "token", "tokens", "value", "held", "out", "metrics", "metric", "cross", "bits", "byte", "character", "char", "word", "logged", "current", "model", "summary", "value", "of", "the", "run", "and", "in", "nats"]
 )  # fmt: skip
 WITH_AUX = re.compile(r"total|overall|combined|(?<![a-z])with(?![a-z])|\+")
@@ -252,7 +253,7 @@ def loss_rank(column: str) -> Rank | None:
     rest = {w for w in said - _WHOLE if not w.isdigit() and len(w) > 1} - ({"entropy"} if entropy else set())
     part = 0 if not rest or (split == 1 and rest <= {"tr"}) else 1 if "c4" in column.lower() else 2
     own = 0 if said & _MODEL or entropy else 2 if WITH_AUX.search(column.lower()) else 1
-    return split, _UNITS[loss_unit(column)], int(bool(said & _SMOOTH)), part, own
+    return split, _UNITS[loss_unit(column)], int(bool(said & _LATER)), part, own
 
 
 def is_auxiliary(column: str) -> bool:

@@ -32,7 +32,7 @@ def recognise(columns: Sequence[str]) -> Mapping | None:
 
 def _clark(columns: Sequence[str]) -> Mapping:
     """Clark et al. 2022 (arXiv:2202.01169), `curves.csv`: 256 sequences of 2,048 tokens a step, FLOPs forward only."""
-    losses = tuple(sorted((c for c in columns if c.startswith("loss_")), key=lambda c: c != "loss_validation"))
+    losses = ranked(columns)
     return Mapping(
         "clark2022",
         {
@@ -118,7 +118,7 @@ def _misfitting(columns: Sequence[str]) -> Mapping:
         }
         | ({"name": Source("model")} if "model" in columns else {}),
         apart,
-        ("C4 Eval Loss", "loss"),
+        ranked(columns),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..core import WITH_EMBEDDINGS, Mapping, Source, Table, ranked
+from ..core import WITH_EMBEDDINGS, Mapping, Source, Table
 from .console import NUMBER, Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
 
@@ -31,10 +31,9 @@ def read(content: bytes, name: str) -> Read:
 
 
 def mapping(table: Table) -> Mapping:
-    """Returns the mapping: the language model's cross entropy before the total, which may hold a load balancing loss."""
+    """Returns the mapping: D is time/token, N the log's own counts."""
     return log_mapping(
         table,
-        ranked(table.frame.columns),
         {
             "step": [Source("step")],
             "tokens": [Source("time/token")],

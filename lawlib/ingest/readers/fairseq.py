@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from ..core import Mapping, Source, Table, ranked
+from ..core import WITH_EMBEDDINGS, Mapping, Source, Table
 from .console import NUMBER, Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
 
@@ -55,19 +55,15 @@ def _of_json(text: str) -> dict[str, str]:
 
 def mapping(table: Table) -> Mapping:
     """Returns the mapping: the cross entropy (nll_loss) before the loss, which may be smoothed; D = updates x words a batch."""
-    losses = [c for c in ranked(table.frame.columns) if not c.endswith("ppl")]
     found = log_mapping(
         table,
-        losses,
         {
             "step": [Source("num_updates")],
             "tokens": [Source("num_updates", times=("wpb",), rule="D = num_updates x wpb, the words (tokens) of a batch")],
-            "n_params": [
-                Source("model params", rule="all parameters, embeddings among them, as the log counts them: taken as active")
-            ],
+            "n_params": [Source("model params", rule=WITH_EMBEDDINGS)],
         },
     )
-    return found.with_source("loss", Source(losses[0], "bits per token", "fairseq logs in base 2")) if losses else found
+    return found.with_source("loss", Source(found.loss, "bits per token", "fairseq logs in base 2")) if found.loss else found
 
 
 READER = Reader("fairseq", "fairseq log", lambda head: _SNIFF.search(head) is not None, read, mapping)

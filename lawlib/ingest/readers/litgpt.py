@@ -44,7 +44,6 @@ def mapping(table: Table) -> Mapping:
     rule = "D = step x global_batch_size x max_seq_length"
     return log_mapping(
         table,
-        ["val loss", "train loss"],
         {
             "step": [Source("step")],
             "tokens": [Source("step", times=("global_batch_size", "max_seq_length"), rule=rule)],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..core import WITH_EMBEDDINGS, Mapping, Source, Table, ranked
+from ..core import WITH_EMBEDDINGS, Mapping, Source, Table
 from .console import NUMBER, Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
 
@@ -47,7 +47,6 @@ def mapping(table: Table) -> Mapping:
     """Returns the mapping: D = step x total batch size in tokens, where the log names it."""
     return log_mapping(
         table,
-        ranked(table.frame.columns),
         {
             "step": [Source("step")],
             "tokens": [Source("step", times=("total batch size",), rule="D = step x total batch size in tokens")],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from ..core import WITH_EMBEDDINGS, Mapping, Source, Table, cell_number, ranked
+from ..core import WITH_EMBEDDINGS, Mapping, Source, Table, cell_number
 from .console import NUMBER, Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
 
@@ -52,7 +52,6 @@ def mapping(table: Table) -> Mapping:
     """Returns the mapping: D is the running sum of total_weights."""
     return log_mapping(
         table,
-        ranked(table.frame.columns),
         {
             "step": [Source("step")],
             "tokens": [Source(SUM, rule="D = sum of total_weights, the tokens of each step")],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..core import G_FROM_WIDTHS, Mapping, Source, Table, ranked, shape_columns, shape_sources
+from ..core import G_FROM_WIDTHS, Mapping, Source, Table, shape_columns, shape_sources
 from .console import Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
 
@@ -65,8 +65,6 @@ def read(content: bytes, name: str) -> Read:
 
 def mapping(table: Table) -> Mapping:
     """Returns the mapping: the language model's own loss, never plus an auxiliary one; D = consumed samples x seq_length."""
-    found = [c for c in ranked(table.frame.columns) if "PPL" not in c and not re.search(r"(?i)_ppl\b", c)]
-    losses = [c for c in found if " test" not in c] + [c for c in found if " test" in c]
     by_batch = "D = iteration x global batch size x seq_length: right without a ramp-up of the batch"
     tokens = [
         Source("consumed tokens"),
@@ -76,7 +74,6 @@ def mapping(table: Table) -> Mapping:
     ]
     return log_mapping(
         table,
-        losses,
         {
             "step": [Source("iteration")],
             "tokens": tokens,

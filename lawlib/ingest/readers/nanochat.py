@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..core import WITH_EMBEDDINGS, Mapping, Source, Table, ranked
+from ..core import WITH_EMBEDDINGS, Mapping, Source, Table
 from .console import NUMBER, Steps, console_lines, plain
 from .fields import fields
 from .reader import Read, Reader, log_mapping
@@ -35,11 +35,9 @@ def read(content: bytes, name: str) -> Read:
 
 
 def mapping(table: Table) -> Mapping:
-    """Returns the mapping: D = step x the total batch size in tokens. The training loss, in nats, is taken before the bits per byte."""
-    found = ranked(table.frame.columns)
+    """Returns the mapping: D = step x the total batch size in tokens."""
     return log_mapping(
         table,
-        [c for c in found if "bpb" not in c] + [c for c in found if "bpb" in c],
         {
             "step": [Source("step")],
             "tokens": [Source("step", times=("total batch size",), rule="D = step x total batch size in tokens")],

@@ -36,7 +36,6 @@ def mapping(table: Table) -> Mapping:
     count = "nanoGPT leaves out position embeddings alone, the token embedding is in: taken as active"
     return log_mapping(
         table,
-        ["val loss", "train loss", "loss"],
         {
             "step": [Source("iter")],
             "tokens": [Source("iter", times=("tokens per iteration",), rule="D = iter x tokens per iteration")],

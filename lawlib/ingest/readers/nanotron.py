@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..core import WITH_EMBEDDINGS, Mapping, Source, Table, ranked
+from ..core import WITH_EMBEDDINGS, Mapping, Source, Table
 from .console import Steps, console_lines
 from .fields import fields
 from .reader import Read, Reader, log_mapping
@@ -37,7 +37,6 @@ def mapping(table: Table) -> Mapping:
     """Returns the mapping: D is consumed_tokens, or iteration x batch x sequence length."""
     return log_mapping(
         table,
-        ranked(table.frame.columns),
         {
             "step": [Source("iteration")],
             "tokens": [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..core import Mapping, Source, Table, ranked
+from ..core import Mapping, Source, Table
 from .console import Steps, console_lines
 from .fields import fields
 from .reader import Read, Reader, log_mapping
@@ -32,9 +32,7 @@ def read(content: bytes, name: str) -> Read:
 def mapping(table: Table) -> Mapping:
     """Returns the mapping: D = consumed_samples x sequence length, where the log gives the length."""
     samples = Source("consumed_samples", times=("seq_length",), rule="D = consumed_samples x seq_length")
-    return log_mapping(
-        table, ranked(table.frame.columns), {"step": [Source("step")], "tokens": [Source("consumed_tokens"), samples]}
-    )
+    return log_mapping(table, {"step": [Source("step")], "tokens": [Source("consumed_tokens"), samples]})
 
 
 READER = Reader("nemo", "NeMo log", lambda head: _SNIFF.search(head) is not None, read, mapping)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..core import PARAMS_AS_ACTIVE, Mapping, Source, Table, ranked
+from ..core import PARAMS_AS_ACTIVE, Mapping, Source, Table
 from .console import Steps, console_lines, plain
 from .reader import Read, Reader, log_mapping
 
@@ -38,10 +38,9 @@ def read(content: bytes, name: str) -> Read:
 
 
 def mapping(table: Table) -> Mapping:
-    """Returns the mapping: cross-entropy losses only, that of C4's validation set first; router and z losses are not the model's."""
+    """Returns the mapping: D is the sum of all tokens."""
     return log_mapping(
         table,
-        [c for c in ranked(table.frame.columns) if re.search(r"(CE loss|CrossEntropyLoss)$", c)],
         {
             "step": [Source("step")],
             "tokens": [Source("throughput/total tokens"), Source("throughput/total_tokens")],

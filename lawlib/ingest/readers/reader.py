@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 import pandas as pd
 
-from ..core import Mapping, RowProblem, Source, Table
+from ..core import PERPLEXITY, Mapping, RowProblem, Source, Table, loss_unit, ranked
 
 RUN = "run"  # the column of a log's frame that names its run
+OF_ALL = ("train_loss",)  # what a Hugging Face Trainer calls the mean over the whole training
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,19 +43,22 @@ class Reader:
     elsewhere: str = ""  # of what is no log of runs: what it is and where it goes, after the file's name
 
 
-def log_mapping(table: Table, losses: Iterable[str], sources: dict[str, list[Source]]) -> Mapping:
+def log_mapping(table: Table, sources: dict[str, list[Source]], without: Container[str] = ()) -> Mapping:
     """Returns the mapping of a log with a row a step: each quantity takes the first of its sources whose columns are there.
 
-    `losses` are the format's own names in order of preference: the validation loss first.
+    The losses are found by the one rule (`ranked`); a perplexity beside a loss in nats says nothing new. `without` are columns
+    that the format calls a loss and that are no points of its curve.
     """
-    columns = set(table.frame.columns)
-    found = tuple(dict.fromkeys(loss for loss in losses if loss in columns))
+    columns = list(table.frame.columns)
+    losses = [c for c in ranked(columns) if c not in without]
+    found = tuple(c for c in losses if loss_unit(c) != PERPLEXITY) or tuple(losses)
     given = {"name": [Source(RUN)], "status": [Source("status")], **sources}
+    there = set(columns)
     chosen = {
-        q: next(s for s in options if columns.issuperset(s.columns))
+        q: next(s for s in options if there.issuperset(s.columns))
         for q, options in given.items()
-        if any(columns.issuperset(s.columns) for s in options)
+        if any(there.issuperset(s.columns) for s in options)
     }
     if found:
         chosen["loss"] = Source(found[0])
-    return Mapping(table.format, chosen, (RUN,) if RUN in columns else (), found)
+    return Mapping(table.format, chosen, (RUN,) if RUN in there else (), found)

@@ -82,7 +82,6 @@ def mapping(table: Table) -> Mapping:
     rule = "D = step x global_batch_size x seq_len"
     return log_mapping(
         table,
-        ["validation loss", "loss"],
         {
             "step": [Source("step")],
             "tokens": [Source("step", times=("global_batch_size", "training.seq_len"), rule=rule)],

@@ -7,10 +7,10 @@ from typing import Any
 
 from lawlib.errors import ReadError
 
-from ..core import Mapping, RowProblem, Source, Table, ranked, shown
+from ..core import Mapping, RowProblem, Source, Table, shown
 from .console import run_name
 from .hf_config import config_sources
-from .reader import RUN, Read, Reader, log_mapping
+from .reader import OF_ALL, RUN, Read, Reader, log_mapping
 
 PER_STEP = "num_input_tokens_seen / global_step"
 _WHOLE = ("global_step", "max_steps", "num_input_tokens_seen", "train_batch_size", "total_flos")
@@ -61,7 +61,6 @@ def _texts(key: str, rows: list[dict[str, Any]]) -> list[str]:
 def mapping(table: Table) -> Mapping:
     """Returns the mapping: D by the tokens seen, else step x batch x sequence length where known; C by total_flos of dense models."""
     columns = list(table.frame.columns)
-    losses = [c for c in ranked(columns) if c.startswith("eval_") or c == "loss"]  # "train_loss" is the mean over the training
     tokens = [Source("num_input_tokens_seen")] if "num_input_tokens_seen" in columns else []
     tokens += [Source("num_tokens", rule="num_tokens, as TRL counts them")] if "num_tokens" in columns else []
     tokens.append(Source("step", times=(PER_STEP,), rule="D = step x num_input_tokens_seen / global_step"))
@@ -72,7 +71,7 @@ def mapping(table: Table) -> Mapping:
         for s in _SEQUENCE
     ]
     sources = {"step": [Source("step")], "tokens": tokens, **config_sources()}
-    found = log_mapping(table, losses, sources)
+    found = log_mapping(table, sources, OF_ALL)
     if "n_experts" not in found.sources and "state.total_flos" in columns:
         rule = "total_flos of the Trainer: 6 x parameters without embeddings x tokens"
         found = found.with_source("flops", Source("state.total_flos", rule=rule))

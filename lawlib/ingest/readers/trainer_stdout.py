@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import re
 
-from ..core import Mapping, Source, Table, ranked
+from ..core import Mapping, Source, Table
 from .console import Steps, console_lines
-from .reader import Read, Reader, log_mapping
+from .reader import OF_ALL, Read, Reader, log_mapping
 
 _SNIFF = re.compile(rb"\{'(?:train_|eval_)?loss': '?[-\d.naif]|\{'[\w]{1,40}': [^{}\n]{0,400}'(?:eval_)?loss': '?[-\d.naif]")
 _ENTRY = re.compile(r"\{'[^{}]{1,4000}\}")
@@ -69,9 +69,8 @@ def _entry(text: str) -> dict[str, str]:
 
 def mapping(table: Table) -> Mapping:
     """Returns the mapping: D is num_tokens or num_input_tokens_seen where they are printed."""
-    losses = [c for c in ranked(table.frame.columns) if c != "train_loss"]
     sources = {"step": [Source("step")], "tokens": [Source("num_input_tokens_seen"), Source("num_tokens")]}
-    return log_mapping(table, losses, sources)
+    return log_mapping(table, sources, OF_ALL)
 
 
 READER = Reader("hf-stdout", "what a Hugging Face Trainer prints", lambda head: _SNIFF.search(head) is not None, read, mapping)
