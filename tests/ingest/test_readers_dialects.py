@@ -36,7 +36,7 @@ COMPOSER = (
 @pytest.mark.parametrize(
     ("text", "reader", "loss", "tokens", "n"),
     [
-        (NANOCHAT, "nanochat", 7.25, 5242880, 560988160), (LLMC, "llmc", 6.4, 250 * 524288, 124475904), (MODDED, "llmc", 3.9, None, None),
+        (NANOCHAT, "nanochat", 1.9, 5242880, 560988160), (LLMC, "llmc", 6.4, 250 * 524288, 124475904), (MODDED, "llmc", 3.9, None, None),
         (FAIRSEQ, "fairseq", 9 * math.log(2), 200_000, 125e6), (COMPOSER, "composer", 7.5, 40960, None),
     ],
 )  # fmt: skip
