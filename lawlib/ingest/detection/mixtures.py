@@ -1,0 +1,116 @@
+"""Finds what describes a mixture of experts: active and total counts, the experts, the granularity."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ..core import BESIDE_ACTIVE, E_AS_EXPANSION, EXPERTS_FROM_E, G_DECLARED, G_FROM_WIDTHS, PARAMS_AS_ACTIVE, Source, count_unit
+from .aliases import WIDTHS
+from .headers import Headers, key
+
+_PARAMETERS = frozenset(["param", "params", "parameter", "parameters", "n", "nparams", "numparams", "size", "paramcount"])
+_ACTIVE = frozenset(["active", "activated", "act", "activ", "activeparams"])
+_ALL = frozenset(["total", "all", "full", "tot"])
+_NO_COUNT = frozenset(
+    [
+        "expert",
+        "experts",
+        "token",
+        "tokens",
+        "layer",
+        "layers",
+        "memory",
+        "flop",
+        "flops",
+        "trainable",
+        "frozen",
+        "norm",
+        "step",
+        "steps",
+        "batch",
+        "loss",
+        "vocab",
+        "heads",
+        "time",
+    ]
+)
+
+
+def mixture(headers: Headers, sources: dict[str, Source]) -> None:
+    """Adds to the sources what describes mixtures, and takes its columns."""
+    _spelled(headers, sources)
+    _experts(headers, sources)
+    _widths(headers, sources)
+    _counts(headers, sources)
+
+
+def _spelled(headers: Headers, sources: dict[str, Source]) -> None:
+    """Finds active and total counts in any spelling: a word for parameters beside a word for active, or for all of them."""
+    options: dict[str, list[tuple[bool, int, str]]] = {"n_active": [], "n_total": []}
+    for i, column in enumerate(headers.rows.columns):
+        said = set(
+            re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=^N)(?=[a-z])", "_", re.split(r"[/.]", column)[-1]).lower())
+        )
+        bare = key(column) in ("na", "nact", "nt", "ntot") and any(key(c) == "n" for c in headers.rows.columns)
+        if column in headers.taken or said & _NO_COUNT or not (bare or said & _PARAMETERS):
+            continue
+        active, total = (
+            bool(said & _ACTIVE) or key(column) in ("na", "nact"),
+            bool(said & _ALL) or key(column) in ("nt", "ntot"),
+        )
+        if active != total:
+            options["n_active" if active else "n_total"].append(
+                (not said & {"non", "nonembedding", "nonemb", "noembed"}, i, column)
+            )
+    for quantity, found in options.items():
+        column = next((c for _, _, c in sorted(found) if headers.rows.is_numeric(c)), None)
+        if quantity not in sources and column is not None:
+            sources[quantity] = Source(column, count_unit(column)[1])
+            headers.taken.add(column)
+
+
+def _widths(headers: Headers, sources: dict[str, Source]) -> None:
+    """Finds G from the widths of the feed-forward layers: the dense one's over the expert's, else 4 d_model over the expert's."""
+    if "granularity" in sources or "n_experts" not in sources:
+        return
+    expert = headers.find("d_expert", WIDTHS["d_expert"])
+    dense = headers.find("d_ff", WIDTHS["d_ff"])
+    if expert is None:
+        return
+    if dense is not None:
+        sources["granularity"] = Source(dense.column, per=expert.column, rule=G_FROM_WIDTHS)
+    elif "d_model" in sources:
+        sources["granularity"] = Source(sources["d_model"].column, per=expert.column, factor=4.0, rule=G_DECLARED)
+
+
+def _experts(headers: Headers, sources: dict[str, Source]) -> None:
+    """Reads a column E: the expansion beside a granularity column, the number of experts otherwise."""
+    column = next(
+        (c for c in headers.rows.columns if key(c) == "e" and c not in headers.taken and headers.rows.is_numeric(c)), None
+    )
+    if column is None:
+        return
+    if "granularity" not in sources:
+        if "n_experts" not in sources:
+            sources["n_experts"] = Source(column)
+    elif "expansion" not in sources:
+        sources["expansion"] = Source(column, rule=E_AS_EXPANSION)
+        if "n_experts" not in sources:
+            sources["n_experts"] = Source(rule=EXPERTS_FROM_E)
+
+
+def _counts(headers: Headers, sources: dict[str, Source]) -> None:
+    """Takes a count that does not say what it counts as all parameters beside a smaller active one, else as the active ones."""
+    if "n_active" in sources:
+        unsaid = sources.pop("n_params", None)  # stays in `extra` where nothing says what it counts
+        mixed = "n_experts" in sources or "top_k" in sources
+        if (
+            unsaid is not None
+            and "n_total" not in sources
+            and mixed
+            and headers.rows.exceeds(unsaid.column, sources["n_active"].column)
+        ):
+            sources["n_total"] = replace(unsaid, rule=BESIDE_ACTIVE)
+    elif "n_params" in sources:
+        sources["n_params"] = replace(sources["n_params"], rule=PARAMS_AS_ACTIVE)

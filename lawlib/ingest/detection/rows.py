@@ -1,0 +1,89 @@
+"""Tells whether the rows of a table are runs or points of curves, and what parts the runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ..core import Mapping, Source
+from .aliases import COUNTERS, STEPS
+from .headers import Headers, key
+
+TAKES_PLACE = "takes the place of the step"
+"""How the rule of a counter that is read as the step ends."""
+_SIZES = ("n_active", "n_total", "n_params", "arch", "d_model", "n_layers", "n_experts")
+_SETTINGS = (*_SIZES, "top_k", "granularity", "seed")
+_TRAINED = re.compile(
+    r"(?<![a-z])(lr|learning.?rate|grad.?norm|throughput|tps|mfu|tflops|elapsed|per.?sec\w*|it/s|s/it|batch.?time|step.?time|epoch)(?![a-z])"
+)
+_FEW, _MANY = 3, 10
+
+
+_MEASURED = re.compile(
+    r"(?<![a-z])(time|secs?|seconds|ms|hours?|minutes|elapsed|remaining|eta|speed|throughput|tps|mfu|tflops|flops|memory|mem|gpu|cpu|grad|norm|"
+    r"tokens?|samples?|epoch|percentage|percent|progress|loss|acc|accuracy|ppl|timestamp|date)(?![a-z])|per.?(sec|s\b|step|gpu|device|token)|/s\b|_s$"
+)
+"""Names of what is measured at each step and never tells runs apart."""
+
+
+def as_curves(headers: Headers, mapping: Mapping) -> Mapping:
+    """The mapping with step and run columns where the file has several rows a run, as it is otherwise.
+
+    A step column makes curves of rows that share a run's columns. Without one, the tokens, samples or time do, where they grow along
+    every run. What only differs from row to row, as speeds and times do, never parts runs.
+    """
+    sources, rows = mapping.sources, headers.rows
+    headers.taken |= {s.column for s in sources.values()} | set(mapping.loss_columns)
+    found = headers.find("step", STEPS)
+    counted = found is None
+    if not rows.has_rows(2):
+        return mapping
+    if found is None:
+        found = next((s for s in _counters(headers, mapping) if _is_along(headers, s.column, mapping)), None)
+    if found is None:
+        return mapping
+    points = rows.points(mapping.loss)
+    settings = [sources[q].column for q in _SETTINGS if q in sources and sources[q].column and sources[q].column != found.column]
+    run_columns = settings
+    if "name" in sources:
+        run_columns = [sources["name"].column]
+        for column in settings:  # those that change under one name part its runs; a blank is no change
+            if points.changes(column, run_columns):
+                run_columns.append(column)
+    if points.repeats([*run_columns, found.column]):
+        known = {*run_columns, found.column, *mapping.loss_columns, *(s.column for s in sources.values())}
+        others = [c for c in rows.columns if c not in known and not _MEASURED.search(c.lower())]
+        apart = points.telling_apart([*run_columns, found.column], others)
+        run_columns += apart[:1]
+    if not rows.has_several(run_columns) or rows.n_values(found.column) < 2:
+        return mapping
+    if counted:
+        found = replace(found, rule=f"{found.column} {TAKES_PLACE}")
+    return Mapping(mapping.reader, sources | {"step": found}, tuple(run_columns), mapping.loss_columns)
+
+
+def _counters(headers: Headers, mapping: Mapping) -> Iterator[Source]:
+    """Yields what may grow along a run in place of a step, the best first."""
+    tokens = mapping.sources.get("tokens")
+    if tokens is not None and tokens.column:
+        yield Source(tokens.column, tokens.unit and "")
+    for alias in COUNTERS:
+        source = headers.find("step", (alias,))
+        if source is not None:
+            yield source
+
+
+def _is_along(headers: Headers, column: str, mapping: Mapping) -> bool:
+    """Whether a counter grows along every run, and the rows are those of a training and not of a table of runs."""
+    sources, rows = mapping.sources, headers.rows
+    name = sources.get("name")
+    sizes = [sources[q].column for q in _SIZES if q in sources and sources[q].column]
+    within = [name.column] if name is not None else []
+    if not rows.grows(column, [*within, *sizes]):
+        return False
+    trained = any(_TRAINED.search(c.lower()) for c in rows.columns if c != column) or key(column) in ("checkpoint", "ckpt")
+    if name is None:
+        return rows.rows_each(sizes, _FEW if trained else _MANY)
+    own = key(name.column) in ("run", "runname", "runid", "displayname")
+    return rows.rows_each([*within, *sizes], _FEW) and (trained or own)
