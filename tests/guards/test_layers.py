@@ -43,7 +43,7 @@ LAWLIB = {
     "ingest.formats": "ingest.core ingest.readers",
     "ingest.detection": "ingest.core ingest.readers",
     "ingest.many": "ingest.core ingest.detection ingest.formats ingest.readers",
-    "ingest.assembly": "ingest.core ingest.readers runs",
+    "ingest.assembly": "ingest.core ingest.detection ingest.readers runs",
     "ingest.guarded": "ingest ingest.core ingest.many",
     "ingest.remote": "ingest.core ingest.readers seeds",
     "ingest": "ingest.assembly ingest.core ingest.detection ingest.guarded ingest.many ingest.remote",

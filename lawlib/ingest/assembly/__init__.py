@@ -1,7 +1,7 @@
 """Builds canonical runs, curves, derivations and suggestions from a table and its mapping."""
 
 from .imports import Import, build
-from .suggestions import Suggestion
+from .suggestion import Suggestion
 
 __all__ = [
     "Import",

@@ -18,7 +18,10 @@ from ..readers import READERS
 from .curves import Curves, read_curves
 from .derivations import derivations
 from .extras import extra
-from .suggestions import Suggestion, auxiliary_columns, is_multiple, suggest
+from .loss_offers import auxiliary_columns, is_multiple, other_losses
+from .mixture_flops import without_all_experts
+from .suggestion import Suggestion
+from .suggestions import suggest
 from .values import Values, check_positive, evaluate, is_true, words
 
 _FEW = 8  # columns
@@ -34,6 +37,7 @@ class Import:
     problems: list[RowProblem] = field(default_factory=list)
     suggestions: list[Suggestion] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    other_losses: list[Suggestion] = field(default_factory=list)  # the file's other losses with their last values
     n_duplicates: int = 0  # rows of the file that are identical to an earlier one; they are read once
     groups: dict[str, list[str]] = field(default_factory=dict)  # title: run_ids, where a file holds several data sets
     scrubbed: list[Scrubbed] = field(default_factory=list)  # what the table was rid of before
@@ -54,8 +58,8 @@ def build(table: Table, mapping: Mapping) -> Import:
             f"{shown(', '.join(table.frame.columns), 400)} to the loss."
         )
     values = evaluate(table, mapping)
+    notes = [*table.notes, *without_all_experts(mapping, values)]
     suggestions = suggest(table, mapping, values)
-    notes = list(table.notes)
     if table.dropped:
         notes.append(told(table.dropped))
     n_duplicates = _identical(table, mapping, notes)
@@ -84,7 +88,7 @@ def build(table: Table, mapping: Mapping) -> Import:
     notes += _notes(table, mapping, values, runs, curves)
     problems = sorted([*table.ragged, *values.problems(table)], key=lambda p: (p.file, p.line))
     groups = _groups(table, mapping, runs, rows[number])
-    return Import(runs, points, story, problems, suggestions, notes, n_duplicates, groups, table.dropped)
+    return Import(runs, points, story, problems, suggestions, notes, other_losses(table, mapping), n_duplicates, groups, table.dropped)
 
 
 def _identical(table: Table, mapping: Mapping, notes: list[str]) -> int:
@@ -194,10 +198,6 @@ def _notes(table: Table, mapping: Mapping, values: Values, runs: pd.DataFrame, c
         )
     if "tokens" not in values.numbers:
         notes.append("No column is mapped to the training tokens: fits need them.")
-    if n_moe and "state.total_flos" in table.frame and "flops" not in mapping.sources:
-        notes.append(
-            '"total_flos" counts all experts, not the active ones, so it is not taken as the training FLOPs of MoE runs.'
-        )
     losses = values.numbers["loss"]
     if (
         curves is not None

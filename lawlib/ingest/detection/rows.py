@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..core import Mapping, Source
+from ..core import Mapping, Source, Table, shown
 from .aliases import COUNTERS, STEPS
+from .evidence import Evidence
 from .headers import Headers, key
 
 TAKES_PLACE = "takes the place of the step"
@@ -18,7 +19,7 @@ _TRAINED = re.compile(
     r"(?<![a-z])(lr|learning.?rate|grad.?norm|throughput|tps|mfu|tflops|elapsed|per.?sec\w*|it/s|s/it|batch.?time|step.?time|epoch)(?![a-z])"
 )
 _FEW, _MANY = 3, 10
-
+_SUSPECT = 4  # rows: fewer are no curve
 
 _MEASURED = re.compile(
     r"(?<![a-z])(time|secs?|seconds|ms|hours?|minutes|elapsed|remaining|eta|speed|throughput|tps|mfu|tflops|flops|memory|mem|gpu|cpu|grad|norm|"
@@ -87,3 +88,55 @@ def _is_along(headers: Headers, column: str, mapping: Mapping) -> bool:
         return rows.rows_each(sizes, _FEW if trained else _MANY)
     own = key(name.column) in ("run", "runname", "runid", "displayname")
     return rows.rows_each([*within, *sizes], _FEW) and (trained or own)
+
+
+def other_reading(table: Table, mapping: Mapping) -> tuple[str, Mapping] | None:
+    """Returns what speaks against the reading of a plain table's rows, as a question, and the mapping that reads them in the other way.
+
+    None where nothing does. Rows that were read as runs may be points of a curve, points of curves may be runs, and more runs than
+    a third of the rows, while the step grows along the file, may be one.
+    """
+    if mapping.reader != "plain" or len(table.frame) < _SUSPECT or not mapping.loss:
+        return None
+    if not mapping.step:
+        return _as_points(table, mapping)
+    source = mapping.sources["step"]
+    if source.rule.endswith(TAKES_PLACE):
+        text = (
+            f'No column counts steps, but "{shown(source.column)}" grows along each run, so the {len(table.frame):,} rows are read as points of '
+            "curves. Is each row a run of its own?"
+        )
+        return text, replace(mapping.with_source("step", None), run_columns=())
+    n_runs = len(table.frame[list(mapping.run_columns)].drop_duplicates()) if mapping.run_columns else 1
+    if 3 * n_runs <= len(table.frame) or not Evidence(table).grows(source.column, []):
+        return None
+    name = mapping.sources["name"].column if "name" in mapping.sources else ""
+    names = (name,) if name in mapping.run_columns and 3 * table.frame[name].nunique() <= len(table.frame) else ()
+    text = (
+        f"The {len(table.frame):,} rows give {n_runs:,} runs, told apart by {shown(', '.join(mapping.run_columns), 200)}, while "
+        f'"{shown(source.column)}" grows along the file as it does along one training. Are they '
+        f"{'the runs that the names say' if names else 'points of one run'}?"
+    )
+    return text, replace(mapping, run_columns=names)
+
+
+def _as_points(table: Table, mapping: Mapping) -> tuple[str, Mapping] | None:
+    """Returns the reading of a table of runs as one curve, where a counter grows from row to row and no size changes."""
+    rows = Evidence(table)
+    headers = Headers(rows)
+    headers.taken |= {s.column for s in mapping.sources.values()} | set(mapping.loss_columns)
+    sizes = [mapping.sources[q].column for q in _SETTINGS if q in mapping.sources and mapping.sources[q].column]
+    if any(rows.n_values(column) > 1 for column in sizes):
+        return None
+    step = headers.find("step", STEPS)
+    named = "name" in mapping.sources and rows.n_values(mapping.sources["name"].column) > 1
+    options = [step] if step is not None else [] if named else list(_counters(headers, mapping))
+    found = next((s for s in options if rows.grows(s.column, [])), None)
+    if found is None:
+        return None
+    text = (
+        f'"{shown(found.column)}" grows from row to row and no size of the model changes, yet each of the {len(table.frame):,} rows is read as a '
+        "run. Are they points of one run's curve?"
+    )
+    source = found if found is step else replace(found, rule=f"{found.column} {TAKES_PLACE}")
+    return text, replace(mapping.with_source("step", source), run_columns=())

@@ -132,8 +132,10 @@ def _title(data: bytes, start: int) -> int:
             or any(n >= usual for n in counts[:at])
         ):
             continue
+        if len(counts) - at < 3:
+            continue
         header, row = (_cells(filled[k][1], delimiter) for k in (at, at + 1))
-        if len(counts) - at < 3 or any(_NUMERIC.fullmatch(c.strip()) for c in header if c.strip()) or not _has_number(row):
+        if any(_NUMERIC.fullmatch(c.strip()) for c in header if c.strip()) or not _has_number(row):
             continue
         if any(_has_number(_cells(line, delimiter)) for (_, line), n in zip(filled[:at], counts, strict=False) if n):
             continue

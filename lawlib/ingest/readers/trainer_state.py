@@ -70,12 +70,13 @@ def mapping(table: Table) -> Mapping:
         )
         for s in _SEQUENCE
     ]
-    sources = {"step": [Source("step")], "tokens": tokens, **config_sources()}
-    found = log_mapping(table, sources, OF_ALL)
-    if "n_experts" not in found.sources and "state.total_flos" in columns:
-        rule = "total_flos of the Trainer: 6 x parameters without embeddings x tokens"
-        found = found.with_source("flops", Source("state.total_flos", rule=rule))
-    return found
+    flops = [
+        Source(
+            "state.total_flos",
+            rule="total_flos of the Trainer: 6 x parameters without embeddings x tokens, right for dense models",
+        )
+    ]
+    return log_mapping(table, {"step": [Source("step")], "tokens": tokens, "flops": flops, **config_sources()}, OF_ALL)
 
 
 READER = Reader("hf-trainer", "Hugging Face trainer_state.json", looks, read, mapping)

@@ -102,11 +102,17 @@ def _set_bytes(mapping: ingest.Mapping, key: str) -> None:
 
 
 def suggestions(found: ingest.Import) -> None:
-    """Shows what looks wrong, with its evidence; a suggestion is applied on a click only."""
+    """Shows what looks wrong, with its evidence, and the file's other losses; either is applied on a click only."""
     for i, s in enumerate(found.suggestions):
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(f":material/lightbulb: {plain(s.sentence)}")
             st.button("Apply", key=f"fix_{s.code}_{i}", on_click=at_hand.correct, args=(s.fix,))
+    if found.other_losses:
+        with st.expander(f"Other losses in the file ({len(found.other_losses)})"):
+            for i, s in enumerate(found.other_losses):
+                with st.container(horizontal=True, vertical_alignment="center"):
+                    st.markdown(plain(s.sentence))
+                    st.button("Take this one", key=f"fix_{s.code}_{i}", on_click=at_hand.correct, args=(s.fix,))
 
 
 def problems(table: ingest.Table, found: ingest.Import) -> bool:
