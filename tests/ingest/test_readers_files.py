@@ -166,7 +166,7 @@ def test_a_trainer_s_log_with_its_config():
     (run,) = values(found, "arch", "n_active", "n_total", "n_experts", "top_k", "granularity", "tokens", "loss", "flops")
     assert run[:8] == ["moe", 1132462080, 14722007040, 128, 8, 8, 30 * 16 * 512, 2.5]
     assert np.isnan(run[8])
-    assert '"total_flos" counts all experts, not the active ones' in " ".join(found.notes)
+    assert '"state.total_flos" counts all experts of a mixture, not the active ones' in " ".join(found.notes)
     assert curves(found)[("trainer_state_seen", "loss")] == [(s, s * 16 * 512, 4 - s / 16) for s in (10, 20, 30)]
     assert set(found.curves["split"]) == {"loss", "eval_loss"}  # "train_loss" is a mean over the training
 
