@@ -159,8 +159,8 @@ def test_benchmark_results_are_read_without_standard_errors_and_configuration():
 
 
 def test_a_log_that_no_reader_knows_is_named_and_never_read_as_a_table():
-    lines = [f"2025-01-02 10:00:{i:02d}, INFO, train.py, step {i}, loss: {9 - i / 10:.3f}, lr 1e-4" for i in range(20)]
-    with pytest.raises(ReadError, match=r"looks like a training log.*line 1 is .*step 0"):
+    lines = [f"2025-01-02 10:00:{i:02d}, INFO, train.py, batch {i}, loss: {9 - i / 10:.3f}, lr 1e-4" for i in range(20)]
+    with pytest.raises(ReadError, match=r"looks like a training log.*line 1 is .*batch 0"):
         open_table("\n".join(lines).encode(), "train.log")
     with pytest.raises(ReadError, match="a log of Axolotl"):
         open_table(("[axolotl] start\n" + "\n".join(lines)).encode(), "train.log")

@@ -88,7 +88,9 @@ def build(table: Table, mapping: Mapping) -> Import:
     notes += _notes(table, mapping, values, runs, curves)
     problems = sorted([*table.ragged, *values.problems(table)], key=lambda p: (p.file, p.line))
     groups = _groups(table, mapping, runs, rows[number])
-    return Import(runs, points, story, problems, suggestions, notes, other_losses(table, mapping), n_duplicates, groups, table.dropped)
+    return Import(
+        runs, points, story, problems, suggestions, notes, other_losses(table, mapping), n_duplicates, groups, table.dropped
+    )
 
 
 def _identical(table: Table, mapping: Mapping, notes: list[str]) -> int:
@@ -195,6 +197,10 @@ def _notes(table: Table, mapping: Mapping, values: Values, runs: pd.DataFrame, c
         notes.append(
             f'The log gives the experts\' width ("{shown(width.per)}") and no dense feed-forward width: G is {width.factor:g} d_model over it. '
             "Another reference can be set under Correct the mapping."
+        )
+    elif n_moe and not {"granularity", "expansion"} & values.numbers.keys():
+        notes.append(
+            "No column gives the experts' width or granularity G, which laws of fine-grained mixtures need: map one, if the log has it."
         )
     if "tokens" not in values.numbers:
         notes.append("No column is mapped to the training tokens: fits need them.")

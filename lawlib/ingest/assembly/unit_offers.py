@@ -19,7 +19,12 @@ _UNIT_OF_PLURAL = {"thousand": "thousands", "million": "millions", "billion": "b
 def overflow_offers(mapping: Mapping, values: Values) -> list[Suggestion]:
     """Suggests another source of FLOPs where they equal 6ND after an integer overflow."""
     source = mapping.sources.get("flops")
-    if source is None or not source.column or source.rule == CLARK_C or not {"flops", "n_active", "tokens"} <= values.numbers.keys():
+    if (
+        source is None
+        or not source.column
+        or source.rule == CLARK_C
+        or not {"flops", "n_active", "tokens"} <= values.numbers.keys()
+    ):
         return []
     raw = values.numbers["flops"] / factor("flops", source.unit)
     rows = list(zip(values.numbers["n_active"].tolist(), values.numbers["tokens"].tolist(), raw.tolist(), strict=True))

@@ -1,6 +1,6 @@
 """The types that all readers share: tables, problems, units, mappings of columns, shapes, text."""
 
-from .losses import WITH_AUX, is_auxiliary, loss_rank, ranked
+from .losses import WITH_AUX, is_auxiliary, loss_rank, name_words, ranked
 from .mapping import (
     AS_LOGGED,
     BESIDE_ACTIVE,
@@ -91,6 +91,7 @@ __all__ = [
     "loss_rank",
     "loss_unit",
     "mapping_table",
+    "name_words",
     "numbers",
     "ranked",
     "scrub",

@@ -221,7 +221,7 @@ _UNITS = {
 }
 
 
-def words(column: str) -> list[str]:
+def name_words(column: str) -> list[str]:
     """Returns the words of a column's name in lower case, "trainLoss", "train_loss" and "trainloss" alike; digits at a word's end dropped."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", column).lower()
     found = []
@@ -235,13 +235,13 @@ def words(column: str) -> list[str]:
 @lru_cache(2**16)
 def loss_rank(column: str) -> Rank | None:
     """Returns how good a candidate for the loss a column is by its name, the least the best; None where it is no loss of the model."""
-    whole = words(column)
+    whole = name_words(column)
     said = set(whole)
     entropy = "crossentropy" in said or any(a == "cross" and b == "entropy" for a, b in pairwise(whole))
     if not (said & _LOSS or entropy or re.search(r"bits?.?per", column.lower())):
         return None
     others = said - {"entropy"} if entropy else said
-    leaf = words(re.split(r"[/.|]", column)[-1])
+    leaf = name_words(re.split(r"[/.|]", column)[-1])
     only_moe = "moe" in leaf and not set(leaf) - {"moe", "loss", "losses"} - _TRAINING - _VALIDATION
     if others & (_AUXILIARY | _NO_LOSS) or only_moe or re.search(r"value_loss|tok[a-z]*_?min|__(min|max)$", column.lower()):
         return None
@@ -258,7 +258,7 @@ def loss_rank(column: str) -> Rank | None:
 
 def is_auxiliary(column: str) -> bool:
     """Whether a column's name says that it holds an auxiliary loss."""
-    said = set(words(column))
+    said = set(name_words(column))
     named = said & {"aux", "auxiliary", "balance", "balancing", "lbl", "lb"} and not said & {
         "coef",
         "coeff",

@@ -20,8 +20,8 @@ _RUN_NAME = "tags.mlflow.runName"
 
 def detect(table: Table) -> Mapping:
     """Returns the mapping of a known release, or else the one that column names and first rows suggest. Never raises."""
-    if table.format in READERS:
-        return _of_most_runs(table, READERS[table.format].mapping(table))
+    if (own := _own(table)) is not None:
+        return _of_most_runs(table, own)
     known = recognise(list(table.frame.columns))
     return known if known is not None else _of_most_runs(table, _plain(Evidence(table)))
 
@@ -34,8 +34,8 @@ def detect_each(table: Table, of_row: np.ndarray) -> list[tuple[np.ndarray, Mapp
     """
     evidence = Evidence(table, of_row)
     every = np.arange(evidence.n_files)
-    if table.format in READERS:
-        return [(every, READERS[table.format].mapping(table))]
+    if (own := _own(table)) is not None:
+        return [(every, own)]
     known = recognise(evidence.columns)
     if known is not None:
         return [(every, known)]
@@ -49,6 +49,12 @@ def detect_each(table: Table, of_row: np.ndarray) -> list[tuple[np.ndarray, Mapp
                 alike = np.flatnonzero(question.answers == answer)
                 waiting.append((files[alike], evidence.at_hand(alike)))
     return found
+
+
+def _own(table: Table) -> Mapping | None:
+    """Returns the mapping of a log whose format says which column is what."""
+    reader = READERS.get(table.format)
+    return None if reader is None or reader.mapping is None else reader.mapping(table)
 
 
 def _of_most_runs(table: Table, mapping: Mapping) -> Mapping:

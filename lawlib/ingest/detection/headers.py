@@ -72,7 +72,9 @@ class Headers:
 @lru_cache(2**16)
 def _readings(column: str) -> tuple[_Reading, ...]:
     """The header as it is, and without the unit that it ends in; nothing for rates."""
-    if re.search(r"per[_\s]?(step|token|sec|second|s\b|device|gpu|batch|iter)|/s(ec)?\b|(?<![a-z])max_", column.lower()):
+    if re.search(
+        r"per[_\s]?(step|token|sec|second|s\b|device|gpu|batch|iter)|/s(ec)?\b|(?<![a-z])max_", column.lower()
+    ) and not re.search(r"experts?[_\s]?per[_\s]?tok", column.lower()):
         return ()
     readings = [("", column, "")]
     header, unit = flop_unit(column)

@@ -5,10 +5,48 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from ..core import BESIDE_ACTIVE, E_AS_EXPANSION, EXPERTS_FROM_E, G_DECLARED, G_FROM_WIDTHS, PARAMS_AS_ACTIVE, Source, count_unit
+from ..core import (
+    BESIDE_ACTIVE,
+    E_AS_EXPANSION,
+    EXPERTS_FROM_E,
+    G_DECLARED,
+    G_FROM_WIDTHS,
+    PARAMS_AS_ACTIVE,
+    Source,
+    count_unit,
+    name_words,
+)
 from .aliases import WIDTHS
 from .headers import Headers, key
 
+_COUNTED = frozenset(
+    [
+        "expert",
+        "experts",
+        "n",
+        "nb",
+        "nr",
+        "no",
+        "num",
+        "number",
+        "count",
+        "total",
+        "routed",
+        "local",
+        "moe",
+        "model",
+        "of",
+        "sparse",
+        "ffn",
+        "router",
+    ]
+)
+_CHOSEN = frozenset(["per", "token", "tok", "active", "activated", "selected", "used", "chosen", "top", "topk", "k"])
+_OF_EXPERTS = frozenset(
+    ["shared", "dim", "size", "width", "hidden", "intermediate", "inter", "dff", "ff", "mlp", "parallel", "ep", "capacity"]
+)
+_FEED_FORWARD = frozenset(["ffn", "ff", "mlp", "inter", "intermediate", "feedforward", "feed", "forward", "dense", "dff"])
+_WIDTH_WORDS = frozenset(["size", "dim", "width", "hidden", "inter", "intermediate", "dff", "ffn", "features"])
 _PARAMETERS = frozenset(["param", "params", "parameter", "parameters", "n", "nparams", "numparams", "size", "paramcount"])
 _ACTIVE = frozenset(["active", "activated", "act", "activ", "activeparams"])
 _ALL = frozenset(["total", "all", "full", "tot"])
@@ -40,6 +78,7 @@ _NO_COUNT = frozenset(
 def mixture(headers: Headers, sources: dict[str, Source]) -> None:
     """Adds to the sources what describes mixtures, and takes its columns."""
     _spelled(headers, sources)
+    _routing(headers, sources)
     _experts(headers, sources)
     _widths(headers, sources)
     _counts(headers, sources)
@@ -70,12 +109,45 @@ def _spelled(headers: Headers, sources: dict[str, Source]) -> None:
             headers.taken.add(column)
 
 
+def _routing(headers: Headers, sources: dict[str, Source]) -> None:
+    """Finds the experts, and how many a token takes, in any spelling: a word for experts beside a word for their number."""
+    for column in headers.rows.columns:
+        said = name_words(re.split(r"[/.]", column)[-1])
+        if column in headers.taken or not set(said) & {"expert", "experts"} or set(said) & _OF_EXPERTS:
+            continue
+        chosen = set(said) & _CHOSEN
+        quantity = "top_k" if chosen else "n_experts"
+        if quantity in sources or not set(said) <= _COUNTED | _CHOSEN or not headers.rows.is_numeric(column):
+            continue
+        sources[quantity] = Source(column)
+        headers.taken.add(column)
+
+
+def _width(headers: Headers, of_expert: bool) -> Source | None:
+    """Returns a feed-forward width in any spelling: a word for width beside one for experts, or one for feed-forward layers alone."""
+    for column in headers.rows.columns:
+        said = set(name_words(re.split(r"[/.]", column)[-1]))
+        named = (
+            said & {"expert", "experts", "moe", "routed"}
+            if of_expert
+            else said & _FEED_FORWARD and not said & {"expert", "experts", "moe"}
+        )
+        fits = (
+            named
+            and said & _WIDTH_WORDS
+            and said <= _WIDTH_WORDS | _FEED_FORWARD | {"expert", "experts", "moe", "routed", "d", "n", "of", "the"}
+        )
+        if fits and column not in headers.taken and headers.rows.is_numeric(column):
+            return Source(column)
+    return None
+
+
 def _widths(headers: Headers, sources: dict[str, Source]) -> None:
     """Finds G from the widths of the feed-forward layers: the dense one's over the expert's, else 4 d_model over the expert's."""
     if "granularity" in sources or "n_experts" not in sources:
         return
-    expert = headers.find("d_expert", WIDTHS["d_expert"])
-    dense = headers.find("d_ff", WIDTHS["d_ff"])
+    expert = headers.find("d_expert", WIDTHS["d_expert"]) or _width(headers, of_expert=True)
+    dense = headers.find("d_ff", WIDTHS["d_ff"]) or _width(headers, of_expert=False)
     if expert is None:
         return
     if dense is not None:

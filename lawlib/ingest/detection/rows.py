@@ -23,7 +23,7 @@ _SUSPECT = 4  # rows: fewer are no curve
 
 _MEASURED = re.compile(
     r"(?<![a-z])(time|secs?|seconds|ms|hours?|minutes|elapsed|remaining|eta|speed|throughput|tps|mfu|tflops|flops|memory|mem|gpu|cpu|grad|norm|"
-    r"tokens?|samples?|epoch|percentage|percent|progress|loss|acc|accuracy|ppl|timestamp|date)(?![a-z])|per.?(sec|s\b|step|gpu|device|token)|/s\b|_s$"
+    r"tokens?|samples?|epoch|rank|worker|host|node|percentage|percent|progress|loss|acc|accuracy|ppl|timestamp|date)(?![a-z])|per.?(sec|s\b|step|gpu|device|token)|/s\b|_s$"
 )
 """Names of what is measured at each step and never tells runs apart."""
 

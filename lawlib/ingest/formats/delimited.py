@@ -26,6 +26,7 @@ _TITLES = 5  # lines of a title
 _TOLD = 5  # repeated column names told one by one
 _SAMPLE = 200  # lines looked at for the delimiter
 _QUOTED = re.compile(r'"[^"]*"')
+_GROUPED = re.compile(r"[+-]?\d[\d\s.,']*([eE][+-]?\d+)?")
 _NUMERIC = re.compile(r"[+-]?(\d[\d_]*\.?\d*|\.\d+)([eE][+-]?\d+)?[kKMBGT]?|nan|-?inf", re.IGNORECASE)
 
 
@@ -145,7 +146,7 @@ def _title(data: bytes, start: int) -> int:
 
 
 def _has_number(cells: list[str]) -> bool:
-    return any(_NUMERIC.fullmatch(c.strip()) for c in cells)
+    return any(_NUMERIC.fullmatch(c.strip()) or _GROUPED.fullmatch(c.strip()) for c in cells)
 
 
 def _delimiter(data: bytes, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lawlib.errors import ReadError
@@ -10,6 +11,8 @@ from ..core import ranked, shown
 
 _LISTED = 3  # values: shorter lists are settings (betas) and no curves
 _SPLITS = 100
+_STEPS = re.compile(r"(?<![a-z])(global_?)?(steps?|iters?|iterations?)$|^(steps?|iters?|iterations?)(?![a-z])")
+_MEASURED = re.compile(r"acc|lr|learning.?rate|norm|time|epoch|f1|throughput|per_?sec|mem|mfu|step|iter")
 
 
 def rows(whole: dict[str, Any], name: str) -> list[Any]:
@@ -22,7 +25,7 @@ def rows(whole: dict[str, Any], name: str) -> list[Any]:
     if len(values) > 1 and all(isinstance(v, dict) and v for v in values):
         if all(v.keys() == values[0].keys() for v in values) and not _names_quantities(values[0], whole):
             return [{key: column[row] for key, column in whole.items()} for row in values[0]]
-        if ranked(str(k) for v in values for k in v):
+        if ranked(k for v in values for k in _keys(v)):
             return [{"name": key} | value if "name" not in value else value for key, value in whole.items()]
     if (
         len(values) == 1
@@ -45,7 +48,12 @@ def rows(whole: dict[str, Any], name: str) -> list[Any]:
 
 def _names_quantities(inner: dict[str, Any], outer: dict[str, Any]) -> bool:
     """Whether the inner keys are columns and the outer ones runs, and not the other way round."""
-    return bool(ranked(map(str, inner))) and not ranked(map(str, outer))
+    return bool(ranked(_keys(inner))) and not ranked(map(str, outer))
+
+
+def _keys(record: dict[str, Any]) -> list[str]:
+    """Returns the keys of an object and of the objects in it."""
+    return [k for key, value in record.items() for k in (str(key), *(map(str, value) if isinstance(value, dict) else ()))]
 
 
 def _within(record: dict[str, Any], table: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -95,9 +103,10 @@ def with_lists(given: list[tuple[int, Any]], notes: list[str]) -> list[tuple[int
             found.append((number, record))
             continue
         rest = {k: v for k, v in record.items() if k not in lists}
-        counted = any("step" in k.lower() or "iter" in k.lower() or "token" in k.lower() for k in lists)
+        step = next((k for k in lists if _STEPS.search(k.lower())), "")
+        names = ["step" if k == step else k for k in lists]
         for i, row in enumerate(zip(*(record[k] for k in lists), strict=True), start=1):
-            found.append((number, rest | ({} if counted else {"step": i}) | dict(zip(lists, row, strict=True))))
+            found.append((number, rest | ({} if step else {"step": i}) | dict(zip(names, row, strict=True))))
     notes.append("Lists in the records are read as curves, a point an entry; where no list is a step, the entries are counted.")
     return found
 
@@ -114,3 +123,13 @@ def _curve(record: dict[str, Any]) -> list[str]:
 
 def is_number(value: Any) -> bool:
     return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+
+
+def is_history(columns: dict[str, Any]) -> bool:
+    """Whether lists are the curves of one training, as Keras' History has them: losses and what is measured beside them alone."""
+    losses = ranked(map(str, columns))
+    return (
+        bool(losses)
+        and all(k in losses or _MEASURED.search(str(k).lower()) for k in columns)
+        and len(columns[losses[0]]) >= _LISTED
+    )

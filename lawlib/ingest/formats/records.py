@@ -135,6 +135,8 @@ def _array(whole: Any, name: str) -> list[Any]:
         lengths = {key: len(v) for key, v in whole.items()}
         if len(set(lengths.values())) > 1:
             raise ReadError(f"{name} holds lists of different lengths ({shown(lengths)}): columns must be equally long.")
+        if json_shapes.is_history(whole):
+            return [whole]
         return [dict(zip(whole, row, strict=True)) for row in zip(*values, strict=True)]
     return json_shapes.rows(whole, name)
 

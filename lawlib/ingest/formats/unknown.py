@@ -19,7 +19,8 @@ _TRAINERS = (
     (re.compile(r"\baxolotl\b"), "Axolotl"),
     (re.compile(r"\bEpoch \d+/\d+\b.*\bETA\b|\d+/\d+ \[=+"), "Keras"),
     (re.compile(r"\bEpoch \d+: +\d+%\|"), "PyTorch Lightning's progress bar"),
-    (re.compile(r"\bfairseq\b|\bmetaseq\b"), "fairseq or metaseq"),
+    (re.compile(r"\bfairseq\b|\bmetaseq\b|\| epoch \d{3}\b[^\n]*\bwpb="), "fairseq or metaseq"),
+    (re.compile(r"(?m)^DLLL \{"), "NVIDIA's DLLogger"),
 )
 
 

@@ -14,6 +14,7 @@ from . import (
     nemo,
     neox,
     olmo,
+    step_lines,
     torchtitan,
     trainer_state,
     trainer_stdout,
@@ -40,6 +41,7 @@ TEXT: tuple[Reader, ...] = (
     fairseq.READER,
     composer.READER,
     trainer_stdout.READER,
+    step_lines.READER,
 )
 READERS: dict[str, Reader] = {reader.name: reader for reader in (*TEXT, trainer_state.READER, lm_eval.READER)}
 

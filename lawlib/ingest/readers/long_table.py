@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..core import counted
+from ..core import counted, ranked
 from .reader import RUN
 
 _RUN = (
@@ -33,7 +33,8 @@ _KEYS = 2000
 
 
 def _key(column: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", column.lower())
+    """Returns the letters and digits of a column's name without its path: of "data.step" those of "step"."""
+    return re.sub(r"[^a-z0-9]", "", column.lower().rpartition(".")[2])
 
 
 def _roles(columns: Sequence[str]) -> dict[str, str]:
@@ -43,7 +44,11 @@ def _roles(columns: Sequence[str]) -> dict[str, str]:
         what: next((keys[k] for k in names if k in keys), "")
         for what, names in (("run", _RUN), ("tag", _TAG), ("step", _STEP), ("value", _VALUE))
     }
-    if not (found["tag"] and found["step"] and found["value"]):
+    if (
+        not found["tag"] and found["run"] and _key(found["run"]) == "name"
+    ):  # without a tag the name is the metric's: no loss is there else
+        found |= {"tag": found["run"], "run": ""}
+    if not (found["tag"] and found["step"] and found["value"]) or ranked(columns):
         return {}
     return found
 

@@ -39,7 +39,7 @@ class Reader:
     title: str  # what users call it
     looks: Callable[[bytes], bool]
     read: Callable[[bytes, str], Read]
-    mapping: Callable[[Table], Mapping]
+    mapping: Callable[[Table], Mapping] | None = None  # None: by the names of the columns
     elsewhere: str = ""  # of what is no log of runs: what it is and where it goes, after the file's name
 
 
