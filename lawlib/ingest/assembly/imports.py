@@ -202,6 +202,10 @@ def _notes(table: Table, mapping: Mapping, values: Values, runs: pd.DataFrame, c
         notes.append(
             "No column gives the experts' width or granularity G, which laws of fine-grained mixtures need: map one, if the log has it."
         )
+    if "top_k" in values.numbers and "n_experts" not in values.numbers:
+        notes.append(
+            f'"{shown(mapping.sources["top_k"].column)}" is a choice of experts, and no column gives their number: map it, if the log has it.'
+        )
     if "tokens" not in values.numbers:
         notes.append("No column is mapped to the training tokens: fits need them.")
     losses = values.numbers["loss"]

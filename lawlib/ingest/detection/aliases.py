@@ -78,9 +78,11 @@ STEPS = (
     "step", "globalstep", "iteration", "iter", "trainstep", "trainingstep", "currentstep", "currentsteps", "trainerglobalstep", "globalsteps",
     "iternum", "iterations", "optimizerstep", "updatestep", "trainiter", "trainiteration", "trainingiteration", "numupdates", "updates", "timebatch",
 )  # fmt: skip
+LIKE_STEPS = ("steps", "update", "batch", "it", "numsteps")
+"""What may count the steps of a run; taken only where it grows along the run."""
 COUNTERS = (
-    "steps", "update", "batch", "it", "numsteps", "checkpoint", "ckpt", "samples", "consumedsamples", "sample", "samplesseen", "numsamples",
+    "checkpoint", "ckpt", "samples", "consumedsamples", "sample", "samplesseen", "numsamples",
     "examples", "sequences", "timesample", "epoch", "relativetimeprocess", "relativetimewall", "walltime", "elapsed", "elapsedhours",
     "elapsedtime", "time", "hours", "trainhours", "timehours", "runtime", "seconds", "minutes", "times", "timestamp",
 )  # fmt: skip
-"""What may grow along a run in place of a step, after the tokens; taken only where it does."""
+"""What may grow along a run in place of a step, after the tokens."""

@@ -23,6 +23,8 @@ _COUNTED = frozenset(
     [
         "expert",
         "experts",
+        "exp",
+        "exps",
         "n",
         "nb",
         "nr",
@@ -49,7 +51,7 @@ _FEED_FORWARD = frozenset(["ffn", "ff", "mlp", "inter", "intermediate", "feedfor
 _WIDTH_WORDS = frozenset(["size", "dim", "width", "hidden", "inter", "intermediate", "dff", "ffn", "features"])
 _PARAMETERS = frozenset(["param", "params", "parameter", "parameters", "n", "nparams", "numparams", "size", "paramcount"])
 _ACTIVE = frozenset(["active", "activated", "act", "activ", "activeparams"])
-_ALL = frozenset(["total", "all", "full", "tot"])
+_ALL = frozenset(["total", "all", "full", "tot", "overall"])
 _NO_COUNT = frozenset(
     [
         "expert",
@@ -113,7 +115,8 @@ def _routing(headers: Headers, sources: dict[str, Source]) -> None:
     """Finds the experts, and how many a token takes, in any spelling: a word for experts beside a word for their number."""
     for column in headers.rows.columns:
         said = name_words(re.split(r"[/.]", column)[-1])
-        if column in headers.taken or not set(said) & {"expert", "experts"} or set(said) & _OF_EXPERTS:
+        expert = {"expert", "experts"} if not set(said) & {"routed", "moe"} else {"expert", "experts", "exp", "exps"}
+        if column in headers.taken or not set(said) & expert or set(said) & _OF_EXPERTS:
             continue
         chosen = set(said) & _CHOSEN
         quantity = "top_k" if chosen else "n_experts"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..core import Mapping, Source, Table, shown
-from .aliases import COUNTERS, STEPS
+from .aliases import COUNTERS, LIKE_STEPS, STEPS
 from .evidence import Evidence
 from .headers import Headers, key
 
@@ -59,7 +59,7 @@ def as_curves(headers: Headers, mapping: Mapping) -> Mapping:
         run_columns += apart[:1]
     if not rows.has_several(run_columns) or rows.n_values(found.column) < 2:
         return mapping
-    if counted:
+    if counted and not any(key(found.column).endswith(alias) for alias in LIKE_STEPS):
         found = replace(found, rule=f"{found.column} {TAKES_PLACE}")
     return Mapping(mapping.reader, sources | {"step": found}, tuple(run_columns), mapping.loss_columns)
 
@@ -67,12 +67,10 @@ def as_curves(headers: Headers, mapping: Mapping) -> Mapping:
 def _counters(headers: Headers, mapping: Mapping) -> Iterator[Source]:
     """Yields what may grow along a run in place of a step, the best first."""
     tokens = mapping.sources.get("tokens")
+    yield from filter(None, (headers.find("step", (alias,)) for alias in LIKE_STEPS))
     if tokens is not None and tokens.column:
-        yield Source(tokens.column, tokens.unit and "")
-    for alias in COUNTERS:
-        source = headers.find("step", (alias,))
-        if source is not None:
-            yield source
+        yield Source(tokens.column)
+    yield from filter(None, (headers.find("step", (alias,)) for alias in COUNTERS))
 
 
 def _is_along(headers: Headers, column: str, mapping: Mapping) -> bool:
@@ -87,7 +85,7 @@ def _is_along(headers: Headers, column: str, mapping: Mapping) -> bool:
     if name is None:
         return rows.rows_each(sizes, _FEW if trained else _MANY)
     own = key(name.column) in ("run", "runname", "runid", "displayname")
-    return rows.rows_each([*within, *sizes], _FEW) and (trained or own)
+    return rows.rows_each([*within, *sizes], _FEW if trained or own else _MANY)
 
 
 def other_reading(table: Table, mapping: Mapping) -> tuple[str, Mapping] | None:
@@ -96,7 +94,7 @@ def other_reading(table: Table, mapping: Mapping) -> tuple[str, Mapping] | None:
     None where nothing does. Rows that were read as runs may be points of a curve, points of curves may be runs, and more runs than
     a third of the rows, while the step grows along the file, may be one.
     """
-    if mapping.reader != "plain" or len(table.frame) < _SUSPECT or not mapping.loss:
+    if mapping.reader != "plain" or table.sparse or len(table.frame) < _SUSPECT or not mapping.loss:
         return None
     if not mapping.step:
         return _as_points(table, mapping)
@@ -121,22 +119,25 @@ def other_reading(table: Table, mapping: Mapping) -> tuple[str, Mapping] | None:
 
 
 def _as_points(table: Table, mapping: Mapping) -> tuple[str, Mapping] | None:
-    """Returns the reading of a table of runs as one curve, where a counter grows from row to row and no size changes."""
+    """Returns the reading of a table of runs as curves, where a counter grows from row to row of one size, or of each name."""
     rows = Evidence(table)
     headers = Headers(rows)
     headers.taken |= {s.column for s in mapping.sources.values()} | set(mapping.loss_columns)
     sizes = [mapping.sources[q].column for q in _SETTINGS if q in mapping.sources and mapping.sources[q].column]
-    if any(rows.n_values(column) > 1 for column in sizes):
+    name = mapping.sources["name"].column if "name" in mapping.sources else ""
+    within = [name] if name and rows.n_values(name) > 1 else []
+    if any(rows.n_values(column) > 1 and not within for column in sizes) or not rows.rows_each(within, _FEW):
         return None
     step = headers.find("step", STEPS)
-    named = "name" in mapping.sources and rows.n_values(mapping.sources["name"].column) > 1
-    options = [step] if step is not None else [] if named else list(_counters(headers, mapping))
-    found = next((s for s in options if rows.grows(s.column, [])), None)
+    found = next((s for s in ([step] if step is not None else _counters(headers, mapping)) if rows.grows(s.column, within)), None)
     if found is None:
         return None
+    where = f'from row to row of each "{shown(name)}"' if within else "from row to row, and no size of the model changes"
     text = (
-        f'"{shown(found.column)}" grows from row to row and no size of the model changes, yet each of the {len(table.frame):,} rows is read as a '
-        "run. Are they points of one run's curve?"
+        f'"{shown(found.column)}" grows {where}, yet each of the {len(table.frame):,} rows is read as a run. '
+        f"Are they points of {'curves' if within else 'one curve'}?"
     )
     source = found if found is step else replace(found, rule=f"{found.column} {TAKES_PLACE}")
-    return text, replace(mapping.with_source("step", source), run_columns=())
+    points = rows.points(mapping.loss)
+    parted = [column for column in sizes if within and points.changes(column, within)]
+    return text, replace(mapping.with_source("step", source), run_columns=(*within, *parted))

@@ -94,10 +94,11 @@ def with_lists(given: list[tuple[int, Any]], notes: list[str]) -> list[tuple[int
 
     Where none of the lists is called a step, the points are counted from 1.
     """
-    if not any(isinstance(record, dict) and _curve(record) for _, record in given):
+    if not any(isinstance(record, dict) and _curve(_inner(record)) for _, record in given):
         return given
     found: list[tuple[int, Any]] = []
-    for number, record in given:
+    for number, whole in given:
+        record = _inner(whole) if isinstance(whole, dict) else whole
         lists = _curve(record) if isinstance(record, dict) else []
         if not lists:
             found.append((number, record))
@@ -109,6 +110,12 @@ def with_lists(given: list[tuple[int, Any]], notes: list[str]) -> list[tuple[int
             found.append((number, rest | ({} if step else {"step": i}) | dict(zip(names, row, strict=True))))
     notes.append("Lists in the records are read as curves, a point an entry; where no list is a step, the entries are counted.")
     return found
+
+
+def _inner(record: dict[str, Any]) -> dict[str, Any]:
+    """Returns the record with the lists in the objects that it holds among its own keys, by their paths."""
+    nested = {k: v for k, v in record.items() if isinstance(v, dict) and any(isinstance(x, list) for x in v.values())}
+    return {k: v for k, v in record.items() if k not in nested} | {f"{k}.{i}": x for k, v in nested.items() for i, x in v.items()}
 
 
 def _curve(record: dict[str, Any]) -> list[str]:

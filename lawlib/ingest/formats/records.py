@@ -131,6 +131,8 @@ def _array(whole: Any, name: str) -> list[Any]:
     values = list(whole.values())
     if isinstance(whole.get("columns"), list) and isinstance(whole.get("data"), list):  # pandas "split", W&B tables
         return [dict(zip(map(str, whole["columns"]), row, strict=True)) if _fits(row, whole) else row for row in whole["data"]]
+    if len(values) == 1 and isinstance(values[0], list) and all(isinstance(row, dict) for row in values[0]):
+        return values[0]
     if values and all(isinstance(v, list) for v in values):
         lengths = {key: len(v) for key, v in whole.items()}
         if len(set(lengths.values())) > 1:

@@ -20,6 +20,7 @@ _TRAINERS = (
     (re.compile(r"\bEpoch \d+/\d+\b.*\bETA\b|\d+/\d+ \[=+"), "Keras"),
     (re.compile(r"\bEpoch \d+: +\d+%\|"), "PyTorch Lightning's progress bar"),
     (re.compile(r"\bfairseq\b|\bmetaseq\b|\| epoch \d{3}\b[^\n]*\bwpb="), "fairseq or metaseq"),
+    (re.compile(r"Train Epoch: \d+ \["), "open_lm or OpenCLIP"),
     (re.compile(r"(?m)^DLLL \{"), "NVIDIA's DLLogger"),
 )
 

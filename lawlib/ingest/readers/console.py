@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import PurePath
@@ -134,8 +134,10 @@ class Steps:
             for key in [k for k in given if _OF_MODEL.search(k) and k not in given.said]:
                 del given[key]
 
-    def read(self, step: str) -> Read:
-        """Returns all steps as columns, with each run's settings as columns. Of ranks that log the same step the lowest is kept.
+    def read(self, step: str, complete: Callable[[dict[str, str]], dict[str, str]] = dict) -> Read:
+        """Returns all steps as columns, with each run's settings, as `complete` gives them, as columns.
+
+        Of ranks that log the same step the lowest is kept.
 
         Of several trainings each has a run's name and a status of its own.
 
@@ -150,6 +152,8 @@ class Steps:
             self.notes.append(f"{counted(n_passed, 'line')} of further ranks repeat steps and are passed over.")
         if len(trainings) == 1 and self._given.said:
             trainings[0].settings = dict(self._given)
+        for training in trainings:
+            training.settings = complete(training.settings)
         several = len(trainings) > 1
         if several:
             self.notes.append(

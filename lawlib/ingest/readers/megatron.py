@@ -53,14 +53,19 @@ def read(content: bytes, name: str) -> Read:
             found[match[1]] = _UPDATED.sub("", match[2]).strip()
     if found:
         steps.notes.append("The log's own arguments are taken: those of the model's shape, the batch and the optimizer.")
+    return steps.read("iteration", _complete)
+
+
+def _complete(given: dict[str, str]) -> dict[str, str]:
+    """Returns a training's arguments without those that hold for mixtures alone where it is dense, with N counted from its shape."""
+    found = dict(given)
     if found.get("num_experts") in ("None", "0"):
         found["num_experts"] = "0"  # dense
         for key in [k for k in found if k.startswith("moe_")]:
             del found[key]
     if found.get("group_query_attention") != "True":
         found.pop("num_query_groups", None)
-    found |= shape_columns({q: found[key] for q, key in _SHAPE.items() if key in found})
-    return steps.read("iteration")
+    return found | shape_columns({q: found[key] for q, key in _SHAPE.items() if key in found})
 
 
 def mapping(table: Table) -> Mapping:

@@ -7,9 +7,9 @@ import re
 from .console import NUMBER, Steps, console_lines, plain
 from .reader import Read, Reader
 
-_STEP = r"\b(?:global[_ ]?)?(?:steps?|iters?|iterations?|updates?)\b(?:\(\w{1,12}\))?[\s:=#\[(]{0,8}(\d[\d,]{0,12})(?:\s?/\s?\d+)?(?![\d.%:])"
+_STEP = r"\b(?:global[_ ]?)?(?:steps?|iters?|iterations?|updates?)\b(?:\(\w{1,12}\))?[\s:=#\[(]{0,8}(\d[\d,]{0,12})(?:\s?/\s?\d+)?(?!\d|%|[.:]\d)"
 _LOSS = r"(?:loss|nll|ppl|perplexity)\b['\"]?\s{0,3}[:=]?\s{0,3}-?(?:[\d.]|nan|inf)"
-_SNIFF = re.compile(rf"(?im)^(?![{{\"\[,;]|[^\n|]{{0,40}}[,;]\d)[^\n{{\"]{{0,160}}{_STEP}[^\n{{]{{0,600}}?{_LOSS}".encode())
+_SNIFF = re.compile(rf"(?im)^(?![{{\",;]|[^\n|]{{0,40}}[,;]\d)[^\n{{\"]{{0,160}}{_STEP}[^\n{{]{{0,600}}?{_LOSS}".encode())
 _AT = re.compile(_STEP, re.IGNORECASE)
 _PAIR = re.compile(
     rf"([A-Za-z][\w/.-]{{0,40}}(?: [A-Za-z][\w/.-]{{0,30}}){{0,3}})(?:\s*\([\w%/ ]{{1,12}}\))?\s{{0,4}}[:=]\s{{0,8}}({NUMBER})([KMBT]?)(?=[\s,;|%)\]]|[a-z%]{{1,3}}\b|$)",

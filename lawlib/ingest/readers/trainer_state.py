@@ -40,7 +40,11 @@ def read(content: bytes, name: str) -> Read:
     if not rows:
         raise ReadError(f"{name} has a log_history without a single step: nothing was logged in this run.")
     columns = {key: _texts(key, rows) for key in dict.fromkeys(key for row in rows for key in row)}
-    whole = {RUN: run_name(name)} | {f"state.{k}": str(state[k]) for k in _WHOLE if isinstance(state.get(k), (int, float))}
+    whole = {RUN: run_name(name)} | {
+        f"state.{k}": str(state[k])
+        for k in _WHOLE
+        if isinstance(state.get(k), (int, float)) and (k != "total_flos" or state[k] > 0)
+    }
     seen, last = state.get("num_input_tokens_seen"), state.get("global_step")
     if isinstance(seen, (int, float)) and isinstance(last, (int, float)) and 0 < seen < 1e300 and 0 < last < 1e300:
         whole[PER_STEP] = repr(seen / last)
