@@ -41,7 +41,7 @@ def test_a_fault_is_seen(monkeypatch):
         read(*next(s for s in samples() if s[0] == "moe_runs.csv"))
 
 
-@pytest.mark.parametrize("number", [4507, 14077])
+@pytest.mark.parametrize("number", [2925, 15772])
 def test_a_database_whose_own_words_are_no_text_is_damaged(number):
     """SQLite's own message could not be decoded."""
     assert "damaged" in read(*case(number))

@@ -222,6 +222,49 @@ def test_a_table_of_runs_has_the_planted_numbers(name):
         np.testing.assert_allclose(found.runs[quantity], np.broadcast_to(want, 3), err_msg=quantity)
 
 
+OTHERS = {
+    "table.md": ("| model | N | loss |\n|---|---|---|\n| a | 1e7 | 3.5 |\n", "a table in Markdown"),
+    "table.tex": ("\\begin{tabular}{lr}\nModel & Loss \\\\\na & 3.5 \\\\\n\\end{tabular}\n", "a table or document in LaTeX"),
+    "train.py": ("import torch, math\n\nfor x, y in data:\n    loss = model(x, y)\n", "a program"),
+    "config.yaml": ("model:\n  hidden_size: 1024\n", "settings in YAML"),
+    "trace.log": ("Traceback (most recent call last):\n  File 'a', line 3\n", "the message of a program that failed"),
+    "slurm.out": ("srun: job 123 queued, waiting for resources\n", "the output of a launcher"),
+    "worker.log": (lines(lambda i: f"2026-01-01 00:00:{i:02d},123 INFO worker {i}, batch done, 3 items"), "a log"),
+    "arguments.log": (
+        "------------------------ arguments ------------------------\n  hidden_size .... 512\n",
+        "the arguments of Megatron-LM",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_text_that_is_no_table_is_named_with_its_line(name):
+    text, what = OTHERS[name]
+    with pytest.raises(ReadError, match=rf"{name} looks like {what}: line 1 is "):
+        open_table(text.encode(), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("aligned.txt", "model  params  loss\nm1  1e7  3.5\nm2  2e7  3.3\n", "looks like a table of 3 columns parted by blanks"),
+        (
+            "mail.txt",
+            "Dear all, here it is.\nThe model, as planned, was good.\nLoss fell, as expected.\n",
+            "holds no column of numbers",
+        ),
+        ("config.json", '{"model_type": "llama", "hidden_size": 1024}', "is the configuration of a model and holds no run"),
+    ],
+)
+def test_what_holds_no_runs_is_told(name, text, what):
+    def whole():
+        table = open_table(text.encode(), name)
+        return build(table, detect(table))
+
+    with pytest.raises(ReadError, match=what):
+        whole()
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_log_that_is_not_read_is_named(name):
     text, what = REFUSED[name]

@@ -186,7 +186,7 @@ REFUSED = [
     (b"# N,D,loss\n", r'has a header \("# N,D,loss"\) but no rows'),
     (b"1,2,3\n4,5,6\n", r'line 1 \("1,2,3"\) should name the columns but holds numbers: add a header'),
     (b"loss\n3\n", r'the first line \("loss"\) has no comma, tab or semicolon'),
-    (b"iteration ten\nloss 4.1\n", "Nor is it a training log that is known here"),
+    (b"iteration ten\nloss 4.1\n", "nothing in it is the log of a trainer known here"),
     (b"a,b\n1,2,3\n4,5,6\n", r"no row fits the header of 2 columns \(a, b\). The line has 3 cells, the header 2"),
     (b"a,b\n,\n", "no row fits the header of 2 columns .* All rows are blank"),
     (b"PK\x03\x04....", "is a damaged or unusual zip archive"),

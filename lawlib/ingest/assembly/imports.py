@@ -19,6 +19,7 @@ from .curves import Curves, read_curves
 from .derivations import derivations
 from .extras import extra
 from .loss_offers import auxiliary_columns, is_multiple, other_losses
+from .lossless import without_loss
 from .mixture_flops import without_all_experts
 from .suggestion import Suggestion
 from .suggestions import suggest
@@ -53,10 +54,7 @@ def build(table: Table, mapping: Mapping) -> Import:
     if reader is not None and reader.elsewhere:
         raise ReadError(f"{table.name} {reader.elsewhere}")
     if "loss" not in mapping.sources or not mapping.loss:
-        raise ReadError(
-            f"{table.name}: no column holds the loss, as far as their names and contents tell. Map one of "
-            f"{shown(', '.join(table.frame.columns), 400)} to the loss."
-        )
+        raise without_loss(table)
     values = evaluate(table, mapping)
     notes = [*table.notes, *without_all_experts(mapping, values)]
     suggestions = suggest(table, mapping, values)

@@ -17,7 +17,7 @@ from lawlib.errors import ReadError
 from ..core import RowProblem, counted, decode, shown
 from . import limits
 from .body import Head, read_body, well_quoted
-from .unknown import refuse_log
+from .unknown import not_a_table, refuse_text
 
 FORMATS = {",": "csv", "\t": "tsv", ";": "csv"}
 """What a table is called by its delimiter."""
@@ -64,7 +64,7 @@ def read_head(content: bytes, name: str) -> Head:
         text = data[start : start + title].decode()
         notes.append(f'Passed over above the header: "{shown(" ".join(text.split()))}".')
         start, first_line = start + title, first_line + text.count("\n")
-    refuse_log(data[start : start + 2**20].decode(errors="ignore"), name)
+    refuse_text(data[start : start + 2**20].decode(errors="ignore"), name)
     delimiter = _delimiter(data[start:], name)
     header, body, body_line = _header(data, start, first_line, delimiter, comments, name)
     limits.check_columns(len(header), name)
@@ -162,11 +162,7 @@ def _delimiter(data: bytes, name: str) -> str:
             if n and (agreeing, n) > score:
                 best, score = delimiter, (agreeing, n)
     if not best:
-        raise ReadError(
-            f'{name}: the first line ("{shown(by_line[0])}") has no comma, tab or semicolon, so it is not the header of a '
-            "table. Nor is it a training log that is known here (Megatron-LM, torchtitan, nanoGPT, LitGPT, MaxText, OLMo): save "
-            "the runs as CSV."
-        )
+        raise not_a_table(text, name)
     return best
 
 

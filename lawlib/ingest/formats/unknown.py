@@ -1,4 +1,4 @@
-"""Names what a text looks like that no reader knows, so that a console log is never read as a table."""
+"""Names what a text looks like that no reader knows, so that no log, program or document is read as a table."""
 
 from __future__ import annotations
 
@@ -23,6 +23,54 @@ _TRAINERS = (
     (re.compile(r"Train Epoch: \d+ \["), "open_lm or OpenCLIP"),
     (re.compile(r"(?m)^DLLL \{"), "NVIDIA's DLLogger"),
 )
+_AS_TABLE = "Save the table as CSV, with a line a run and a header that names the columns."
+_LOG = "It has no line with a step and its loss: give the log that has them, or the runs as CSV."
+_BEGINNINGS = (  # of the first line that is not blank
+    (re.compile(r"\|.*\|\s*$"), "a table in Markdown", _AS_TABLE),
+    (re.compile(r"\\(begin|documentclass|toprule|hline)\b"), "a table or document in LaTeX", _AS_TABLE),
+    (re.compile(r"@\w+\{"), "a list of references in BibTeX", _AS_TABLE),
+    (
+        re.compile(r"(import|from) \w|def \w+\(|class \w+[(:]|#!"),
+        "a program",
+        "Give what it writes: its log, or the runs as CSV.",
+    ),
+    (re.compile(r"Traceback \(most recent call last\)"), "the message of a program that failed", _LOG),
+    (re.compile(r"-{5,} arguments -{5,}"), "the arguments of Megatron-LM", _LOG),
+    (re.compile(r"(srun|sbatch|slurmstepd|torchrun|NCCL)\b|W?\d{4} .*torch/distributed"), "the output of a launcher", _LOG),
+    (re.compile(r"\[?\d{4}[-/]\d\d[-/]\d\d[ T,]\d\d:\d\d:\d\d\S* .*[A-Za-z]{3}"), "a log", _LOG),
+    (re.compile(r"\[?(INFO|WARNING|DEBUG|ERROR)\b"), "a log", _LOG),
+    (
+        re.compile(r"[A-Za-z_]\w*:(\s|$)(?!.*,)"),
+        "settings in YAML",
+        "Give the log of the run, with its configuration beside it in one zip.",
+    ),
+)
+_ALIGNED = re.compile(r"\w+([ ]+\S+)+")
+
+
+def refuse_text(text: str, name: str) -> None:
+    """Raises ReadError where a text begins as a document, a program or a log does, and not as a table.
+
+    It is also refused where lines hold a loss with its number, as those of a log do and rows of a table do not.
+    """
+    refuse_log(text, name)
+    number, line = next(((i, line) for i, line in enumerate(text.split("\n"), start=1) if line.strip()), (1, ""))
+    for pattern, what, advice in _BEGINNINGS:
+        if pattern.match(line.strip()[:2000]):
+            raise ReadError(f'{name} looks like {what}: line {number} is "{shown(line.strip(), 160)}". {advice}')
+
+
+def not_a_table(text: str, name: str) -> ReadError:
+    """Returns the error for a text whose lines no comma, tab or semicolon parts."""
+    lines = [line for line in text.split("\n")[:_LINES] if line.strip()]
+    widths = {len(line.split()) for line in lines[:20]}
+    if len(lines) > 2 and len(widths) == 1 and widths != {1} and _ALIGNED.match(lines[0].strip()):
+        what = f"but it looks like a table of {widths.pop()} columns parted by blanks"
+    else:
+        what = "so it is not the header of a table, and nothing in it is the log of a trainer known here"
+    return ReadError(
+        f'{name}: the first line ("{shown(lines[0])}") has no comma, tab or semicolon, {what}. Save the runs as CSV.'
+    )
 
 
 def refuse_log(text: str, name: str) -> None:
