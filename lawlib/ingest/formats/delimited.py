@@ -17,7 +17,7 @@ from lawlib.errors import ReadError
 from ..core import RowProblem, counted, decode, shown
 from . import limits
 from .body import Head, read_body, well_quoted
-from .unknown import not_a_table, refuse_text
+from .unknown import LOOKED, not_a_table, refuse_text
 
 FORMATS = {",": "csv", "\t": "tsv", ";": "csv"}
 """What a table is called by its delimiter."""
@@ -64,7 +64,7 @@ def read_head(content: bytes, name: str) -> Head:
         text = data[start : start + title].decode()
         notes.append(f'Passed over above the header: "{shown(" ".join(text.split()))}".')
         start, first_line = start + title, first_line + text.count("\n")
-    refuse_text(data[start : start + 2**20].decode(errors="ignore"), name)
+    refuse_text(data[start : start + LOOKED].decode(errors="ignore"), name)
     delimiter = _delimiter(data[start:], name)
     header, body, body_line = _header(data, start, first_line, delimiter, comments, name)
     limits.check_columns(len(header), name)
@@ -123,6 +123,8 @@ def _title(data: bytes, start: int) -> int:
     if filled and filled[0][1].count('"') % 2:
         return 0  # a quoted cell of several lines
     for delimiter in FORMATS:
+        if len(filled) < 4 or 0 < filled[0][1].count(delimiter) == filled[1][1].count(delimiter):
+            continue  # the first line is the header
         counts = [_QUOTED.sub("", line).count(delimiter) for _, line in filled]
         usual = max(set(counts), key=counts.count) if len(counts) > 3 else 0
         at = next((k for k, n in enumerate(counts) if n == usual), 0)

@@ -12,6 +12,7 @@ from lawlib.errors import ReadError
 from ..readers import ANSI, TEXT, lm_eval, trainer_state
 from . import limits
 
+_SIGNS = (b":", b"|", b"=", b"loss ")  # every console log has one of them, most tables none
 HEAD = 2**23  # bytes in which a console log shows what it is: some dump megabytes of settings first
 
 _SAVE = "Save the table as CSV or Parquet and read that."
@@ -171,6 +172,8 @@ def console_format(content: bytes) -> str:
     head = content[:HEAD]
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         head = head[: len(head) // 2 * 2].decode("utf-16", errors="ignore").encode(errors="ignore")
+    if not any(sign in head for sign in _SIGNS):
+        return ""
     head = ANSI.sub(b"", head).replace(b"\r", b"\n")
     return next((reader.name for reader in TEXT if reader.looks(head)), "")
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from lawlib.errors import ReadError
 
 from ..core import shown
 
-_LINES = 2000
+_LINES = 200
+LOOKED = 2**17  # bytes of a text
 _LOGGED = 3  # lines with a loss and its number make a log
-_LOSS = re.compile(r"(?i)\b\w{0,20}(?:loss|nll|perplexity|ppl)\b['\"]?\s*[:=]?\s*['\"]?[-+]?\d")
+_LOSS = re.compile(r"(?i)\b\w{0,20}(?:loss|nll|perplexity|ppl)\b['\"]?[ \t]*[:=]?[ \t]*['\"]?[-+]?\d")
 _TRAINERS = (
     (re.compile(r"\bmmengine\b|\bxtuner\b"), "XTuner"),
     (re.compile(r"\bpaddlenlp\b|interval_runtime:"), "PaddleNLP"),
@@ -45,6 +47,7 @@ _BEGINNINGS = (  # of the first line that is not blank
         "Give the log of the run, with its configuration beside it in one zip.",
     ),
 )
+_BEGUN = re.compile("|".join(f"(?:{pattern.pattern})" for pattern, _, _ in _BEGINNINGS))
 _ALIGNED = re.compile(r"\w+([ ]+\S+)+")
 
 
@@ -54,9 +57,13 @@ def refuse_text(text: str, name: str) -> None:
     It is also refused where lines hold a loss with its number, as those of a log do and rows of a table do not.
     """
     refuse_log(text, name)
-    number, line = next(((i, line) for i, line in enumerate(text.split("\n"), start=1) if line.strip()), (1, ""))
+    begun = text.lstrip()
+    line = begun[:2000].partition("\n")[0]
+    if _BEGUN.match(line) is None:
+        return
+    number = text[: len(text) - len(begun)].count("\n") + 1
     for pattern, what, advice in _BEGINNINGS:
-        if pattern.match(line.strip()[:2000]):
+        if pattern.match(line.strip()):
             raise ReadError(f'{name} looks like {what}: line {number} is "{shown(line.strip(), 160)}". {advice}')
 
 
@@ -75,10 +82,10 @@ def not_a_table(text: str, name: str) -> ReadError:
 
 def refuse_log(text: str, name: str) -> None:
     """Raises ReadError where lines of a text hold a loss with its number, as those of a log do and rows of a table do not."""
-    found = [(i, line) for i, line in enumerate(text.split("\n")[:_LINES], start=1) if _LOSS.search(line[:4000])]
-    if len(found) < _LOGGED:
+    starts = {text.rfind("\n", 0, match.start()) + 1 for match in islice(_LOSS.finditer(text), _LINES)}
+    if len(starts) < _LOGGED:
         return
-    number, line = found[0]
+    number, line = text.count("\n", 0, min(starts)) + 1, text[min(starts) :].partition("\n")[0]
     trainer = next((title for pattern, title in _TRAINERS if pattern.search(text[: 2**20])), "")
     what = f"a log of {trainer}" if trainer else "a training log of a kind that is not known here"
     raise ReadError(

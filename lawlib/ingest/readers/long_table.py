@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,8 @@ def _key(column: str) -> str:
     return re.sub(r"[^a-z0-9]", "", column.lower().rpartition(".")[2])
 
 
-def _roles(columns: Sequence[str]) -> dict[str, str]:
+@lru_cache(256)
+def _roles(columns: tuple[str, ...]) -> dict[str, str]:
     """Returns the columns of a long table by what they hold: run (may lack), tag, step, value."""
     keys = {_key(c): c for c in reversed(columns)}
     found = {
@@ -55,12 +57,12 @@ def _roles(columns: Sequence[str]) -> dict[str, str]:
 
 def fits(columns: Sequence[str]) -> bool:
     """Whether a table has a column of tags, of steps and of values, and hardly another."""
-    return len(columns) <= 14 and bool(_roles(columns))
+    return len(columns) <= 14 and bool(_roles(tuple(columns)))
 
 
 def pivot(frame: pd.DataFrame, lines: np.ndarray) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
     """Returns a row a run and step with a column a tag; of several values of a run, step and tag the last one counts."""
-    roles = _roles(list(frame.columns))
+    roles = _roles(tuple(frame.columns))
     named = [c for c in frame.columns if _key(c) in _RUN and c not in roles.values()]
     run = frame[roles["run"]].astype("str") if roles["run"] else pd.Series("", index=frame.index, dtype="str")
     if named and run.nunique() < frame[named[0]].nunique():  # runs of one name, told apart by their ids
@@ -87,7 +89,7 @@ def pivot(frame: pd.DataFrame, lines: np.ndarray) -> tuple[pd.DataFrame, np.ndar
 
 def is_download(columns: Sequence[str]) -> bool:
     """Whether the columns are those of TensorBoard's download of one curve."""
-    return [_key(c) for c in columns] == ["walltime", "step", "value"]
+    return len(columns) == 3 and [_key(c) for c in columns] == ["walltime", "step", "value"]
 
 
 def download(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[str]]:
