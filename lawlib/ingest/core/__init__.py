@@ -1,6 +1,6 @@
 """The types that all readers share: tables, problems, units, mappings of columns, shapes, text."""
 
-from .losses import WITH_AUX, is_auxiliary, loss_rank, name_words, ranked
+from .losses import WITH_AUX, is_auxiliary, loss_rank, name_words, ranked, word_set
 from .mapping import (
     AS_LOGGED,
     BESIDE_ACTIVE,
@@ -101,4 +101,5 @@ __all__ = [
     "signature",
     "told",
     "without_private",
+    "word_set",
 ]

@@ -22,188 +22,46 @@ from .units import BITS_PER_BYTE, BITS_PER_CHARACTER, PERPLEXITY, PERPLEXITY_PER
 
 Rank = tuple[int, int, int, int, int]
 
-_LOSS = frozenset(
-    ["loss", "losses", "nll", "xent", "ce", "crossentropy", "perplexity", "ppl", "pplx", "bpb", "bpc", "bpt", "nats"]
+
+def word_set(text: str) -> frozenset[str]:
+    """Returns the words of a text."""
+    return frozenset(text.split())
+
+
+_LOSS = word_set(
+    """
+    loss losses nll xent ce crossentropy perplexity ppl pplx bpb bpc bpt nats
+    """
 )
-_AUXILIARY = frozenset(
-    [
-        "aux",
-        "auxiliary",
-        "balance",
-        "balanced",
-        "balancing",
-        "balancer",
-        "lb",
-        "lbl",
-        "load",
-        "z",
-        "router",
-        "routing",
-        "gate",
-        "gating",
-        "mtp",
-        "nextn",
-        "kl",
-        "kld",
-        "kldiv",
-        "indexer",
-        "expert",
-        "experts",
-        "distill",
-        "distil",
-        "distillation",
-        "kd",
-        "student",
-        "teacher",
-        "reward",
-        "rewards",
-        "policy",
-        "critic",
-        "actor",
-        "vf",
-        "advantage",
-        "commitment",
-        "vq",
-        "codebook",
-        "recon",
-        "reconstruction",
-        "contrastive",
-        "reg",
-        "regularization",
-        "regularisation",
-        "regularizer",
-        "penalty",
-        "l1",
-        "l2",
-        "importance",
-        "ponder",
-        "orthogonal",
-        "orthogonality",
-        "diversity",
-        "sparsity",
-        "mse",
-        "mae",
-        "draft",
-        "eagle",
-        "medusa",
-        "hidden",
-        "logit",
-        "logits",
-        "attn",
-        "attention",
-        "entropy",
-        "engram",
-    ]
+_AUXILIARY = word_set(
+    """
+    aux auxiliary balance balanced balancing balancer lb lbl load z router routing gate gating mtp nextn kl kld kldiv
+    indexer expert experts distill distil distillation kd student teacher reward rewards policy critic actor vf
+    advantage commitment vq codebook recon reconstruction contrastive reg regularization regularisation regularizer
+    penalty l1 l2 importance ponder orthogonal orthogonality diversity sparsity mse mae draft eagle medusa hidden logit
+    logits attn attention entropy engram
+    """
 )
-_NO_LOSS = frozenset(
-    [
-        "norm",
-        "std",
-        "stdev",
-        "stderr",
-        "sem",
-        "se",
-        "err",
-        "error",
-        "errors",
-        "var",
-        "variance",
-        "scale",
-        "scaler",
-        "scaling",
-        "grad",
-        "grads",
-        "gradient",
-        "min",
-        "max",
-        "count",
-        "counts",
-        "num",
-        "time",
-        "ms",
-        "seconds",
-        "duration",
-        "layer",
-        "layers",
-        "predict",
-        "predicted",
-        "prediction",
-        "pred",
-        "coef",
-        "coeff",
-        "coefficient",
-        "weight",
-        "weights",
-        "weighting",
-        "factor",
-        "alpha",
-        "lambda",
-        "sum",
-        "summed",
-        "accumulated",
-        "accum",
-        "accumulation",
-        "diff",
-        "difference",
-        "delta",
-        "gap",
-        "ratio",
-        "threshold",
-        "target",
-        "spike",
-        "spikes",
-        "fn",
-        "func",
-        "function",
-        "type",
-        "mask",
-        "masked",
-        "ignore",
-        "overflow",
-        "ci",
-        "lower",
-        "upper",
-        "quantile",
-        "slope",
-        "improvement",
-        "patience",
-        "reduction",
-        "config",
-        "stable",
-        "smoothing",
-    ]
+_NO_LOSS = word_set(
+    """
+    norm std stdev stderr sem se err error errors var variance scale scaler scaling grad grads gradient min max count
+    counts num time ms seconds duration layer layers predict predicted prediction pred coef coeff coefficient weight
+    weights weighting factor alpha lambda sum summed accumulated accum accumulation diff difference delta gap ratio
+    threshold target spike spikes fn func function type mask masked ignore overflow ci lower upper quantile slope
+    improvement patience reduction config stable smoothing
+    """
 )
-_VALIDATION = frozenset(
-    ["val", "valid", "validation", "eval", "evals", "evaluation", "evaluate", "test", "heldout", "dev", "paloma", "macro"]
+_VALIDATION = word_set(
+    """
+    val valid validation eval evals evaluation evaluate test heldout dev paloma macro
+    """
 )
 _TRAINING = frozenset(["train", "training", "trainer"])
-_DOWNSTREAM = frozenset(
-    [
-        "downstream",
-        "icl",
-        "mmlu",
-        "hellaswag",
-        "arc",
-        "piqa",
-        "boolq",
-        "winogrande",
-        "lambada",
-        "openbookqa",
-        "obqa",
-        "sciq",
-        "csqa",
-        "copa",
-        "triviaqa",
-        "gsm8k",
-        "humaneval",
-        "mbpp",
-        "squad",
-        "siqa",
-        "socialiqa",
-        "naturalqs",
-        "bbh",
-        "truthfulqa",
-    ]
+_DOWNSTREAM = word_set(
+    """
+    downstream icl mmlu hellaswag arc piqa boolq winogrande lambada openbookqa obqa sciq csqa copa triviaqa gsm8k
+    humaneval mbpp squad siqa socialiqa naturalqs bbh truthfulqa
+    """
 )
 _MODEL = frozenset(["lm", "ce", "nll", "xent", "crossentropy", "language", "text"])
 _TOTAL = frozenset(["total", "overall", "combined", "with"])

@@ -15,65 +15,32 @@ from ..core import (
     Source,
     count_unit,
     name_words,
+    word_set,
 )
 from .aliases import WIDTHS
 from .headers import Headers, key
 
-_COUNTED = frozenset(
-    [
-        "expert",
-        "experts",
-        "exp",
-        "exps",
-        "n",
-        "nb",
-        "nr",
-        "no",
-        "num",
-        "number",
-        "count",
-        "total",
-        "routed",
-        "local",
-        "moe",
-        "model",
-        "of",
-        "sparse",
-        "ffn",
-        "router",
-    ]
+_COUNTED = word_set(
+    """
+    expert experts exp exps n nb nr no num number count total routed local moe model of sparse ffn router
+    """
 )
 _CHOSEN = frozenset(["per", "token", "tok", "active", "activated", "selected", "used", "chosen", "top", "topk", "k"])
-_OF_EXPERTS = frozenset(
-    ["shared", "dim", "size", "width", "hidden", "intermediate", "inter", "dff", "ff", "mlp", "parallel", "ep", "capacity"]
+_OF_EXPERTS = word_set(
+    """
+    shared dim size width hidden intermediate inter dff ff mlp parallel ep capacity
+    """
 )
 _FEED_FORWARD = frozenset(["ffn", "ff", "mlp", "inter", "intermediate", "feedforward", "feed", "forward", "dense", "dff"])
 _WIDTH_WORDS = frozenset(["size", "dim", "width", "hidden", "inter", "intermediate", "dff", "ffn", "features"])
 _PARAMETERS = frozenset(["param", "params", "parameter", "parameters", "n", "nparams", "numparams", "size", "paramcount"])
 _ACTIVE = frozenset(["active", "activated", "act", "activ", "activeparams"])
 _ALL = frozenset(["total", "all", "full", "tot", "overall"])
-_NO_COUNT = frozenset(
-    [
-        "expert",
-        "experts",
-        "token",
-        "tokens",
-        "layer",
-        "layers",
-        "memory",
-        "flop",
-        "flops",
-        "trainable",
-        "frozen",
-        "norm",
-        "step",
-        "steps",
-        "batch",
-        "loss",
-        "vocab",
-        "heads",
-        "time",
-    ]
+_NO_COUNT = word_set(
+    """
+    expert experts token tokens layer layers memory flop flops trainable frozen norm step steps batch loss vocab heads
+    time
+    """
 )
 
 
