@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from lawlib import ReadError
+from lawlib.ingest import build, detect, open_table
 from tests.support.browser import PAGE_SECONDS, Guard, running, settle
 from tests.support.browser_pages import answer, by_quantity, data_set_name, rows
 
@@ -58,7 +60,7 @@ SAMPLES = [
     Sample("logs/torchtitan.log", 1, "validation loss", 1, 4, "N 6.14M to 6.14M, D 393K to 393K", ("3 lines of further ranks repeat steps and are passed over.",)),
     Sample("logs/nanogpt.log", 1, "val loss", 2, 8, "N 124M to 124M, D 9.83M to 9.83M", (ONE,)),
     Sample("logs/litgpt.log", 1, "val loss", 1, 4, "N 14.1M to 14.1M, D 2.1M to 2.1M", (ONE,)),
-    Sample("logs/litgpt_metrics.csv", 1, "val_loss", 1, 4, "D 4.19M to 4.19M", (ONE, NO_N)),
+    Sample("logs/litgpt_metrics.csv", 1, "val_loss", 1, 5, "D 4.19M to 4.19M", (ONE, NO_N)),
     Sample("logs/maxtext.log", 1, "eval loss", 1, 4, "N 1.23B to 1.23B, D 1.97M to 1.97M", (ONE,)),
     Sample("logs/olmo_core.log", 1, "eval/lm/c4_en-validation/CE loss", 1, 4, "N 113M to 113M, D 629M to 629M", (ONE,)),
     # Hugging Face
@@ -69,11 +71,11 @@ SAMPLES = [
         Sample(f"hf/trainer_state_seen.json hf/{kind}_config.json", 1, "eval_loss", 1, 4, f"N {n} to {n}, D 246K to 246K", (note,), offers=offers)
         for kind, n, note, offers in (
             ("llama", "6.48B", "1 configuration file joined to the logs of their folders.", ""),
-            ("qwen3_moe", "1.13B", '"total_flos" counts all experts, not the active ones', "training FLOPs"),
-            ("deepseek_v3", "35.6B", '"total_flos" counts all experts, not the active ones', "training FLOPs"),
-            ("olmoe", "1.88B", '"total_flos" counts all experts, not the active ones', "4"),
-            ("mixtral", "12.6B", '"total_flos" counts all experts, not the active ones', "4"),
-            ("gpt_oss", "4.54B", '"total_flos" counts all experts, not the active ones', "4"),
+            ("qwen3_moe", "1.13B", 'total_flos" counts all experts of a mixture, not the active ones', "training FLOPs"),
+            ("deepseek_v3", "35.6B", 'total_flos" counts all experts of a mixture, not the active ones', "training FLOPs"),
+            ("olmoe", "1.88B", 'total_flos" counts all experts of a mixture, not the active ones', "4"),
+            ("mixtral", "12.6B", 'total_flos" counts all experts of a mixture, not the active ones', "4"),
+            ("gpt_oss", "4.54B", 'total_flos" counts all experts of a mixture, not the active ones', "4"),
         )
     ),
     # Weights & Biases
@@ -99,11 +101,18 @@ SAMPLES = [
 NO_RUNS = {
     "tables/wandb_chart_runs.csv": "wandb_chart_runs.csv: no column holds the loss, as far as their names and contents tell. Map one of Name, "
     "parameter_count, tokens, model.num_experts to the loss.",
-    "hf/llama_config.json": "llama_config.json: no column holds the loss, as far as their names and contents tell.",
+    "hf/llama_config.json": "llama_config.json is the configuration of a model and holds no run: give it together with the log of its run",
 }
 """Samples that only stand beside a log."""
-NO_UPLOADS = {"trackers/mlflow_answers.json"}
-"""What a tracking server answers: read by `lawlib.ingest.remote.mlflow_server`."""
+NO_UPLOADS = {"trackers/mlflow_answers.json", "hf_counts.json", "cases/README.md"}
+"""What a tracking server answers, read by `lawlib.ingest.remote.mlflow_server`; counts of the real library; what the cases are."""
+ALIKE = sorted(
+    path.relative_to(DATA).as_posix()
+    for name in ("cases", "dialects")
+    for path in (DATA / name).iterdir()
+    if path.suffix != ".md"
+)
+"""Further dialects and cases: the page has to say of them what the library reads (test_cases.py holds the right values)."""
 
 
 OFFERED = (
@@ -151,7 +160,7 @@ def upload(page: Page, files: str) -> None:
 
 def test_every_sample_is_uploaded_here():
     files = {p.relative_to(DATA).as_posix() for p in DATA.rglob("*") if p.is_file()}
-    names = {name for sample in SAMPLES for name in sample.files.split()} | NO_RUNS.keys() | NO_UPLOADS
+    names = {name for sample in SAMPLES for name in sample.files.split()} | NO_RUNS.keys() | NO_UPLOADS | set(ALIKE)
     assert [f for f in files if f not in names and not any(f.startswith(f"{name}/") for name in names)] == []
 
 
@@ -216,6 +225,26 @@ def test_a_sample_without_runs_is_told_what_it_lacks(page, files):
     assert answer(page) == "The file was read, but no runs were found in it."
     expect(page.get_by_test_id("stAlertContentError")).to_contain_text(NO_RUNS[files])
     expect(page.locator(".st-key-store_button")).to_have_count(0)
+    page.guard.check()
+
+
+@pytest.mark.parametrize("file", ALIKE, ids=lambda file: file.rpartition("/")[2])
+def test_the_page_says_of_a_file_what_the_library_reads(page, file):
+    path = DATA / file
+    page.goto("/upload")
+    settle(page)
+    page.locator(".st-key-file input[type=file]").set_input_files(given(file))
+    try:
+        table = open_table(path.read_bytes(), path.name)
+        found = build(table, detect(table))
+    except ReadError as error:
+        expect(page.get_by_test_id("stAlertContentError")).to_contain_text(str(error)[:60], timeout=SLOW)
+        page.guard.check()
+        return
+    page.get_by_text("What was understood", exact=True).wait_for(timeout=SLOW)
+    settle(page)
+    assert answer(page).startswith(f"{len(found.runs)} run")
+    assert by_quantity(page)["loss"][0]
     page.guard.check()
 
 
