@@ -81,7 +81,7 @@ def _spelled(headers: Headers, sources: dict[str, Source]) -> None:
 def _routing(headers: Headers, sources: dict[str, Source]) -> None:
     """Finds the experts, and how many a token takes, in any spelling: a word for experts beside a word for their number."""
     for column in headers.rows.columns:
-        said = name_words(re.split(r"[/.]", column)[-1])
+        said = _said(column)
         expert = {"expert", "experts"} if not set(said) & {"routed", "moe"} else {"expert", "experts", "exp", "exps"}
         if column in headers.taken or not set(said) & expert or set(said) & _OF_EXPERTS:
             continue
@@ -93,10 +93,15 @@ def _routing(headers: Headers, sources: dict[str, Source]) -> None:
         headers.taken.add(column)
 
 
+def _said(column: str) -> list[str]:
+    """Returns the words of a column's name without its path."""
+    return name_words(re.split(r"[/.]", column)[-1])
+
+
 def _width(headers: Headers, of_expert: bool) -> Source | None:
     """Returns a feed-forward width in any spelling: a word for width beside one for experts, or one for feed-forward layers alone."""
     for column in headers.rows.columns:
-        said = set(name_words(re.split(r"[/.]", column)[-1]))
+        said = set(_said(column))
         named = (
             said & {"expert", "experts", "moe", "routed"}
             if of_expert

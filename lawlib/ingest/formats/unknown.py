@@ -47,7 +47,6 @@ _BEGINNINGS = (  # of the first line that is not blank
         "Give the log of the run, with its configuration beside it in one zip.",
     ),
 )
-_BEGUN = re.compile("|".join(f"(?:{pattern.pattern})" for pattern, _, _ in _BEGINNINGS))
 _ALIGNED = re.compile(r"\w+([ ]+\S+)+")
 
 
@@ -58,13 +57,11 @@ def refuse_text(text: str, name: str) -> None:
     """
     refuse_log(text, name)
     begun = text.lstrip()
-    line = begun[:2000].partition("\n")[0]
-    if _BEGUN.match(line) is None:
-        return
-    number = text[: len(text) - len(begun)].count("\n") + 1
+    line = begun[:2000].partition("\n")[0].strip()
     for pattern, what, advice in _BEGINNINGS:
-        if pattern.match(line.strip()):
-            raise ReadError(f'{name} looks like {what}: line {number} is "{shown(line.strip(), 160)}". {advice}')
+        if pattern.match(line):
+            number = text[: len(text) - len(begun)].count("\n") + 1
+            raise ReadError(f'{name} looks like {what}: line {number} is "{shown(line, 160)}". {advice}')
 
 
 def not_a_table(text: str, name: str) -> ReadError:
